@@ -1,0 +1,3 @@
+module github.com/dragonflow/dragonflow
+
+go 1.26

@@ -1,0 +1,27 @@
+package model
+
+// New returns an empty object of a kind, or nil if the kind is unknown: a newer version may have
+// written it, and it must be left alone.
+func New(kind Kind) Object {
+	switch kind {
+	case KindNetwork:
+		return new(Network)
+	case KindSubnet:
+		return new(Subnet)
+	case KindPort:
+		return new(Port)
+	case KindBinding:
+		return new(Binding)
+	case KindPortStatus:
+		return new(PortStatus)
+	case KindChassis:
+		return new(Chassis)
+	case KindSecurityGroup:
+		return new(SecurityGroup)
+	case KindSecurityGroupRule:
+		return new(SecurityGroupRule)
+	case KindSecurityGroupMember:
+		return new(SecurityGroupMember)
+	}
+	return nil
+}

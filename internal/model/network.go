@@ -1,0 +1,87 @@
+package model
+
+import "net/netip"
+
+// Kinds of the layer 2 and addressing topology.
+const (
+	KindNetwork Kind = "Network"
+	KindSubnet  Kind = "Subnet"
+)
+
+// Network is an isolated layer 2 segment (Neutron API "network").
+type Network struct {
+	Meta
+	Name string `json:"name,omitzero"`
+	// AdminStateUp false stops all traffic of the network.
+	AdminStateUp bool `json:"admin_state_up"`
+	// MTU is what guests may send, in bytes of an IP packet; announced by DHCP and RA.
+	MTU int `json:"mtu"`
+	// DNSDomain is Neutron's dns_domain, announced by DHCP.
+	DNSDomain string `json:"dns_domain,omitzero"`
+}
+
+// Kind returns KindNetwork.
+func (n *Network) Kind() Kind { return KindNetwork }
+
+// Scope is the network's own.
+func (n *Network) Scope() string { return ScopeNetwork(n.ID) }
+
+// Validate checks the MTU; 68 is IPv4's least (RFC 791).
+func (n *Network) Validate() error {
+	var p problems
+	p.meta(&n.Meta)
+	p.check(n.MTU == 0 || n.MTU >= 68 && n.MTU <= 65535, "mtu", "must lie in 68..65535, is %d", n.MTU)
+	return p.result(n)
+}
+
+// IPv6Mode says who configures the addresses of an IPv6 subnet (Neutron API "ipv6_address_mode" and
+// "ipv6_ra_mode").
+type IPv6Mode string
+
+// The IPv6 modes. The empty mode means that nobody in the cloud does.
+const (
+	SLAAC           IPv6Mode = "slaac"
+	DHCPv6Stateful  IPv6Mode = "dhcpv6-stateful"
+	DHCPv6Stateless IPv6Mode = "dhcpv6-stateless"
+)
+
+// Route sends what goes to Destination to NextHop.
+type Route struct {
+	Destination netip.Prefix `json:"destination"`
+	NextHop     netip.Addr   `json:"nexthop"`
+}
+
+// Subnet is a range of addresses on a network (Neutron API "subnet").
+type Subnet struct {
+	Meta
+	NetworkID       string       `json:"network_id"`
+	Name            string       `json:"name,omitzero"`
+	CIDR            netip.Prefix `json:"cidr"`
+	GatewayIP       netip.Addr   `json:"gateway_ip,omitzero"`
+	EnableDHCP      bool         `json:"enable_dhcp"`
+	DNSNameservers  []netip.Addr `json:"dns_nameservers,omitzero"`
+	HostRoutes      []Route      `json:"host_routes,omitzero"`
+	IPv6AddressMode IPv6Mode     `json:"ipv6_address_mode,omitzero"`
+	IPv6RAMode      IPv6Mode     `json:"ipv6_ra_mode,omitzero"`
+}
+
+// Kind returns KindSubnet.
+func (s *Subnet) Kind() Kind { return KindSubnet }
+
+// Scope is that of the subnet's network.
+func (s *Subnet) Scope() string { return ScopeNetwork(s.NetworkID) }
+
+// Validate checks that the addresses fit the prefix.
+func (s *Subnet) Validate() error {
+	var p problems
+	p.meta(&s.Meta)
+	p.check(s.NetworkID != "", "network_id", "must not be empty")
+	p.check(s.CIDR.IsValid() && s.CIDR == s.CIDR.Masked(), "cidr", "must be a network prefix, is %s", s.CIDR)
+	p.check(!s.GatewayIP.IsValid() || s.GatewayIP.Is4() == s.CIDR.Addr().Is4(),
+		"gateway_ip", "%s is not of the family of %s", s.GatewayIP, s.CIDR)
+	for _, m := range []IPv6Mode{s.IPv6AddressMode, s.IPv6RAMode} {
+		known := m == "" || m == SLAAC || m == DHCPv6Stateful || m == DHCPv6Stateless
+		p.check(known && (m == "" || s.CIDR.Addr().Is6()), "ipv6 mode", "%q does not apply to %s", m, s.CIDR)
+	}
+	return p.result(s)
+}
