@@ -1,0 +1,73 @@
+# Every target that a person calls has a line of help behind its name: `make` prints them.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -o pipefail -ec
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+GO       ?= go
+VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
+PREFIX   ?= /usr/local
+FUZZTIME ?= 30s
+BENCH    ?= .
+PACKAGES ?= ./...
+
+# The release is one static binary; a checkout without its .git builds too.
+export GOFLAGS := $(GOFLAGS) -buildvcs=false
+LDFLAGS := -s -w -X main.version=$(VERSION)
+
+# The linter is built once and kept: that takes minutes, running it seconds.
+LINTER := .cache/bin/golangci-lint
+
+.PHONY: help demo build test short lint check fuzz bench golden check-install install clean
+
+help: ## print this
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: ## build a small cloud on this machine, show it working, clean up (root)
+	@tools/install-packages demo
+	@$(MAKE) build
+	bin/dragonflow demo
+
+build: ## the static binary bin/dragonflow
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/dragonflow ./cmd/dragonflow
+
+test: ## everything: installs what is missing, real servers and switches, race detector (root: nothing is skipped)
+	@tools/install-packages test
+	@$(GO) build -o .cache/bin/report ./test/report
+	$(GO) test -race -count=1 -timeout 20m -json $(PACKAGES) | .cache/bin/report
+
+short: ## the quick tests, without race detector and root
+	$(GO) test -short $(PACKAGES)
+
+lint: $(LINTER) ## gofmt, golangci-lint (with go vet), tidy go.mod, shell syntax
+	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -d $$(git ls-files '*.go'); exit 1; }
+	$(GO) mod tidy -diff
+	$(LINTER) run
+	for script in .ci/run $$(git ls-files tools | grep -v '\.'); do bash -n $$script; done
+
+golden: ## write expected outputs and generated pages anew; read the diff like code
+	$(GO) test $$(tools/golden-packages) -update
+
+check: test lint ## what CI runs: test (which compares the generated pages), lint, a short fuzz
+	$(MAKE) fuzz FUZZTIME=5s
+
+fuzz: ## fuzz every parser for FUZZTIME each (30s)
+	tools/fuzz $(FUZZTIME)
+
+bench: build ## measure against peers and limits (BENCH=regexp)
+	@tools/install-packages bench
+	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem -timeout 60m ./...
+
+check-install: ## prove make demo and make test on a bare Debian 12 in a chroot (root, 20 min)
+	tools/check-install
+
+install: build ## put the binary, the units and the example configuration under PREFIX (/usr/local)
+	install -D -m 0755 bin/dragonflow $(DESTDIR)$(PREFIX)/bin/dragonflow
+
+clean: ## remove what the other targets left in this folder
+	rm -rf bin .cache
+
+$(LINTER): tools/go.mod
+	@echo 'building golangci-lint (once, some minutes)'
+	$(GO) build -C tools -o ../$(LINTER) github.com/golangci/golangci-lint/v2/cmd/golangci-lint
