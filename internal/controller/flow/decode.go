@@ -1,0 +1,151 @@
+package flow
+
+// Decode returns the action as one of the types above. What it cannot express exactly comes as [RawAction], so that the
+// caller may build the same action from what it gets.
+func (a Action) Decode() any {
+	w := a.wire
+	if len(w) < 8 {
+		return RawAction{w}
+	}
+	d := decodeStandard(w)
+	if isNicira(w) {
+		d = decodeNicira(w)
+	}
+	if d == nil {
+		return RawAction{w}
+	}
+	return d
+}
+
+func decodeStandard(w string) any {
+	switch be16(w) {
+	case actOutput:
+		if len(w) == 16 {
+			return OutputAction{be32(w[4:]), be16(w[8:])}
+		}
+	case actGroup:
+		return GroupAction{be32(w[4:])}
+	case actDecTTL:
+		return DecTTLAction{}
+	case actPushVLAN:
+		return PushVLANAction{be16(w[4:])}
+	case actPopVLAN:
+		return PopVLANAction{}
+	case actSetField:
+		if c, _, err := readOXM(w[4:]); err == nil {
+			return SetFieldAction{c}
+		}
+	}
+	return nil
+}
+
+func decodeNicira(w string) any {
+	switch be16(w[8:]) {
+	case nxLoad:
+		return decodeLoad(w)
+	case nxLoad2:
+		if c, _, err := readOXM(w[16:]); err == nil {
+			return SetFieldAction{c}
+		}
+	case nxMove:
+		return decodeMove(w)
+	case nxResubmitTab:
+		port := be16(w[10:])
+		if port == PortInPort&0xffff {
+			port = 0
+		}
+		return ResubmitAction{port, w[12]}
+	case nxCTClear:
+		return CTClearAction{}
+	case nxExit:
+		return ExitAction{}
+	case nxNote:
+		return NoteAction{w[10:]}
+	case nxConj:
+		return ConjunctionAction{be32(w[12:]), w[10] + 1, w[11]}
+	case nxClone:
+		return CloneAction{collect(w[16:])}
+	case nxController2:
+		return decodePunt(w)
+	case nxPush, nxPop:
+		return decodeStack(w)
+	case nxMultipath:
+		return decodeMultipath(w)
+	case nxCheckLarger:
+		if f, _, _, _, err := readHeader(w[14:]); err == nil {
+			return CheckPktLargerAction{be16(w[10:]), SubField{f, uint8(be16(w[12:])), 1}}
+		}
+	case nxCT:
+		return decodeCT(w)
+	case nxNAT:
+		return decodeNAT(w)
+	case nxLearn, nxLearn2:
+		return decodeLearn(w)
+	}
+	return nil
+}
+
+func collect(w string) []Action {
+	var list []Action
+	for a := range actionSeq(w) {
+		list = append(list, a)
+	}
+	return list
+}
+
+// ofsBits reads a range written by appendOfsBits.
+func ofsBits(f Field, v uint16) SubField { return SubField{f, uint8(v >> 6), uint8(v&0x3f) + 1} }
+
+func decodeLoad(w string) any {
+	if len(w) != 24 {
+		return nil
+	}
+	f, _, _, _, err := readHeader(w[12:])
+	if s := ofsBits(f, be16(w[10:])); err == nil && s.valid() {
+		return LoadAction{s, be64(w[16:])}
+	}
+	return nil
+}
+
+func decodeMove(w string) any {
+	src, _, n, _, err := readHeader(w[16:])
+	if err != nil {
+		return nil
+	}
+	dst, _, _, _, err := readHeader(w[16+n:])
+	m := MoveAction{
+		SubField{src, uint8(be16(w[12:])), uint8(be16(w[10:]))},
+		SubField{dst, uint8(be16(w[14:])), uint8(be16(w[10:]))},
+	}
+	if err != nil || !m.Src.valid() || !m.Dst.valid() {
+		return nil
+	}
+	return m
+}
+
+func decodeStack(w string) any {
+	f, _, n, _, err := readHeader(w[12:])
+	if err != nil || len(w) < 14+n {
+		return nil
+	}
+	s := SubField{f, uint8(be16(w[10:])), uint8(be16(w[12+n:]))}
+	switch {
+	case !s.valid():
+		return nil
+	case be16(w[8:]) == nxPush:
+		return PushAction{s}
+	}
+	return PopAction{s}
+}
+
+func decodeMultipath(w string) any {
+	if len(w) != 32 {
+		return nil
+	}
+	f, _, _, _, err := readHeader(w[28:])
+	s := ofsBits(f, be16(w[26:]))
+	if err != nil || !s.valid() {
+		return nil
+	}
+	return MultipathAction{HashFields(be16(w[10:])), be16(w[12:]), HashAlgorithm(be16(w[16:])), int(be16(w[18:])) + 1, s}
+}
