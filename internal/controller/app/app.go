@@ -1,0 +1,132 @@
+// Package app is the contract of a network service: an app declares rules, and a rule is a pure function
+// from one object of the view to the flows, groups, meters and derived rows that this object needs.
+//
+// There are no handlers for add, update or delete. The engine runs a rule for every row of its table,
+// notes what it read, runs it again when any of that changes, and makes the switch differ by the
+// difference of the two outputs. An app does no I/O, has no clock and keeps no state.
+//
+// Apps import this package, flow, pipeline, view, model, number and packet; never each other.
+package app
+
+import (
+	"net/netip"
+
+	"github.com/dragonflow/dragonflow/internal/controller/flow"
+	"github.com/dragonflow/dragonflow/internal/controller/pipeline"
+	"github.com/dragonflow/dragonflow/internal/controller/view"
+)
+
+// App is a network service.
+type App struct {
+	// Name is a short word; it appears in dumps, metrics and on the command line.
+	Name string
+	// ID is the app's number in cookies and packet-ins. It never changes, whatever the order of apps.
+	ID uint8
+	// Rules are evaluated in order: a rule may read what rules before it derived, in its own app or in
+	// an earlier one.
+	Rules []Rule
+	// PacketIn, if set, answers packets that the app's flows sent to the controller.
+	PacketIn func(*view.Reader, PacketIn) (Reply, error)
+	// Tick, if set, is asked for packets to send by itself, such as router advertisements. It returns
+	// when it wants to be asked again, counted from now; zero is never.
+	Tick *Ticker
+}
+
+// Rule is evaluated once for each row of Table.
+type Rule struct {
+	// Name is unique among all rules; with the row's key it names the owner of the output.
+	Name  string
+	Table view.AnyTable
+	// Eval returns what the row's owner needs, by filling out. It must depend on nothing but what it
+	// reads through r and the row.
+	Eval func(r *view.Reader, row any, out *Output)
+}
+
+// For makes a rule for a table's row type.
+func For[R any](name string, t *view.Table[R], eval func(*view.Reader, R, *Output)) Rule {
+	return Rule{Name: name, Table: t, Eval: func(r *view.Reader, row any, out *Output) { eval(r, row.(R), out) }}
+}
+
+// Output collects what one evaluation wants. A zero Output is ready for use.
+type Output struct {
+	Flows    []OwnedFlow
+	Groups   []flow.GroupEntry
+	Meters   []flow.MeterEntry
+	Rows     []OwnedRow
+	Cuts     []Cut
+	Problems []string
+}
+
+// OwnedFlow is a flow with the sentence that says why it exists.
+type OwnedFlow struct {
+	Key    flow.Key
+	Do     flow.Instructions
+	Reason string
+	// PC is the place in the code that asked for it.
+	PC uintptr
+}
+
+// OwnedRow is a derived row.
+type OwnedRow struct {
+	Table view.AnyTable
+	Key   string
+	Row   any
+}
+
+// Cut says which connections to forget when it is no longer wanted: those of a conntrack zone with a
+// remote address. A Cut is a promise while it stands; the engine reports it when its last owner drops
+// it, and the switch then flushes the entries.
+type Cut struct {
+	Zone   uint16
+	Remote netip.Addr
+}
+
+// Flow asks for a flow. The reason is a short constant sentence, without names: the owner adds those.
+func (o *Output) Flow(stage pipeline.Stage, priority uint16, m flow.Match, do flow.Instructions, reason string) {
+	o.Flows = append(o.Flows, OwnedFlow{
+		Key: flow.Key{Table: stage.Table(), Priority: priority, Match: m}, Do: do, Reason: reason, PC: callerPC(),
+	})
+}
+
+// Group asks for a group.
+func (o *Output) Group(g flow.GroupEntry) { o.Groups = append(o.Groups, g) }
+
+// Meter asks for a meter.
+func (o *Output) Meter(m flow.MeterEntry) { o.Meters = append(o.Meters, m) }
+
+// Cut asks that connections be forgotten when the wish for this ends.
+func (o *Output) Cut(c Cut) { o.Cuts = append(o.Cuts, c) }
+
+// Problem reports something about the owner that an operator should see in status, while the rest of
+// the output stands. The text names the field and the remedy.
+func (o *Output) Problem(text string) { o.Problems = append(o.Problems, text) }
+
+// Emit asks for a derived row.
+func Emit[R any](o *Output, t *view.Table[R], row R) {
+	o.Rows = append(o.Rows, OwnedRow{Table: t, Key: t.Key(row), Row: row})
+}
+
+// PacketIn is a packet that one of the app's flows sent to the controller. Its bytes come from a guest
+// and are hostile.
+type PacketIn struct {
+	// Userdata is what the flow carried, without the app's ID.
+	Userdata []byte
+	// InPort is the OpenFlow port where the packet came in.
+	InPort uint32
+	// SourcePort and Network are the registers of these names.
+	SourcePort, Network uint32
+	Data                []byte
+}
+
+// Reply is what an app wants done about a packet.
+type Reply struct {
+	Packets []PacketOut
+	// Event, if not empty, is a word for the counter of what happened, such as "ack" or "nak".
+	Event string
+}
+
+// PacketOut is a packet to send out of an OpenFlow port.
+type PacketOut struct {
+	OFPort uint32
+	Data   []byte
+}

@@ -1,0 +1,19 @@
+// Package apps lists the network services of a chassis.
+package apps
+
+import (
+	"github.com/dragonflow/dragonflow/internal/controller/app"
+	"github.com/dragonflow/dragonflow/internal/controller/apps/base"
+	"github.com/dragonflow/dragonflow/internal/controller/apps/classifier"
+	"github.com/dragonflow/dragonflow/internal/controller/apps/l2"
+)
+
+// All returns the apps in the order in which their rules are evaluated: an app may read what those
+// before it derive. The order has no meaning for packets; the pipeline has its own.
+func All() []*app.App {
+	return []*app.App{
+		base.New(),
+		classifier.New(),
+		l2.New(),
+	}
+}

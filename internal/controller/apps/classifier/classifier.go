@@ -1,0 +1,112 @@
+// Package classifier is the app at both ends of the pipeline: it tells which port sent a packet, sends
+// requests for services to their stage, and puts packets out of the destination's interface. It derives
+// view.LocalPorts, the ports that this chassis serves, for all other apps, and the scopes that a bound
+// port needs.
+package classifier
+
+import (
+	"fmt"
+
+	"github.com/dragonflow/dragonflow/internal/controller/app"
+	"github.com/dragonflow/dragonflow/internal/controller/flow"
+	"github.com/dragonflow/dragonflow/internal/controller/pipeline"
+	"github.com/dragonflow/dragonflow/internal/controller/view"
+	"github.com/dragonflow/dragonflow/internal/model"
+)
+
+// New returns the app.
+func New() *app.App {
+	return &app.App{
+		Name: "classifier", ID: 2,
+		Rules: []app.Rule{
+			app.For("classifier.interest", view.Bindings, interest),
+			app.For("classifier.served", view.Bindings, served),
+			app.For("classifier.port", view.LocalPorts, port),
+			app.For("classifier.stranger", view.Interfaces, stranger),
+			app.For("classifier.services", view.Self, services),
+		},
+	}
+}
+
+// interest asks for the scopes of a bound port's network. It reads nothing, so that it does not wait
+// for what it asks for.
+func interest(_ *view.Reader, b *model.Binding, out *app.Output) {
+	app.Emit(out, view.Interests, view.Interest{Scope: model.ScopeNetwork(b.NetworkID)})
+	app.Emit(out, view.Interests, view.Interest{Scope: model.ScopeNetworkPorts(b.NetworkID)})
+}
+
+// served derives the local port of a binding, once its interface is on the switch.
+func served(r *view.Reader, b *model.Binding, out *app.Output) {
+	if b.Status != model.BindingActive {
+		out.Problem("the binding is inactive: live migration is not supported yet; activate the binding or bind the port elsewhere")
+		return
+	}
+	ifaces, _ := view.Find(r, view.InterfacesByPort, b.ID)
+	p, found := view.Get(r, view.Ports, view.Within(b.NetworkID, b.ID))
+	net, netFound := view.Get(r, view.Networks, b.NetworkID)
+	if found != view.Present || netFound != view.Present || len(ifaces) == 0 {
+		return
+	}
+	if len(ifaces) > 1 {
+		out.Problem(fmt.Sprintf("interfaces %s and %s both carry external_ids:iface-id=%s; the first is served, remove it from the other",
+			ifaces[0].Name, ifaces[1].Name, b.ID))
+	}
+	at := ifaces[0]
+	if at.OFPort == 0 {
+		return
+	}
+	if !p.AdminStateUp || !net.AdminStateUp {
+		out.Flow(pipeline.Classify, pipeline.High, flow.NewMatch(flow.InPort.Is(uint64(at.OFPort))), flow.Drop(),
+			"the port or its network is administratively down")
+		return
+	}
+	app.Emit(out, view.LocalPorts, view.LocalPort{
+		Port: p, OFPort: at.OFPort, MTU: net.MTU,
+		Key:        r.Number(pipeline.PortNumbers, b.ID),
+		NetworkKey: r.Number(pipeline.NetworkNumbers, b.NetworkID),
+	})
+}
+
+func port(_ *view.Reader, p view.LocalPort, out *app.Output) {
+	in := flow.InPort.Is(uint64(p.OFPort))
+	out.Flow(pipeline.Classify, pipeline.Normal, flow.NewMatch(in, flow.Untagged()),
+		flow.Do(
+			flow.Load(pipeline.SourcePort, uint64(p.Key)),
+			flow.Load(pipeline.Network, uint64(p.NetworkKey)),
+		).Goto(pipeline.EgressPortSecurity.Table()),
+		"the port sends through its interface")
+	out.Flow(pipeline.Classify, pipeline.Normal, flow.NewMatch(in, flow.AnyTag()), flow.Drop(),
+		"the guest sends VLAN tags, and the port is not a trunk")
+	out.Flow(pipeline.Deliver, pipeline.Normal, flow.NewMatch(pipeline.DestPort.Is(uint64(p.Key))),
+		flow.Do(flow.Output(p.OFPort)), "the port receives through its interface")
+}
+
+// stranger tells the operator about interfaces that claim a port which is not bound here.
+func stranger(r *view.Reader, i view.Interface, out *app.Output) {
+	if _, found := view.Get(r, view.Bindings, i.PortID); found == view.Absent {
+		out.Problem(fmt.Sprintf("interface %s carries external_ids:iface-id=%s, but no such port is bound to this chassis: "+
+			"it gets no service until binding:host_id of the port names this chassis", i.Name, i.PortID))
+	}
+}
+
+// Ports and types of the services that this chassis gives itself.
+const (
+	protoUDP, protoICMPv6              = 17, 58
+	dhcpv4Client, dhcpv4Server         = 68, 67
+	dhcpv6Client, dhcpv6Server         = 546, 547
+	routerSolicitation, ndSolicitation = 133, 135
+	arpRequest                         = 1
+)
+
+func services(_ *view.Reader, _ view.Chassis, out *app.Output) {
+	dispatch := func(to pipeline.Stage, reason string, match ...flow.Constraint) {
+		out.Flow(pipeline.Services, pipeline.Normal, flow.NewMatch(match...), flow.Goto(to.Table()), reason)
+	}
+	dispatch(pipeline.ARPResponder, "an ARP request", flow.ARP(), flow.ARPOp.Is(arpRequest))
+	icmpv6 := flow.IPProto.Is(protoICMPv6)
+	dispatch(pipeline.NDResponder, "a neighbour solicitation", flow.IPv6(), icmpv6, flow.ICMPv6Type.Is(ndSolicitation))
+	dispatch(pipeline.DHCP, "a router solicitation", flow.IPv6(), icmpv6, flow.ICMPv6Type.Is(routerSolicitation))
+	udp := flow.IPProto.Is(protoUDP)
+	dispatch(pipeline.DHCP, "a DHCPv4 request", flow.IPv4(), udp, flow.UDPSrc.Is(dhcpv4Client), flow.UDPDst.Is(dhcpv4Server))
+	dispatch(pipeline.DHCP, "a DHCPv6 request", flow.IPv6(), udp, flow.UDPSrc.Is(dhcpv6Client), flow.UDPDst.Is(dhcpv6Server))
+}

@@ -1,0 +1,215 @@
+package engine
+
+import (
+	"slices"
+
+	"github.com/dragonflow/dragonflow/internal/controller/app"
+	"github.com/dragonflow/dragonflow/internal/controller/flow"
+	"github.com/dragonflow/dragonflow/internal/controller/view"
+)
+
+// claims holds who wants what under one key. Almost always that is one owner; with several, the
+// smallest by rule order and key decides, whatever the order of history.
+type claims[V comparable] struct {
+	list []claim[V]
+}
+
+type claim[V comparable] struct {
+	by    *eval
+	value V
+}
+
+func (c *claims[V]) winner() (claim[V], bool) {
+	if len(c.list) == 0 {
+		return claim[V]{}, false
+	}
+	return c.list[0], true
+}
+
+func (c *claims[V]) put(by *eval, v V) {
+	at, found := c.find(by)
+	if found {
+		c.list[at].value = v
+		return
+	}
+	c.list = slices.Insert(c.list, at, claim[V]{by, v})
+}
+
+func (c *claims[V]) remove(by *eval) {
+	if at, found := c.find(by); found {
+		c.list = slices.Delete(c.list, at, at+1)
+	}
+}
+
+func (c *claims[V]) find(by *eval) (int, bool) {
+	return slices.BinarySearchFunc(c.list, by, func(x claim[V], y *eval) int { return compareOwners(x.by, y) })
+}
+
+// contested reports whether owners disagree.
+func (c *claims[V]) contested(same func(a, b V) bool) bool {
+	for i := 1; i < len(c.list); i++ {
+		if !same(c.list[0].value, c.list[i].value) {
+			return true
+		}
+	}
+	return false
+}
+
+func compareOwners(a, b *eval) int {
+	if a.rule.order != b.rule.order {
+		return a.rule.order - b.rule.order
+	}
+	switch {
+	case a.key < b.key:
+		return -1
+	case a.key > b.key:
+		return 1
+	}
+	return 0
+}
+
+// wanted is the value of a flow claim.
+type wanted struct {
+	do     flow.Instructions
+	reason string
+	pc     uintptr
+}
+
+type rowKey struct {
+	table view.AnyTable
+	key   string
+}
+
+func (e *Engine) replaceFlows(ev *eval, want []app.OwnedFlow) {
+	old := ev.flows
+	ev.flows = make([]flow.Key, 0, len(want))
+	kept := make(map[flow.Key]struct{}, len(want))
+	for _, f := range want {
+		if _, twice := kept[f.Key]; twice {
+			continue // the first of an owner's own claims stands
+		}
+		kept[f.Key] = struct{}{}
+		ev.flows = append(ev.flows, f.Key)
+		e.touchFlow(f.Key)
+		c := e.state.flows[f.Key]
+		if c == nil {
+			c = &claims[wanted]{}
+			e.state.flows[f.Key] = c
+		}
+		c.put(ev, wanted{f.Do, f.Reason, f.PC})
+	}
+	for _, k := range old {
+		if _, still := kept[k]; still {
+			continue
+		}
+		e.touchFlow(k)
+		if c := e.state.flows[k]; c != nil {
+			c.remove(ev)
+		}
+	}
+}
+
+// touchFlow remembers what the switch has under a key before the first change of a step.
+func (e *Engine) touchFlow(k flow.Key) {
+	if _, seen := e.state.touched[k]; seen {
+		return
+	}
+	e.state.touched[k] = e.state.flow(k)
+}
+
+func (e *Engine) replaceRows(ev *eval, want []app.OwnedRow) {
+	old := ev.rows
+	ev.rows = make([]rowKey, 0, len(want))
+	kept := make(map[rowKey]struct{}, len(want))
+	for _, r := range want {
+		k := rowKey{r.Table, r.Key}
+		if _, twice := kept[k]; twice {
+			continue
+		}
+		kept[k] = struct{}{}
+		ev.rows = append(ev.rows, k)
+		c := e.state.rows[k]
+		if c == nil {
+			c = &claims[any]{}
+			e.state.rows[k] = c
+		}
+		c.put(ev, r.Row)
+		e.settleRow(k, c)
+	}
+	for _, k := range old {
+		if _, still := kept[k]; still {
+			continue
+		}
+		if c := e.state.rows[k]; c != nil {
+			c.remove(ev)
+			e.settleRow(k, c)
+		}
+	}
+}
+
+// settleRow makes the view show the winning claim; an unchanged one changes nothing, which is the early
+// cut-off.
+func (e *Engine) settleRow(k rowKey, c *claims[any]) {
+	w, ok := c.winner()
+	if !ok {
+		delete(e.state.rows, k)
+		e.db.DeleteAny(k.table, k.key)
+		return
+	}
+	e.db.SetAny(k.table, w.value)
+}
+
+func (e *Engine) replaceGroups(ev *eval, want []flow.GroupEntry) {
+	ev.groups = replace(ev, ev.groups, want, e.state.groups, e.state.touchedGroups,
+		func(g flow.GroupEntry) uint32 { return g.ID })
+}
+
+func (e *Engine) replaceMeters(ev *eval, want []flow.MeterEntry) {
+	ev.meters = replace(ev, ev.meters, want, e.state.meters, e.state.touchedMeters,
+		func(m flow.MeterEntry) uint32 { return m.ID })
+}
+
+func (e *Engine) replaceCuts(ev *eval, want []app.Cut) {
+	ev.cuts = replace(ev, ev.cuts, want, e.state.cuts, e.state.touchedCuts, func(c app.Cut) app.Cut { return c })
+}
+
+// replace exchanges an owner's claims in a table of them, remembering the winners of before.
+func replace[K, V comparable](ev *eval, old []K, want []V, table map[K]*claims[V], touched map[K]*V, key func(V) K) []K {
+	if len(old) == 0 && len(want) == 0 {
+		return nil
+	}
+	touch := func(k K) {
+		if _, seen := touched[k]; seen {
+			return
+		}
+		touched[k] = nil
+		if c := table[k]; c != nil {
+			if w, ok := c.winner(); ok {
+				touched[k] = &w.value
+			}
+		}
+	}
+	keys := make([]K, 0, len(want))
+	for _, v := range want {
+		k := key(v)
+		if slices.Contains(keys, k) {
+			continue
+		}
+		keys = append(keys, k)
+		touch(k)
+		if table[k] == nil {
+			table[k] = &claims[V]{}
+		}
+		table[k].put(ev, v)
+	}
+	for _, k := range old {
+		if slices.Contains(keys, k) {
+			continue
+		}
+		touch(k)
+		if c := table[k]; c != nil {
+			c.remove(ev)
+		}
+	}
+	return keys
+}

@@ -1,0 +1,307 @@
+// Package engine derives the desired state of the switch from the view. It evaluates the rules of the
+// apps, notes what each evaluation read, evaluates again exactly what a change concerns, and reports the
+// difference.
+//
+// The law is desired = F(view, numbers): incremental must equal recompute, see [Engine.Recompute]. An
+// evaluation that read a scope not in sync keeps its previous output; one that panics or is invalid
+// keeps it too, and harms nobody else. No app is known by name here.
+//
+// An Engine belongs to one goroutine. The package imports app, flow, number, pipeline and view.
+package engine
+
+import (
+	"fmt"
+	"runtime/debug"
+	"slices"
+	"strings"
+
+	"github.com/dragonflow/dragonflow/internal/controller/app"
+	"github.com/dragonflow/dragonflow/internal/controller/flow"
+	"github.com/dragonflow/dragonflow/internal/controller/number"
+	"github.com/dragonflow/dragonflow/internal/controller/pipeline"
+	"github.com/dragonflow/dragonflow/internal/controller/view"
+)
+
+// Engine evaluates rules.
+type Engine struct {
+	db      *view.DB
+	numbers *number.Allocator
+	rules   []*rule
+	byTable map[view.AnyTable][]*rule
+	readers map[view.Node]*readerSet
+	writers map[view.AnyTable]int
+	reads   map[view.AnyTable]int
+	state   *State
+	cookies map[uint64]*eval
+	checked map[uintptr]bool
+	strict  bool
+	evals   int
+	delta   Delta
+}
+
+type rule struct {
+	app.Rule
+	app   *app.App
+	order int
+	evals map[string]*eval
+	dirty map[string]struct{}
+}
+
+// eval is one rule evaluated for one row: an owner.
+type eval struct {
+	rule    *rule
+	key     string
+	cookie  uint64
+	nodes   []view.Node
+	claims  []view.Claim
+	flows   []flow.Key
+	rows    []rowKey
+	groups  []uint32
+	meters  []uint32
+	cuts    []app.Cut
+	unknown []string
+	problem string
+	notes   []string
+	// collision says that another owner has the same cookie.
+	collision string
+}
+
+type readerSet map[*eval]struct{}
+
+// Options adjust an engine.
+type Options struct {
+	// Strict checks every flow against the pipeline's declaration, as tests want, instead of one for
+	// each place in the code that makes flows.
+	Strict bool
+}
+
+// New returns an engine over a view. It becomes the view's watcher, and takes what is already there as
+// changed. Two rules or apps of one name or number are refused.
+func New(db *view.DB, numbers *number.Allocator, apps []*app.App, o Options) (*Engine, error) {
+	e := &Engine{
+		db: db, numbers: numbers, strict: o.Strict,
+		byTable: map[view.AnyTable][]*rule{}, readers: map[view.Node]*readerSet{},
+		writers: map[view.AnyTable]int{}, reads: map[view.AnyTable]int{},
+		cookies: map[uint64]*eval{}, checked: map[uintptr]bool{}, state: newState(),
+	}
+	ids, names := map[uint8]string{}, map[string]bool{}
+	for _, a := range apps {
+		if other, dup := ids[a.ID]; dup || a.ID == 0 {
+			return nil, fmt.Errorf("app %q: number %d is taken by %q or zero", a.Name, a.ID, other)
+		}
+		ids[a.ID] = a.Name
+		for _, r := range a.Rules {
+			if names[r.Name] {
+				return nil, fmt.Errorf("app %q: two rules are called %q", a.Name, r.Name)
+			}
+			names[r.Name] = true
+			ru := &rule{Rule: r, app: a, order: len(e.rules), evals: map[string]*eval{}, dirty: map[string]struct{}{}}
+			e.rules = append(e.rules, ru)
+			e.byTable[r.Table] = append(e.byTable[r.Table], ru)
+		}
+	}
+	db.Watch(e)
+	for t, rules := range e.byTable {
+		db.Each(t, func(key string, _ any) {
+			for _, r := range rules {
+				r.dirty[key] = struct{}{}
+			}
+		})
+	}
+	return e, nil
+}
+
+// Touched implements view.Watcher.
+func (e *Engine) Touched(n view.Node) {
+	if set := e.readers[n]; set != nil {
+		for ev := range *set {
+			ev.rule.dirty[ev.key] = struct{}{}
+		}
+	}
+}
+
+// RowChanged implements view.Watcher.
+func (e *Engine) RowChanged(t view.AnyTable, key string, _ bool) {
+	for _, r := range e.byTable[t] {
+		r.dirty[key] = struct{}{}
+	}
+}
+
+// Step evaluates everything that changes since the last Step concern, and returns what the switch must
+// change. Rules run in order; since a rule reads only what earlier rules derive, one pass is the
+// fixpoint.
+func (e *Engine) Step() Delta {
+	for _, r := range e.rules {
+		if len(r.dirty) == 0 {
+			continue
+		}
+		keys := make([]string, 0, len(r.dirty))
+		for k := range r.dirty {
+			keys = append(keys, k)
+		}
+		slices.Sort(keys)
+		clear(r.dirty)
+		for _, k := range keys {
+			e.run(r, k)
+		}
+	}
+	d := e.delta
+	e.delta = Delta{}
+	e.state.finish(&d)
+	return d
+}
+
+// Pending reports whether a Step would evaluate anything.
+func (e *Engine) Pending() bool {
+	return slices.ContainsFunc(e.rules, func(r *rule) bool { return len(r.dirty) > 0 })
+}
+
+// Evaluations counts the evaluations so far: the measure of what a change costs.
+func (e *Engine) Evaluations() int { return e.evals }
+
+func (e *Engine) run(r *rule, key string) {
+	row, present := e.db.Row(r.Table, key)
+	ev := r.evals[key]
+	if !present {
+		if ev != nil {
+			e.drop(ev)
+		}
+		return
+	}
+	if ev == nil {
+		ev = &eval{rule: r, key: key}
+		ev.cookie = e.cookieFor(ev)
+		r.evals[key] = ev
+	}
+	e.evals++
+	var nodes []view.Node
+	rd := view.NewReader(e.db, e.numbers, func(n view.Node) {
+		e.checkRead(r, n)
+		nodes = append(nodes, n)
+	})
+	out := &app.Output{}
+	err := e.evaluate(r, rd, row, out)
+	e.setNodes(ev, nodes)
+	ev.unknown = slices.Compact(slices.Sorted(slices.Values(rd.Unknown())))
+	ev.problem = ""
+	switch {
+	case err != nil:
+		ev.problem = err.Error()
+	case len(ev.unknown) == 0:
+		e.commit(ev, out, rd.Claims())
+	}
+}
+
+// evaluate runs the rule and contains its failures: whatever goes wrong concerns this owner only.
+func (e *Engine) evaluate(r *rule, rd *view.Reader, row any, out *app.Output) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("rule %s failed: %v%s", r.Name, p, panicSite())
+		}
+	}()
+	r.Eval(rd, row, out)
+	return e.checkOutput(r, out)
+}
+
+func (e *Engine) checkOutput(r *rule, out *app.Output) error {
+	for i := range out.Flows {
+		f := &out.Flows[i]
+		if !pipeline.Owned(f.Key.Table, r.app.Name) {
+			return fmt.Errorf("%s: stage %s is not the app's own", app.Source(f.PC), pipeline.StageName(f.Key.Table))
+		}
+		if !e.strict && e.checked[f.PC] {
+			continue
+		}
+		if err := pipeline.Check(f.Key, f.Do); err != nil {
+			return fmt.Errorf("%s: %w", app.Source(f.PC), err)
+		}
+		e.checked[f.PC] = true
+	}
+	for _, row := range out.Rows {
+		if !row.Table.Derived() {
+			return fmt.Errorf("rule %s derives rows of %s, which come from outside", r.Name, row.Table.Name())
+		}
+		if at, ok := e.reads[row.Table]; ok && at <= r.order {
+			return fmt.Errorf("rule %s derives %s, which an earlier rule reads", r.Name, row.Table.Name())
+		}
+		for _, user := range e.byTable[row.Table] {
+			if user.order <= r.order {
+				return fmt.Errorf("rule %s derives %s, for which the earlier rule %s is evaluated", r.Name, row.Table.Name(), user.Name)
+			}
+		}
+		e.writers[row.Table] = max(e.writers[row.Table], r.order+1)
+	}
+	return nil
+}
+
+// checkRead holds rules to reading only what earlier rules derive, so that one pass is enough.
+func (e *Engine) checkRead(r *rule, n view.Node) {
+	t, derived := n.Derived()
+	if !derived {
+		return
+	}
+	if e.writers[t] > r.order {
+		panic(fmt.Sprintf("reads %s, which this or a later rule derives", t.Name()))
+	}
+	if at, ok := e.reads[t]; !ok || r.order < at {
+		e.reads[t] = r.order
+	}
+}
+
+func (e *Engine) commit(ev *eval, out *app.Output, claims []view.Claim) {
+	for _, c := range claims {
+		e.numbers.Claim(c.Space, c.Content)
+	}
+	for _, c := range ev.claims {
+		e.numbers.Release(c.Space, c.Content)
+	}
+	ev.claims = claims
+	ev.notes = out.Problems
+	e.replaceFlows(ev, out.Flows)
+	e.replaceGroups(ev, out.Groups)
+	e.replaceMeters(ev, out.Meters)
+	e.replaceCuts(ev, out.Cuts)
+	e.replaceRows(ev, out.Rows)
+}
+
+func (e *Engine) drop(ev *eval) {
+	e.commit(ev, &app.Output{}, nil)
+	e.setNodes(ev, nil)
+	delete(ev.rule.evals, ev.key)
+	if e.cookies[ev.cookie] == ev {
+		delete(e.cookies, ev.cookie)
+	}
+}
+
+func (e *Engine) setNodes(ev *eval, nodes []view.Node) {
+	for _, n := range ev.nodes {
+		if set := e.readers[n]; set != nil {
+			delete(*set, ev)
+		}
+	}
+	for _, n := range nodes {
+		set := e.readers[n]
+		if set == nil {
+			set = &readerSet{}
+			e.readers[n] = set
+		}
+		(*set)[ev] = struct{}{}
+	}
+	for _, n := range ev.nodes {
+		if set := e.readers[n]; set != nil && len(*set) == 0 {
+			delete(e.readers, n)
+			e.db.Forget(n)
+		}
+	}
+	ev.nodes = slices.Clip(nodes)
+}
+
+// panicSite names the app's line that panicked.
+func panicSite() string {
+	for line := range strings.Lines(string(debug.Stack())) {
+		if at := strings.Index(line, "/apps/"); at >= 0 && strings.Contains(line, ".go:") {
+			return " at " + strings.TrimSpace(strings.SplitN(line[at+1:], " +", 2)[0])
+		}
+	}
+	return ""
+}

@@ -1,0 +1,170 @@
+package engine
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/binary"
+	"fmt"
+	"hash/fnv"
+	"slices"
+
+	"github.com/dragonflow/dragonflow/internal/controller/app"
+	"github.com/dragonflow/dragonflow/internal/controller/flow"
+	"github.com/dragonflow/dragonflow/internal/controller/pipeline"
+	"github.com/dragonflow/dragonflow/internal/controller/view"
+)
+
+// Owner names who wants a flow: a rule evaluated for an object.
+type Owner struct {
+	App, Rule, Kind, Key string
+}
+
+// String renders an owner as "l2.port Port/…".
+func (o Owner) String() string { return fmt.Sprintf("%s %s/%s", o.Rule, o.Kind, o.Key) }
+
+// Explanation says why a flow exists.
+type Explanation struct {
+	Flow   flow.Flow
+	Owners []Owner
+	Reason string
+	Source string
+	// Losers are owners that want other instructions under the same key.
+	Losers []Owner
+}
+
+// Problem is something about an owner that an operator should see.
+type Problem struct {
+	Owner Owner
+	// Waiting lists the scopes that are not in sync yet; then Text is empty.
+	Waiting []string
+	Text    string
+}
+
+// Explain says why the flow of a key exists.
+func (e *Engine) Explain(k flow.Key) (Explanation, bool) {
+	c := e.state.flows[k]
+	f := e.state.flow(k)
+	if f == nil {
+		return Explanation{}, false
+	}
+	w, _ := c.winner()
+	x := Explanation{Flow: *f, Reason: w.value.reason, Source: app.Source(w.value.pc)}
+	for _, cl := range c.list {
+		if cl.value.do == w.value.do {
+			x.Owners = append(x.Owners, cl.by.owner())
+		} else {
+			x.Losers = append(x.Losers, cl.by.owner())
+		}
+	}
+	return x, true
+}
+
+// OwnerOf resolves a cookie.
+func (e *Engine) OwnerOf(cookie uint64) (Owner, bool) {
+	if ev := e.cookies[cookie]; ev != nil {
+		return ev.owner(), true
+	}
+	return Owner{}, false
+}
+
+// FlowsOf returns the keys of the flows of every owner that is evaluated for a row of a table.
+func (e *Engine) FlowsOf(t view.AnyTable, key string) []flow.Key {
+	var out []flow.Key
+	for _, r := range e.byTable[t] {
+		if ev := r.evals[key]; ev != nil {
+			out = append(out, ev.flows...)
+		}
+	}
+	return out
+}
+
+// Problems lists owners that wait, failed, complain or lose a contested flow, in order.
+func (e *Engine) Problems() []Problem {
+	var out []Problem
+	for _, r := range e.rules {
+		for _, ev := range r.evals {
+			if len(ev.unknown) > 0 {
+				out = append(out, Problem{Owner: ev.owner(), Waiting: ev.unknown})
+			}
+			for _, text := range append(slices.Clone(ev.notes), ev.problem, ev.collision) {
+				if text != "" {
+					out = append(out, Problem{Owner: ev.owner(), Text: text})
+				}
+			}
+		}
+	}
+	for k, c := range e.state.flows {
+		if !c.contested(func(a, b wanted) bool { return a.do == b.do }) {
+			continue
+		}
+		for _, l := range c.list[1:] {
+			if l.value.do != c.list[0].value.do {
+				out = append(out, Problem{Owner: l.by.owner(), Text: fmt.Sprintf(
+					"its flow %s priority %d %s is held by %s", pipeline.StageName(k.Table), k.Priority, k.Match, c.list[0].by.owner())})
+			}
+		}
+	}
+	slices.SortFunc(out, func(a, b Problem) int {
+		return cmp.Or(cmp.Compare(a.Owner.String(), b.Owner.String()), cmp.Compare(a.Text, b.Text))
+	})
+	return out
+}
+
+func (ev *eval) owner() Owner {
+	return Owner{App: ev.rule.app.Name, Rule: ev.rule.Name, Kind: ev.rule.Table.Name(), Key: ev.key}
+}
+
+// cookieFor hashes (rule, kind, key) into the owner part of a cookie. A collision costs only the name
+// of the second owner in displays, and is shown as its problem.
+func (e *Engine) cookieFor(ev *eval) uint64 {
+	h := fnv.New64a()
+	_, _ = fmt.Fprintf(h, "%s\x00%s\x00%s", ev.rule.Name, ev.rule.Table.Name(), ev.key)
+	c := pipeline.Cookie(ev.rule.app.ID, h.Sum64())
+	if other := e.cookies[c]; other != nil && other != ev {
+		ev.collision = fmt.Sprintf("shares its cookie %#x with %s", c, other.owner())
+		return c
+	}
+	e.cookies[c] = ev
+	return c
+}
+
+func (d *Delta) sort() {
+	slices.SortFunc(d.Flows, func(a, b FlowChange) int { return compareFlows(either(a.New, a.Old), either(b.New, b.Old)) })
+	slices.SortFunc(d.Groups, func(a, b GroupChange) int {
+		return cmp.Compare(either(a.New, a.Old).ID, either(b.New, b.Old).ID)
+	})
+	slices.SortFunc(d.Meters, func(a, b MeterChange) int {
+		return cmp.Compare(either(a.New, a.Old).ID, either(b.New, b.Old).ID)
+	})
+	slices.SortFunc(d.Cuts, func(a, b app.Cut) int {
+		return cmp.Or(cmp.Compare(a.Zone, b.Zone), a.Remote.Compare(b.Remote))
+	})
+}
+
+func either[T any](a, b *T) *T {
+	if a != nil {
+		return a
+	}
+	return b
+}
+
+// compareFlows orders by table, priority (highest first) and match: the canonical order of output.
+func compareFlows(a, b *flow.Flow) int {
+	return a.Key().Compare(b.Key())
+}
+
+// Digest is a hash of all desired state that does not depend on its history.
+func (e *Engine) Digest() uint64 {
+	var sum uint64
+	var b bytes.Buffer
+	for f := range e.Flows() {
+		b.Reset()
+		b.WriteString(f.Match.Wire())
+		b.WriteString(f.Instructions.Wire())
+		_ = binary.Write(&b, binary.BigEndian, []uint64{uint64(f.Table), uint64(f.Priority), f.Cookie})
+		h := fnv.New64a()
+		_, _ = h.Write(b.Bytes())
+		sum += h.Sum64()
+	}
+	return sum
+}

@@ -1,0 +1,153 @@
+package engine
+
+import (
+	"iter"
+
+	"github.com/dragonflow/dragonflow/internal/controller/app"
+	"github.com/dragonflow/dragonflow/internal/controller/flow"
+)
+
+// State is everything that owners want.
+type State struct {
+	flows  map[flow.Key]*claims[wanted]
+	groups map[uint32]*claims[flow.GroupEntry]
+	meters map[uint32]*claims[flow.MeterEntry]
+	cuts   map[app.Cut]*claims[app.Cut]
+	rows   map[rowKey]*claims[any]
+
+	// What the winners were before the first change of the current step.
+	touched       map[flow.Key]*flow.Flow
+	touchedGroups map[uint32]*flow.GroupEntry
+	touchedMeters map[uint32]*flow.MeterEntry
+	touchedCuts   map[app.Cut]*app.Cut
+}
+
+// Delta is what must change on the switch. Nil New means delete; nil Old means that it did not exist.
+type Delta struct {
+	Flows  []FlowChange
+	Groups []GroupChange
+	Meters []MeterChange
+	// Cuts lists the promises that nobody keeps any more: these connections are to be forgotten.
+	Cuts []app.Cut
+}
+
+// Empty reports whether nothing changes.
+func (d *Delta) Empty() bool {
+	return len(d.Flows) == 0 && len(d.Groups) == 0 && len(d.Meters) == 0 && len(d.Cuts) == 0
+}
+
+// FlowChange is the change of one flow.
+type FlowChange struct{ Old, New *flow.Flow }
+
+// GroupChange is the change of one group.
+type GroupChange struct{ Old, New *flow.GroupEntry }
+
+// MeterChange is the change of one meter.
+type MeterChange struct{ Old, New *flow.MeterEntry }
+
+func newState() *State {
+	s := &State{
+		flows: map[flow.Key]*claims[wanted]{}, groups: map[uint32]*claims[flow.GroupEntry]{},
+		meters: map[uint32]*claims[flow.MeterEntry]{}, cuts: map[app.Cut]*claims[app.Cut]{}, rows: map[rowKey]*claims[any]{},
+	}
+	s.resetTouched()
+	return s
+}
+
+func (s *State) resetTouched() {
+	s.touched = map[flow.Key]*flow.Flow{}
+	s.touchedGroups = map[uint32]*flow.GroupEntry{}
+	s.touchedMeters = map[uint32]*flow.MeterEntry{}
+	s.touchedCuts = map[app.Cut]*app.Cut{}
+}
+
+// flow returns the winning flow of a key, nil if nobody wants one.
+func (s *State) flow(k flow.Key) *flow.Flow {
+	c := s.flows[k]
+	if c == nil {
+		return nil
+	}
+	w, ok := c.winner()
+	if !ok {
+		return nil
+	}
+	return &flow.Flow{Table: k.Table, Priority: k.Priority, Match: k.Match, Instructions: w.value.do, Cookie: w.by.cookie}
+}
+
+// finish turns what was touched in a step into the difference it made.
+func (s *State) finish(d *Delta) {
+	for k, old := range s.touched {
+		now := s.flow(k)
+		if now == nil {
+			delete(s.flows, k)
+		}
+		if old == nil && now == nil || old != nil && now != nil && *old == *now {
+			continue
+		}
+		d.Flows = append(d.Flows, FlowChange{old, now})
+	}
+	changes(s.touchedGroups, s.groups, func(o, n *flow.GroupEntry) { d.Groups = append(d.Groups, GroupChange{o, n}) })
+	changes(s.touchedMeters, s.meters, func(o, n *flow.MeterEntry) { d.Meters = append(d.Meters, MeterChange{o, n}) })
+	changes(s.touchedCuts, s.cuts, func(o, n *app.Cut) {
+		if n == nil {
+			d.Cuts = append(d.Cuts, *o)
+		}
+	})
+	s.resetTouched()
+	d.sort()
+}
+
+func changes[K, V comparable](touched map[K]*V, table map[K]*claims[V], report func(old, now *V)) {
+	for k, old := range touched {
+		var now *V
+		if c := table[k]; c != nil {
+			if w, ok := c.winner(); ok {
+				now = &w.value
+			} else {
+				delete(table, k)
+			}
+		}
+		if old == nil && now == nil || old != nil && now != nil && *old == *now {
+			continue
+		}
+		report(old, now)
+	}
+}
+
+// Flows yields every desired flow, in no order.
+func (e *Engine) Flows() iter.Seq[flow.Flow] {
+	return func(yield func(flow.Flow) bool) {
+		for k := range e.state.flows {
+			if f := e.state.flow(k); f != nil && !yield(*f) {
+				return
+			}
+		}
+	}
+}
+
+// FlowCount returns the number of desired flows.
+func (e *Engine) FlowCount() int { return len(e.state.flows) }
+
+// Flow returns the desired flow of a key.
+func (e *Engine) Flow(k flow.Key) (flow.Flow, bool) {
+	if f := e.state.flow(k); f != nil {
+		return *f, true
+	}
+	return flow.Flow{}, false
+}
+
+// Groups yields every desired group.
+func (e *Engine) Groups() iter.Seq[flow.GroupEntry] { return winners(e.state.groups) }
+
+// Meters yields every desired meter.
+func (e *Engine) Meters() iter.Seq[flow.MeterEntry] { return winners(e.state.meters) }
+
+func winners[K, V comparable](table map[K]*claims[V]) iter.Seq[V] {
+	return func(yield func(V) bool) {
+		for _, c := range table {
+			if w, ok := c.winner(); ok && !yield(w.value) {
+				return
+			}
+		}
+	}
+}

@@ -1,0 +1,132 @@
+// Package pipeline declares, as data, how a packet goes through the switch: the stages in order, the
+// registers, marks, zones, number spaces and priorities, and the layout of cookies. No other package
+// holds a table or register number.
+//
+// The package imports flow and number.
+package pipeline
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/dragonflow/dragonflow/internal/controller/flow"
+	"github.com/dragonflow/dragonflow/internal/controller/number"
+)
+
+// Layout is the version of the pipeline's meaning, in every cookie. It grows when a stage or register
+// changes what it stands for.
+const Layout = 1
+
+// What registers carry.
+var (
+	// Network is the network's key, all along the pipeline.
+	Network = flow.Metadata.All()
+	// SourcePort is the key of the local port that sent the packet.
+	SourcePort = flow.Reg6.All()
+	// DestPort is the key of the port that will receive it.
+	DestPort = flow.Reg7.All()
+	// Profile is the number of the set of security groups in force, for the direction being checked.
+	Profile = flow.Reg5.All()
+	// Universe is the number of the set of remote groups that the profile names.
+	Universe = flow.Reg4.All()
+	// FloodSet is the number of the set of members to which a packet is being copied.
+	FloodSet = flow.Reg3.All()
+)
+
+// GroupBits is how many remote groups one universe can tell apart: one bit each in Reg8 to Reg15.
+const GroupBits = 256
+
+// GroupBit is the bit of the n-th remote group of a universe.
+func GroupBit(n int) flow.SubField { return flow.Reg(8+n/32).Part(n%32, 1) }
+
+// The conntrack mark: which version of the rules let the connection through.
+var (
+	// Stamp is the hash of the compiled rules of the profile and direction that committed it.
+	Stamp = flow.CTMark.Part(0, 31)
+	// Blocked says that the rules no longer allow it.
+	Blocked = flow.CTMark.Part(31, 1)
+)
+
+// The spaces of chassis-local numbers.
+var (
+	PortNumbers     = number.Space{Name: "port", Min: 1, Max: 1<<31 - 1}
+	NetworkNumbers  = number.Space{Name: "network", Min: 1, Max: 1<<31 - 1}
+	ProfileNumbers  = number.Space{Name: "profile", Min: 1, Max: 1<<31 - 1}
+	UniverseNumbers = number.Space{Name: "universe", Min: 1, Max: 1<<31 - 1}
+	// Zones are conntrack zones; the low ones are left to others on the host.
+	Zones = number.Space{Name: "zone", Min: 1024, Max: 65534}
+	// MeterNumbers are OpenFlow meters.
+	MeterNumbers = number.Space{Name: "meter", Min: 1, Max: 60000}
+	// GroupNumbers are OpenFlow groups.
+	GroupNumbers = number.Space{Name: "group", Min: 1, Max: 1<<31 - 1}
+)
+
+// The priorities of flows. Between them stages may use offsets of their own.
+const (
+	// Miss is the priority of what happens when nothing else matches.
+	Miss uint16 = 0
+	// Low is for what holds for a whole network.
+	Low uint16 = 100
+	// Normal is for what holds for a port or an address.
+	Normal uint16 = 200
+	// High is for exceptions from that.
+	High uint16 = 300
+	// Override is for what nothing may overrule.
+	Override uint16 = 400
+	// PrefixBase plus the length of a prefix makes the longest win.
+	PrefixBase uint16 = 1000
+)
+
+// Table returns the stage's OpenFlow table number.
+func (s Stage) Table() uint8 { return uint8(s) }
+
+// String returns the stage's name.
+func (s Stage) String() string { return StageName(uint8(s)) }
+
+// App returns the name of the app that owns the stage.
+func (s Stage) App() string { return stages[s].app }
+
+// Purpose says in a sentence what the stage does.
+func (s Stage) Purpose() string { return stages[s].purpose }
+
+// Miss says what happens to a packet that no flow matches: it goes on to the returned stage, or is
+// dropped for the returned reason.
+func (s Stage) Miss() (next Stage, reason string) { return stages[s].pass, stages[s].miss }
+
+// Next lists where a packet may go from here.
+func (s Stage) Next() []Stage { return slices.Clone(stages[s].next) }
+
+// Prefixes lists the fields for which the switch keeps a prefix tree in this table (OVSDB, Flow_Table).
+func (s Stage) Prefixes() []string { return slices.Clone(stages[s].prefixes) }
+
+// Fields lists what flows of the stage may match and set.
+func (s Stage) Fields() (matches, sets []flow.Field) {
+	return slices.Clone(stages[s].matches), slices.Clone(stages[s].sets)
+}
+
+// Stages lists all stages in packet order.
+func Stages() []Stage {
+	out := make([]Stage, numStages)
+	for i := range out {
+		out[i] = Stage(i)
+	}
+	return out
+}
+
+// StageName returns the name of a table, or its number if the pipeline has no such stage.
+func StageName(table uint8) string {
+	if int(table) < len(stages) {
+		return stages[table].name
+	}
+	return fmt.Sprint(table)
+}
+
+// ParseStage finds a stage by name.
+func ParseStage(name string) (Stage, bool) {
+	for i := range stages {
+		if stages[i].name == name {
+			return Stage(i), true
+		}
+	}
+	return 0, false
+}

@@ -1,0 +1,218 @@
+package pipeline
+
+import "github.com/dragonflow/dragonflow/internal/controller/flow"
+
+// Stage is a flow table of the pipeline. Its number is its place in this list, which is the packet's
+// order: a packet only ever goes forward.
+type Stage uint8
+
+// The stages.
+const (
+	Classify Stage = iota
+	EgressPortSecurity
+	EgressPortSecurityND
+	EgressConntrack
+	EgressState
+	EgressRemote
+	EgressRules
+	Services
+	ARPResponder
+	NDResponder
+	NDReply
+	DHCP
+	L2Lookup
+	L2Flood
+	L2Horizon
+	IngressConntrack
+	IngressState
+	IngressRemote
+	IngressRules
+	IngressPortSecurity
+	Deliver
+	Marker
+
+	numStages
+)
+
+// declaration is what a stage promises. Flows that break it are refused.
+type declaration struct {
+	name    string
+	purpose string
+	// app owns the stage: only its rules put flows there.
+	app string
+	// matches and sets list the fields that flows may match and change; sets includes what packets
+	// rewritten into answers change.
+	matches, sets []flow.Field
+	// next lists the stages to which a packet may go.
+	next []Stage
+	// miss is the reason given when no flow matches and the packet is dropped; pass, if not zero, is
+	// where it goes on instead.
+	miss string
+	pass Stage
+	// prefixes lists the fields for which the switch keeps a prefix tree, so that megaflows stay wide.
+	prefixes []string
+}
+
+var (
+	ethernet = []flow.Field{flow.EthSrc, flow.EthDst, flow.EthType, flow.VLANVID}
+	ip       = []flow.Field{flow.EthType, flow.IPv4Src, flow.IPv4Dst, flow.IPv6Src, flow.IPv6Dst, flow.IPProto, flow.IPFrag, flow.IPTTL}
+	l4       = []flow.Field{
+		flow.TCPSrc, flow.TCPDst, flow.UDPSrc, flow.UDPDst, flow.SCTPSrc, flow.SCTPDst,
+		flow.ICMPType, flow.ICMPCode, flow.ICMPv6Type, flow.ICMPv6Code,
+	}
+	arp       = []flow.Field{flow.ARPOp, flow.ARPSPA, flow.ARPTPA, flow.ARPSHA, flow.ARPTHA}
+	nd        = []flow.Field{flow.NDTarget, flow.NDSLL, flow.NDTLL, flow.NDReserved, flow.NDOptionsType}
+	conntrack = []flow.Field{flow.CTState, flow.CTMark, flow.CTZone}
+	groupBits = []flow.Field{flow.Reg8, flow.Reg9, flow.Reg10, flow.Reg11, flow.Reg12, flow.Reg13, flow.Reg14, flow.Reg15}
+	trees     = []string{"ip_src", "ip_dst", "ipv6_src", "ipv6_dst"}
+)
+
+func fields(lists ...[]flow.Field) []flow.Field {
+	var out []flow.Field
+	for _, l := range lists {
+		out = append(out, l...)
+	}
+	return out
+}
+
+func one(f ...flow.Field) []flow.Field { return f }
+
+// stages is the pipeline.
+var stages = [numStages]declaration{
+	Classify: {
+		name: "classify", app: "classifier",
+		purpose: "tells who sent the packet: loads the source port and its network",
+		matches: fields(one(flow.InPort), ethernet), sets: one(flow.Reg6, flow.Metadata),
+		next: []Stage{EgressPortSecurity},
+		miss: "the packet came from an interface that no port of this chassis owns",
+	},
+	EgressPortSecurity: {
+		name: "egress-port-security", app: "portsecurity",
+		purpose: "drops what a guest sends from a MAC or IP address that is not its own",
+		matches: fields(one(flow.Reg6), ethernet, ip, l4, arp), next: []Stage{EgressPortSecurityND, EgressConntrack, Services},
+		miss: "port security: the source address is not one of the port's", prefixes: trees,
+	},
+	EgressPortSecurityND: {
+		name: "egress-port-security-nd", app: "portsecurity",
+		purpose: "drops neighbour advertisements for addresses that are not the guest's own",
+		matches: fields(one(flow.Reg6), ethernet, ip, l4, nd), next: []Stage{EgressConntrack, Services},
+		miss: "port security: the guest advertises an address that is not one of the port's",
+	},
+	EgressConntrack: {
+		name: "egress-conntrack", app: "secgroup",
+		purpose: "lets essential services pass, and looks the connection up in the port's zone",
+		matches: fields(one(flow.Reg6), ethernet, ip, l4), sets: one(flow.Reg5, flow.Reg4),
+		next: []Stage{EgressState, EgressRemote, EgressRules, Services},
+		miss: "security group: the port's rules are not known yet",
+	},
+	EgressState: {
+		name: "egress-state", app: "secgroup",
+		purpose: "lets known connections pass whose rules have not changed",
+		matches: fields(one(flow.Reg6, flow.Reg5), conntrack, ip, l4), sets: one(flow.CTMark),
+		next: []Stage{EgressRemote, EgressRules, Services},
+		miss: "security group: invalid connection state",
+	},
+	EgressRemote: {
+		name: "egress-remote", app: "secgroup",
+		purpose: "loads a bit for each remote group that the destination belongs to",
+		matches: fields(one(flow.Reg4), ip), sets: groupBits, next: []Stage{EgressRules}, pass: EgressRules, prefixes: trees,
+	},
+	EgressRules: {
+		name: "egress-rules", app: "secgroup",
+		purpose: "commits what a rule of the sender's security groups allows",
+		matches: fields(one(flow.Reg6, flow.Reg5), groupBits, conntrack, ip, l4), sets: one(flow.CTMark),
+		next: []Stage{Services},
+		miss: "security group: no egress rule allows the packet", prefixes: trees,
+	},
+	Services: {
+		name: "services", app: "classifier",
+		purpose: "sends requests for services that this chassis gives itself to their stage",
+		matches: fields(one(flow.Reg6), ethernet, ip, l4, arp), next: []Stage{ARPResponder, NDResponder, DHCP, L2Lookup},
+		pass: L2Lookup,
+	},
+	ARPResponder: {
+		name: "arp-responder", app: "neighbour",
+		purpose: "answers ARP requests for addresses of the model (RFC 826)",
+		matches: fields(one(flow.Metadata, flow.Reg6, flow.InPort), ethernet, arp), sets: fields(ethernet, arp, one(flow.Reg7)),
+		next: []Stage{L2Lookup, Deliver}, pass: L2Lookup,
+	},
+	NDResponder: {
+		name: "nd-responder", app: "neighbour",
+		purpose: "turns neighbour solicitations for addresses of the model into advertisements (RFC 4861)",
+		matches: fields(one(flow.Metadata, flow.Reg6, flow.InPort), ethernet, ip, l4, nd),
+		sets:    fields(ethernet, ip, l4, nd, one(flow.Reg7)),
+		next:    []Stage{NDReply, L2Lookup, Deliver}, pass: L2Lookup,
+	},
+	NDReply: {
+		name: "nd-reply", app: "neighbour",
+		purpose: "completes the advertisement; its options can be set only once its type is",
+		matches: fields(one(flow.Metadata, flow.Reg6, flow.InPort), ethernet, ip, l4, nd),
+		sets:    fields(ethernet, ip, l4, nd, one(flow.Reg7)), next: []Stage{Deliver},
+		miss: "neighbour discovery: the answer could not be completed",
+	},
+	DHCP: {
+		name: "dhcp", app: "dhcp",
+		purpose: "sends DHCP requests and router solicitations of served ports to the controller, metered",
+		matches: fields(one(flow.Metadata, flow.Reg6, flow.InPort), ethernet, ip, l4), next: []Stage{L2Lookup}, pass: L2Lookup,
+	},
+	L2Lookup: {
+		name: "l2-lookup", app: "l2",
+		purpose: "finds the destination by MAC address; copies broadcast and multicast to the network's members",
+		matches: fields(one(flow.Metadata, flow.Reg6), ethernet), sets: one(flow.Reg7, flow.Reg3), next: []Stage{L2Flood, L2Horizon},
+		miss: "no port of the network has the destination address",
+	},
+	L2Flood: {
+		name: "l2-flood", app: "l2",
+		purpose: "copies a packet to one set of a network's members; sets keep flows short",
+		matches: one(flow.Metadata, flow.Reg3), sets: one(flow.Reg7), next: []Stage{L2Horizon},
+		miss: "the network has no such set of members",
+	},
+	L2Horizon: {
+		name: "l2-horizon", app: "l2",
+		purpose: "keeps a packet from going back to its sender (split horizon)",
+		matches: one(flow.Reg6, flow.Reg7), next: []Stage{IngressConntrack}, pass: IngressConntrack,
+	},
+	IngressConntrack: {
+		name: "ingress-conntrack", app: "secgroup",
+		purpose: "lets essential services pass, and looks the connection up in the receiving port's zone",
+		matches: fields(one(flow.Reg6, flow.Reg7), ethernet, ip, l4), sets: one(flow.Reg5, flow.Reg4),
+		next: []Stage{IngressState, IngressRemote, IngressRules, IngressPortSecurity},
+		miss: "security group: the receiving port's rules are not known yet",
+	},
+	IngressState: {
+		name: "ingress-state", app: "secgroup",
+		purpose: "lets known connections pass whose rules have not changed",
+		matches: fields(one(flow.Reg7, flow.Reg5), conntrack, ip, l4), sets: one(flow.CTMark),
+		next: []Stage{IngressRemote, IngressRules, IngressPortSecurity},
+		miss: "security group: invalid connection state",
+	},
+	IngressRemote: {
+		name: "ingress-remote", app: "secgroup",
+		purpose: "loads a bit for each remote group that the source belongs to",
+		matches: fields(one(flow.Reg4), ip), sets: groupBits, next: []Stage{IngressRules}, pass: IngressRules, prefixes: trees,
+	},
+	IngressRules: {
+		name: "ingress-rules", app: "secgroup",
+		purpose: "commits what a rule of the receiver's security groups allows",
+		matches: fields(one(flow.Reg7, flow.Reg5), groupBits, conntrack, ip, l4), sets: one(flow.CTMark),
+		next: []Stage{IngressPortSecurity},
+		miss: "security group: no ingress rule allows the packet", prefixes: trees,
+	},
+	IngressPortSecurity: {
+		name: "ingress-port-security", app: "portsecurity",
+		purpose: "keeps from a guest what is addressed to another MAC address",
+		matches: fields(one(flow.Reg7), ethernet, ip), next: []Stage{Deliver},
+		miss: "port security: the packet is not addressed to the receiving port",
+	},
+	Deliver: {
+		name: "deliver", app: "classifier",
+		purpose: "puts the packet out of the destination port's interface",
+		matches: fields(one(flow.Reg6, flow.Reg7), ethernet), sets: nil,
+		miss: "the destination port has no interface on this chassis",
+	},
+	Marker: {
+		name: "marker", app: "controller",
+		purpose: "holds the flow that records which revision of the view the switch has; no packet comes here",
+		miss:    "no packet can come here",
+	},
+}

@@ -1,0 +1,29 @@
+package pipeline
+
+import "github.com/dragonflow/dragonflow/internal/controller/flow"
+
+// named is what a register is called in dumps for people.
+func named(part flow.SubField) string {
+	switch part {
+	case Network:
+		return "network"
+	case SourcePort:
+		return "source_port"
+	case DestPort:
+		return "dest_port"
+	case Profile:
+		return "profile"
+	case Universe:
+		return "universe"
+	case FloodSet:
+		return "flood_set"
+	case Stamp:
+		return "stamp"
+	case Blocked:
+		return "blocked"
+	}
+	return ""
+}
+
+// Text writes flows with the names of stages and registers.
+func Text() flow.Formatter { return flow.Formatter{Table: StageName, Field: named} }

@@ -1,0 +1,268 @@
+// Package view is what one chassis knows: the part of the logical topology that its ports need, its own
+// interfaces, the facts it learned and the rows that rules derive from them, in typed tables with
+// indexes over immutable rows.
+//
+// Every read goes through a [Reader], which notes what was read, by id, by index key or by prefix, so
+// that the engine can run again exactly what a change concerns. A read says present, absent or unknown;
+// unknown means that the scope in which the row would lie is not in sync yet.
+//
+// The package imports model and number. A DB belongs to one goroutine.
+package view
+
+import (
+	"net/netip"
+	"slices"
+
+	"github.com/gaissmai/bart"
+)
+
+// Watcher hears of every change of a DB, in the middle of it; it only takes notes.
+type Watcher interface {
+	// Touched says that the answer to a noted read may have changed.
+	Touched(Node)
+	// RowChanged says that a row of a table was set (or replaced) or deleted.
+	RowChanged(t AnyTable, key string, present bool)
+}
+
+// Node names something that can be read: the unit of invalidation. It is comparable.
+type Node struct {
+	table AnyTable
+	slot  int32
+	key   string
+}
+
+// The slots of a node that are not an index of its table.
+const (
+	slotRow  int32 = -1
+	slotAll  int32 = -2
+	slotSync int32 = -3
+)
+
+// DB holds the rows.
+type DB struct {
+	tables  map[AnyTable]*tableState
+	synced  map[string]bool
+	watcher Watcher
+}
+
+type tableState struct {
+	rows     map[string]any
+	keys     []string // sorted lazily by All
+	keysOK   bool
+	indexes  []map[string][]string
+	prefixes []map[string]*prefixGroup
+	decl     []anyIndex
+}
+
+// prefixGroup holds the rows of one group of a prefix index, and which prefixes readers asked about.
+type prefixGroup struct {
+	rows  bart.Table[[]string]
+	asked bart.Table[int]
+}
+
+// NewDB returns an empty view. The watcher may be nil.
+func NewDB(w Watcher) *DB {
+	return &DB{tables: map[AnyTable]*tableState{}, synced: map[string]bool{}, watcher: w}
+}
+
+// Watch sets who hears of changes from now on.
+func (d *DB) Watch(w Watcher) { d.watcher = w }
+
+// SetSynced says whether a scope's content is completely in the view.
+func (d *DB) SetSynced(scope string, synced bool) {
+	if d.synced[scope] == synced {
+		return
+	}
+	if synced {
+		d.synced[scope] = true
+	} else {
+		delete(d.synced, scope)
+	}
+	d.touch(Node{nil, slotSync, scope})
+}
+
+// Synced reports whether a scope is completely in the view.
+func (d *DB) Synced(scope string) bool { return d.synced[scope] }
+
+// Set adds or replaces a row. Setting an equal row changes nothing.
+func Set[R any](d *DB, t *Table[R], row R) { d.set(t, t.key(row), row) }
+
+// Delete removes a row; removing an absent one changes nothing.
+func Delete[R any](d *DB, t *Table[R], key string) { d.remove(t, key) }
+
+// SetAny is Set for a table whose row type the caller does not know; a row of another type panics.
+func (d *DB) SetAny(t AnyTable, row any) { d.set(t, t.keyOf(row), row) }
+
+// DeleteAny is Delete for a table whose row type the caller does not know.
+func (d *DB) DeleteAny(t AnyTable, key string) { d.remove(t, key) }
+
+// Each calls f for every row of a table, in key order, without noting a read.
+func (d *DB) Each(t AnyTable, f func(key string, row any)) {
+	st := d.state(t)
+	for _, k := range st.sortedKeys() {
+		f(k, st.rows[k])
+	}
+}
+
+// Has reports whether a row exists, without noting a read.
+func (d *DB) Has(t AnyTable, key string) bool { _, ok := d.state(t).rows[key]; return ok }
+
+// Row returns a row, without noting a read.
+func (d *DB) Row(t AnyTable, key string) (any, bool) { r, ok := d.state(t).rows[key]; return r, ok }
+
+// Len returns the number of rows of a table.
+func (d *DB) Len(t AnyTable) int { return len(d.state(t).rows) }
+
+// CopyOutside copies into an empty DB all rows that do not come from rules, and the sync marks: the
+// inputs of a recomputation.
+func (d *DB) CopyOutside(to *DB) {
+	for t, st := range d.tables {
+		if t.Derived() {
+			continue
+		}
+		for k, r := range st.rows {
+			to.set(t, k, r)
+		}
+	}
+	for s := range d.synced {
+		to.SetSynced(s, true)
+	}
+}
+
+func (d *DB) set(t AnyTable, key string, row any) {
+	st := d.state(t)
+	old, had := st.rows[key]
+	if had && t.same(old, row) {
+		return
+	}
+	if had {
+		d.unindex(t, st, key, old)
+	} else {
+		st.keysOK = false
+		d.touch(Node{t, slotAll, ""})
+	}
+	st.rows[key] = row
+	d.index(t, st, key, row)
+	d.changed(t, key, true)
+}
+
+func (d *DB) remove(t AnyTable, key string) {
+	st := d.state(t)
+	old, had := st.rows[key]
+	if !had {
+		return
+	}
+	d.unindex(t, st, key, old)
+	delete(st.rows, key)
+	st.keysOK = false
+	d.touch(Node{t, slotAll, ""})
+	d.changed(t, key, false)
+}
+
+func (d *DB) changed(t AnyTable, key string, present bool) {
+	d.touch(Node{t, slotRow, key})
+	if d.watcher != nil {
+		d.watcher.RowChanged(t, key, present)
+	}
+}
+
+func (d *DB) touch(n Node) {
+	if d.watcher != nil {
+		d.watcher.Touched(n)
+	}
+}
+
+func (d *DB) index(t AnyTable, st *tableState, key string, row any) {
+	for i, ix := range st.decl {
+		for _, k := range ix.keysOf(row) {
+			list := st.indexes[i][k]
+			if at, found := slices.BinarySearch(list, key); !found {
+				st.indexes[i][k] = slices.Insert(list, at, key)
+			}
+			d.touch(Node{t, int32(i), k})
+		}
+		for _, gp := range ix.prefixesOf(row) {
+			g := st.group(i, gp.group)
+			list, _ := g.rows.Get(gp.prefix)
+			if at, found := slices.BinarySearch(list, key); !found {
+				g.rows.Insert(gp.prefix, slices.Insert(slices.Clone(list), at, key))
+			}
+			d.touchPrefix(t, i, gp, g)
+		}
+	}
+}
+
+func (d *DB) unindex(t AnyTable, st *tableState, key string, row any) {
+	for i, ix := range st.decl {
+		for _, k := range ix.keysOf(row) {
+			list := st.indexes[i][k]
+			if at, found := slices.BinarySearch(list, key); found {
+				list = slices.Delete(list, at, at+1)
+			}
+			if len(list) == 0 {
+				delete(st.indexes[i], k)
+			} else {
+				st.indexes[i][k] = list
+			}
+			d.touch(Node{t, int32(i), k})
+		}
+		for _, gp := range ix.prefixesOf(row) {
+			g := st.group(i, gp.group)
+			list, _ := g.rows.Get(gp.prefix)
+			list = slices.DeleteFunc(slices.Clone(list), func(k string) bool { return k == key })
+			if len(list) == 0 {
+				g.rows.Delete(gp.prefix)
+			} else {
+				g.rows.Insert(gp.prefix, list)
+			}
+			d.touchPrefix(t, i, gp, g)
+		}
+	}
+}
+
+// touchPrefix invalidates the reads of every prefix that lies within the changed one: those are the
+// readers whom a covering row concerns.
+func (d *DB) touchPrefix(t AnyTable, slot int, gp groupPrefix, g *prefixGroup) {
+	for p := range g.asked.Subnets(gp.prefix) {
+		d.touch(Node{t, int32(slot), prefixKey(gp.group, p)})
+	}
+}
+
+func prefixKey(group string, p netip.Prefix) string { return group + "\x00" + p.String() }
+
+func (d *DB) state(t AnyTable) *tableState {
+	st := d.tables[t]
+	if st != nil {
+		return st
+	}
+	st = &tableState{rows: map[string]any{}, decl: t.(interface{ indexList() []anyIndex }).indexList()}
+	st.indexes = make([]map[string][]string, len(st.decl))
+	st.prefixes = make([]map[string]*prefixGroup, len(st.decl))
+	for i := range st.decl {
+		st.indexes[i] = map[string][]string{}
+		st.prefixes[i] = map[string]*prefixGroup{}
+	}
+	d.tables[t] = st
+	return st
+}
+
+func (st *tableState) group(slot int, name string) *prefixGroup {
+	g := st.prefixes[slot][name]
+	if g == nil {
+		g = &prefixGroup{}
+		st.prefixes[slot][name] = g
+	}
+	return g
+}
+
+func (st *tableState) sortedKeys() []string {
+	if !st.keysOK {
+		st.keys = st.keys[:0]
+		for k := range st.rows {
+			st.keys = append(st.keys, k)
+		}
+		slices.Sort(st.keys)
+		st.keysOK = true
+	}
+	return st.keys
+}

@@ -1,0 +1,152 @@
+package view
+
+import (
+	"strings"
+
+	"github.com/dragonflow/dragonflow/internal/model"
+)
+
+// The tables that the northbound database fills. Keys are ids, except where a scope holds many objects
+// of a kind: there the key is "<id of the scope's object>/<id>", so that it tells the scope.
+var (
+	Networks = NewTable("Network", id[*model.Network], model.ScopeNetwork)
+	Subnets  = NewTable("Subnet", func(s *model.Subnet) string { return Within(s.NetworkID, s.ID) },
+		within(model.ScopeNetwork))
+	Ports = NewTable("Port", func(p *model.Port) string { return Within(p.NetworkID, p.ID) },
+		within(model.ScopeNetworkPorts))
+	Bindings       = NewTable("Binding", id[*model.Binding], nil)
+	ChassisAll     = NewTable("Chassis", id[*model.Chassis], func(string) string { return model.ScopeGlobal })
+	SecurityGroups = NewTable("SecurityGroup", id[*model.SecurityGroup], model.ScopeSecurityGroup)
+	Rules          = NewTable("SecurityGroupRule",
+		func(r *model.SecurityGroupRule) string { return Within(r.SecurityGroupID, r.ID) },
+		within(model.ScopeSecurityGroup))
+	Members = NewTable("SecurityGroupMember",
+		func(m *model.SecurityGroupMember) string { return Within(m.SecurityGroupID, m.ID) },
+		within(model.ScopeSecurityGroupMembers))
+)
+
+// The indexes over them.
+var (
+	SubnetsByNetwork = NewIndex(Subnets, "network",
+		func(s *model.Subnet) []string { return []string{s.NetworkID} }, model.ScopeNetwork)
+	PortsByNetwork = NewIndex(Ports, "network",
+		func(p *model.Port) []string { return []string{p.NetworkID} }, model.ScopeNetworkPorts)
+	RulesByGroup = NewIndex(Rules, "group",
+		func(r *model.SecurityGroupRule) []string { return []string{r.SecurityGroupID} }, model.ScopeSecurityGroup)
+	MembersByGroup = NewIndex(Members, "group",
+		func(m *model.SecurityGroupMember) []string { return []string{m.SecurityGroupID} },
+		model.ScopeSecurityGroupMembers)
+)
+
+// Chassis is what this chassis is told about itself.
+type Chassis struct {
+	Name string
+	// DHCPLeaseTime is how long leases last, in seconds.
+	DHCPLeaseTime uint32
+	// DNSServers, separated by commas, are announced where a subnet names none.
+	DNSServers string
+}
+
+// Self holds one row: this chassis.
+var Self = NewTable("Self", func(Chassis) string { return "self" }, nil)
+
+// ScopeOVSDB is the pseudo-scope of what the local switch's database tells.
+const ScopeOVSDB = "local/ovsdb"
+
+// Interface is a row of the local switch's Interface table that carries a port's id.
+type Interface struct {
+	// Name is the name of the network device.
+	Name string
+	// PortID is external_ids:iface-id.
+	PortID string
+	// OFPort is the OpenFlow port number, zero until the switch gave one.
+	OFPort uint32
+	// MAC is external_ids:attached-mac or the device's own.
+	MAC string
+}
+
+// Interfaces holds the guests' interfaces on this chassis.
+var Interfaces = NewTable("Interface", func(i Interface) string { return i.Name },
+	func(string) string { return ScopeOVSDB })
+
+// InterfacesByPort finds the interfaces that carry a port's id; more than one is an operator's mistake.
+var InterfacesByPort = NewIndex(Interfaces, "port",
+	func(i Interface) []string { return []string{i.PortID} }, func(string) string { return ScopeOVSDB })
+
+// LocalPort is a port that this chassis serves: bound here, with its interface on the switch. The
+// classifier derives it for all other apps.
+type LocalPort struct {
+	Port   *model.Port
+	OFPort uint32
+	// Key is the port's number in registers, NetworkKey that of its network.
+	Key, NetworkKey uint32
+	// MTU is that of its network.
+	MTU int
+}
+
+// LocalPorts holds the ports that this chassis serves, by port id.
+var LocalPorts = NewDerived("LocalPort", func(p LocalPort) string { return p.Port.ID })
+
+// LocalPortsByNetwork finds the served ports of a network.
+var LocalPortsByNetwork = NewIndex(LocalPorts, "network",
+	func(p LocalPort) []string { return []string{p.Port.NetworkID} }, nil)
+
+// Interest is a scope that this chassis needs, and so subscribes to.
+type Interest struct{ Scope string }
+
+// Interests holds the scopes to follow; when the last reason for one goes, so does its row.
+var Interests = NewDerived("Interest", func(i Interest) string { return i.Scope })
+
+// Within is the key of an object that lies in the scope of another.
+func Within(outer, id string) string { return outer + "/" + id }
+
+func id[O model.Object](o O) string { return o.Metadata().ID }
+
+// within tells the scope of a key made by Within.
+func within(scope func(string) string) func(string) string {
+	return func(key string) string {
+		outer, _, _ := strings.Cut(key, "/")
+		return scope(outer)
+	}
+}
+
+// Place puts a database object into its table. It reports false for kinds that no app reads.
+func (d *DB) Place(o model.Object) bool {
+	t := TableOf(o.Kind())
+	if t == nil {
+		return false
+	}
+	d.SetAny(t, o)
+	return true
+}
+
+// TableOf returns the table of a database kind, or nil if the view does not hold the kind.
+func TableOf(k model.Kind) AnyTable {
+	switch k {
+	case model.KindNetwork:
+		return Networks
+	case model.KindSubnet:
+		return Subnets
+	case model.KindPort:
+		return Ports
+	case model.KindBinding:
+		return Bindings
+	case model.KindChassis:
+		return ChassisAll
+	case model.KindSecurityGroup:
+		return SecurityGroups
+	case model.KindSecurityGroupRule:
+		return Rules
+	case model.KindSecurityGroupMember:
+		return Members
+	}
+	return nil
+}
+
+// KeyOf returns the key of a database object in its table.
+func KeyOf(o model.Object) string {
+	if t := TableOf(o.Kind()); t != nil {
+		return t.keyOf(o)
+	}
+	return ""
+}
