@@ -3,16 +3,16 @@ package apps
 
 import (
 	"github.com/dragonflow/dragonflow/internal/controller/app"
-	"github.com/dragonflow/dragonflow/internal/controller/apps/base"
 	"github.com/dragonflow/dragonflow/internal/controller/apps/classifier"
 	"github.com/dragonflow/dragonflow/internal/controller/apps/l2"
+	"github.com/dragonflow/dragonflow/internal/controller/apps/misses"
 )
 
 // All returns the apps in the order in which their rules are evaluated: an app may read what those
 // before it derive. The order has no meaning for packets; the pipeline has its own.
 func All() []*app.App {
 	return []*app.App{
-		base.New(),
+		misses.New(),
 		classifier.New(),
 		l2.New(),
 	}

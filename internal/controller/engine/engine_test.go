@@ -6,17 +6,17 @@ import (
 	"testing"
 
 	"github.com/dragonflow/dragonflow/internal/controller/app"
-	"github.com/dragonflow/dragonflow/internal/controller/app/apptest"
 	"github.com/dragonflow/dragonflow/internal/controller/engine"
 	"github.com/dragonflow/dragonflow/internal/controller/flow"
 	"github.com/dragonflow/dragonflow/internal/controller/number"
 	"github.com/dragonflow/dragonflow/internal/controller/pipeline"
 	"github.com/dragonflow/dragonflow/internal/controller/view"
 	"github.com/dragonflow/dragonflow/internal/model"
+	"github.com/dragonflow/dragonflow/internal/testkit/apptest"
 )
 
-// testApp owns the base stages, so that its rules may put flows anywhere.
-func testApp(rules ...app.Rule) *app.App { return &app.App{Name: "base", ID: 9, Rules: rules} }
+// testApp passes for the one app that may use every stage.
+func testApp(rules ...app.Rule) *app.App { return &app.App{Name: "misses", ID: 9, Rules: rules} }
 
 func classify(out *app.Output, port uint64, do flow.Instructions) {
 	out.Flow(pipeline.Classify, pipeline.Normal, flow.NewMatch(flow.InPort.Is(port)), do, "for the test")

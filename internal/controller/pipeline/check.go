@@ -83,14 +83,14 @@ func (s Stage) checkSet(f flow.Field) error {
 }
 
 func (s Stage) checkNext(table uint8) error {
-	d := &stages[s]
+	d := stages[s]
 	if d.miss == "" && Stage(table) == d.pass || slices.Contains(d.next, Stage(table)) {
 		return nil
 	}
 	return fmt.Errorf("stage %s does not declare that packets go on to %s", s, StageName(table))
 }
 
-// Owned reports whether an app's rules may put flows into a stage. The base app has the misses of all.
+// Owned reports whether an app's rules may put flows into a stage. The misses app has the misses of all.
 func Owned(table uint8, app string) bool {
-	return int(table) < len(stages) && (app == "base" || stages[table].app == app)
+	return int(table) < len(stages) && (app == "misses" || stages[table].app == app)
 }

@@ -5,14 +5,14 @@ import (
 	"testing"
 
 	"github.com/dragonflow/dragonflow/internal/controller/app"
-	"github.com/dragonflow/dragonflow/internal/controller/app/apptest"
-	"github.com/dragonflow/dragonflow/internal/controller/apps/base"
 	"github.com/dragonflow/dragonflow/internal/controller/apps/classifier"
 	"github.com/dragonflow/dragonflow/internal/controller/apps/l2"
+	"github.com/dragonflow/dragonflow/internal/controller/apps/misses"
 	"github.com/dragonflow/dragonflow/internal/model"
+	"github.com/dragonflow/dragonflow/internal/testkit/apptest"
 )
 
-func apps() []*app.App { return []*app.App{base.New(), classifier.New(), l2.New()} }
+func apps() []*app.App { return []*app.App{misses.New(), classifier.New(), l2.New()} }
 
 func TestTwoPortsOnANetwork(t *testing.T) {
 	w := apptest.New(t, apps()...)

@@ -128,7 +128,7 @@ func (w *World) MustStep() engine.Delta {
 
 // Flows renders all desired flows as text with stage names, but for the stages' own misses.
 func (w *World) Flows() string {
-	return w.Engine.Text(func(o engine.Owner) bool { return o.App != "base" })
+	return w.Engine.Text(func(o engine.Owner) bool { return o.App != "misses" })
 }
 
 // Golden compares the flows with testdata/<name>.golden; go test -update rewrites it.

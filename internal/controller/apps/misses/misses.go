@@ -1,6 +1,6 @@
-// Package base is the app of the pipeline itself: what happens in each stage to a packet that no flow
+// Package misses is the app of the pipeline itself: what happens in each stage to a packet that no flow
 // matches. Every drop is a flow of its own, so that it is counted and has a reason.
-package base
+package misses
 
 import (
 	"github.com/dragonflow/dragonflow/internal/controller/app"
@@ -12,12 +12,12 @@ import (
 // New returns the app.
 func New() *app.App {
 	return &app.App{
-		Name: "base", ID: 1,
-		Rules: []app.Rule{app.For("base.misses", view.Self, misses)},
+		Name: "misses", ID: 1,
+		Rules: []app.Rule{app.For("misses.stage", view.Self, stage)},
 	}
 }
 
-func misses(_ *view.Reader, _ view.Chassis, out *app.Output) {
+func stage(_ *view.Reader, _ view.Chassis, out *app.Output) {
 	for _, s := range pipeline.Stages() {
 		next, reason := s.Miss()
 		if reason != "" {
