@@ -1,0 +1,116 @@
+package config
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// Process is what every daemon has.
+type Process struct {
+	LogLevel      string `key:"log-level" help:"least severe messages that are logged: debug, info, warn or error"`
+	LogFormat     string `key:"log-format" help:"text for people, json for programs"`
+	MetricsListen string `key:"metrics-listen" default:"127.0.0.1:9697; a controller 127.0.0.1:9698" help:"address of /metrics, /healthz and /readyz; \"off\" for none"`
+}
+
+func defaultProcess() Process { return Process{LogLevel: "info", LogFormat: "text"} }
+
+func (*Process) title() string { return "Every daemon" }
+
+func (p *Process) problems() map[string]string {
+	found := map[string]string{}
+	if _, err := p.level(); err != nil {
+		found["log-level"] = "must be debug, info, warn or error"
+	}
+	if p.LogFormat != "text" && p.LogFormat != "json" {
+		found["log-format"] = "must be text or json"
+	}
+	if p.MetricsListen != "" && p.MetricsListen != "off" && !isAddress(p.MetricsListen) {
+		found["metrics-listen"] = "must be host:port or off"
+	}
+	return found
+}
+
+// Database is where the logical topology is kept.
+type Database struct {
+	URL    string `key:"db" help:"the northbound database: embedded:///FOLDER, etcd://HOST:PORT,…, redis://HOST:PORT, memory:// (lost at the end); etcds:// and rediss:// with TLS"`
+	Prefix string `key:"db-prefix" help:"first part of every key in a database that others use too"`
+	Cert   string `key:"db-cert" default:"none" help:"PEM file with the client certificate for the database"`
+	Key    string `key:"db-key" default:"none" help:"PEM file with the key of that certificate"`
+	CA     string `key:"db-ca" default:"the system's" help:"PEM file with the authorities that may vouch for the database"`
+}
+
+func defaultDatabase() Database {
+	return Database{URL: "embedded:///var/lib/dragonflow", Prefix: "dragonflow"}
+}
+
+func (*Database) title() string { return "Northbound database" }
+
+func (d *Database) problems() map[string]string {
+	found := map[string]string{}
+	if scheme, _, ok := strings.Cut(d.URL, "://"); !ok || scheme == "" {
+		found["db"] = "must be a URL such as etcd://127.0.0.1:2379"
+	}
+	if d.Prefix == "" || strings.Contains(d.Prefix, "/") {
+		found["db-prefix"] = "must be a word without slashes"
+	}
+	if (d.Cert == "") != (d.Key == "") {
+		found["db-cert"] = "and db-key must be given together"
+	}
+	return found
+}
+
+// API is the server's north door.
+type API struct {
+	Listen string `key:"api-listen" help:"address of the Neutron API"`
+}
+
+func defaultAPI() API { return API{Listen: "127.0.0.1:9696"} }
+
+func (*API) title() string { return "Server: the API" }
+
+func (a *API) problems() map[string]string {
+	if !isAddress(a.Listen) && !strings.HasPrefix(a.Listen, "unix:/") {
+		return map[string]string{"api-listen": "must be host:port or unix:/path"}
+	}
+	return nil
+}
+
+// Chassis is the host that a controller serves.
+type Chassis struct {
+	Name     string `key:"chassis" default:"the host's name" help:"name of this chassis; Neutron's binding:host_id"`
+	OVSDB    string `key:"ovsdb" help:"the local Open vSwitch database"`
+	Bridge   string `key:"bridge" help:"the integration bridge; created if it is missing"`
+	StateDir string `key:"state-dir" help:"folder for what must outlive the process: the last view and the numbers in use"`
+}
+
+func defaultChassis() Chassis {
+	// A host without a name has to be given one: an empty name is refused by problems.
+	name, _ := os.Hostname()
+	return Chassis{
+		Name:     name,
+		OVSDB:    "unix:/run/openvswitch/db.sock",
+		Bridge:   "br-int",
+		StateDir: "/var/lib/dragonflow/chassis",
+	}
+}
+
+func (*Chassis) title() string { return "Controller: one chassis" }
+
+func (c *Chassis) problems() map[string]string {
+	const longestInterface = 15 // IFNAMSIZ - 1
+	found := map[string]string{}
+	if c.Name == "" || strings.ContainsAny(c.Name, "/ \t\n") {
+		found["chassis"] = "must be a word without slashes"
+	}
+	if !strings.HasPrefix(c.OVSDB, "unix:") || c.OVSDB == "unix:" {
+		found["ovsdb"] = "must be unix:/path: the controller runs beside its switch"
+	}
+	if c.Bridge == "" || len(c.Bridge) > longestInterface || strings.ContainsAny(c.Bridge, "/ \t\n") {
+		found["bridge"] = "must be an interface's name of at most 15 characters"
+	}
+	if !filepath.IsAbs(c.StateDir) {
+		found["state-dir"] = "must be an absolute path"
+	}
+	return found
+}
