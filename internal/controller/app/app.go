@@ -10,6 +10,7 @@ package app
 
 import (
 	"net/netip"
+	"time"
 
 	"github.com/dragonflow/dragonflow/internal/controller/flow"
 	"github.com/dragonflow/dragonflow/internal/controller/pipeline"
@@ -27,9 +28,16 @@ type App struct {
 	Rules []Rule
 	// PacketIn, if set, answers packets that the app's flows sent to the controller.
 	PacketIn func(*view.Reader, PacketIn) (Reply, error)
-	// Tick, if set, is asked for packets to send by itself, such as router advertisements. It returns
-	// when it wants to be asked again, counted from now; zero is never.
-	Tick *Ticker
+	// Ticker, if set, sends packets by itself, such as router advertisements.
+	Ticker *Ticker
+}
+
+// Ticker sends packets at intervals.
+type Ticker struct {
+	// Every is how often Send is called.
+	Every time.Duration
+	// Send returns the packets to send now.
+	Send func(r *view.Reader) []PacketOut
 }
 
 // Rule is evaluated once for each row of Table.
@@ -117,6 +125,9 @@ type PacketIn struct {
 	SourcePort, Network uint32
 	Data                []byte
 }
+
+// Userdata is what a flow that sends packets to the controller must carry, so that they reach the app.
+func Userdata(app uint8, rest ...byte) []byte { return append([]byte{app}, rest...) }
 
 // Reply is what an app wants done about a packet.
 type Reply struct {

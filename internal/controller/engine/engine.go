@@ -11,6 +11,7 @@ package engine
 
 import (
 	"fmt"
+	"maps"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -36,7 +37,7 @@ type Engine struct {
 	checked map[uintptr]bool
 	strict  bool
 	evals   int
-	delta   Delta
+	tracked map[view.AnyTable]map[string]struct{}
 }
 
 type rule struct {
@@ -73,6 +74,8 @@ type Options struct {
 	// Strict checks every flow against the pipeline's declaration, as tests want, instead of one for
 	// each place in the code that makes flows.
 	Strict bool
+	// Track names tables whose changed rows a Delta shall list.
+	Track []view.AnyTable
 }
 
 // New returns an engine over a view. It becomes the view's watcher, and takes what is already there as
@@ -83,6 +86,10 @@ func New(db *view.DB, numbers *number.Allocator, apps []*app.App, o Options) (*E
 		byTable: map[view.AnyTable][]*rule{}, readers: map[view.Node]*readerSet{},
 		writers: map[view.AnyTable]int{}, reads: map[view.AnyTable]int{},
 		cookies: map[uint64]*eval{}, checked: map[uintptr]bool{}, state: newState(),
+		tracked: map[view.AnyTable]map[string]struct{}{},
+	}
+	for _, t := range o.Track {
+		e.tracked[t] = map[string]struct{}{}
 	}
 	ids, names := map[uint8]string{}, map[string]bool{}
 	for _, a := range apps {
@@ -125,6 +132,9 @@ func (e *Engine) RowChanged(t view.AnyTable, key string, _ bool) {
 	for _, r := range e.byTable[t] {
 		r.dirty[key] = struct{}{}
 	}
+	if keys := e.tracked[t]; keys != nil {
+		keys[key] = struct{}{}
+	}
 }
 
 // Step evaluates everything that changes since the last Step concern, and returns what the switch must
@@ -145,9 +155,14 @@ func (e *Engine) Step() Delta {
 			e.run(r, k)
 		}
 	}
-	d := e.delta
-	e.delta = Delta{}
+	var d Delta
 	e.state.finish(&d)
+	for t, keys := range e.tracked {
+		if len(keys) > 0 {
+			d.Rows = append(d.Rows, RowChanges{t, slices.Sorted(maps.Keys(keys))})
+			clear(keys)
+		}
+	}
 	return d
 }
 

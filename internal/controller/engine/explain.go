@@ -78,6 +78,16 @@ func (e *Engine) FlowsOf(t view.AnyTable, key string) []flow.Key {
 	return out
 }
 
+// Settled reports whether no owner evaluated for a row waits for a scope or failed.
+func (e *Engine) Settled(t view.AnyTable, key string) bool {
+	for _, r := range e.byTable[t] {
+		if ev := r.evals[key]; ev != nil && (len(ev.unknown) > 0 || ev.problem != "") {
+			return false
+		}
+	}
+	return true
+}
+
 // Problems lists owners that wait, failed, complain or lose a contested flow, in order.
 func (e *Engine) Problems() []Problem {
 	var out []Problem

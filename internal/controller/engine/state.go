@@ -5,6 +5,7 @@ import (
 
 	"github.com/dragonflow/dragonflow/internal/controller/app"
 	"github.com/dragonflow/dragonflow/internal/controller/flow"
+	"github.com/dragonflow/dragonflow/internal/controller/view"
 )
 
 // State is everything that owners want.
@@ -29,9 +30,27 @@ type Delta struct {
 	Meters []MeterChange
 	// Cuts lists the promises that nobody keeps any more: these connections are to be forgotten.
 	Cuts []app.Cut
+	// Rows lists the rows that appeared, changed or went in the tables that the engine tracks.
+	Rows []RowChanges
 }
 
-// Empty reports whether nothing changes.
+// RowChanges lists the keys of changed rows of a table, in order.
+type RowChanges struct {
+	Table view.AnyTable
+	Keys  []string
+}
+
+// Changed returns the keys of changed rows of a tracked table.
+func (d *Delta) Changed(t view.AnyTable) []string {
+	for _, r := range d.Rows {
+		if r.Table == t {
+			return r.Keys
+		}
+	}
+	return nil
+}
+
+// Empty reports whether nothing changes on the switch.
 func (d *Delta) Empty() bool {
 	return len(d.Flows) == 0 && len(d.Groups) == 0 && len(d.Meters) == 0 && len(d.Cuts) == 0
 }

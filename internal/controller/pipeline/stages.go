@@ -64,7 +64,9 @@ var (
 	nd        = []flow.Field{flow.NDTarget, flow.NDSLL, flow.NDTLL, flow.NDReserved, flow.NDOptionsType}
 	conntrack = []flow.Field{flow.CTState, flow.CTMark, flow.CTZone}
 	groupBits = []flow.Field{flow.Reg8, flow.Reg9, flow.Reg10, flow.Reg11, flow.Reg12, flow.Reg13, flow.Reg14, flow.Reg15}
-	trees     = []string{"ip_src", "ip_dst", "ipv6_src", "ipv6_dst"}
+	// Open vSwitch keeps at most three prefix trees a table.
+	sources      = []string{"ip_src", "ipv6_src"}
+	destinations = []string{"ip_dst", "ipv6_dst"}
 )
 
 func fields(lists ...[]flow.Field) []flow.Field {
@@ -90,7 +92,7 @@ var stages = [numStages]declaration{
 		name: "egress-port-security", app: "portsecurity",
 		purpose: "drops what a guest sends from a MAC or IP address that is not its own",
 		matches: fields(one(flow.Reg6), ethernet, ip, l4, arp), next: []Stage{EgressPortSecurityND, EgressConntrack, Services},
-		miss: "port security: the source address is not one of the port's", prefixes: trees,
+		miss: "port security: the source address is not one of the port's", prefixes: sources,
 	},
 	EgressPortSecurityND: {
 		name: "egress-port-security-nd", app: "portsecurity",
@@ -115,14 +117,14 @@ var stages = [numStages]declaration{
 	EgressRemote: {
 		name: "egress-remote", app: "secgroup",
 		purpose: "loads a bit for each remote group that the destination belongs to",
-		matches: fields(one(flow.Reg4), ip), sets: groupBits, next: []Stage{EgressRules}, pass: EgressRules, prefixes: trees,
+		matches: fields(one(flow.Reg4), ip), sets: groupBits, next: []Stage{EgressRules}, pass: EgressRules, prefixes: destinations,
 	},
 	EgressRules: {
 		name: "egress-rules", app: "secgroup",
 		purpose: "commits what a rule of the sender's security groups allows",
 		matches: fields(one(flow.Reg6, flow.Reg5), groupBits, conntrack, ip, l4), sets: one(flow.CTMark),
 		next: []Stage{Services},
-		miss: "security group: no egress rule allows the packet", prefixes: trees,
+		miss: "security group: no egress rule allows the packet", prefixes: destinations,
 	},
 	Services: {
 		name: "services", app: "classifier",
@@ -189,14 +191,14 @@ var stages = [numStages]declaration{
 	IngressRemote: {
 		name: "ingress-remote", app: "secgroup",
 		purpose: "loads a bit for each remote group that the source belongs to",
-		matches: fields(one(flow.Reg4), ip), sets: groupBits, next: []Stage{IngressRules}, pass: IngressRules, prefixes: trees,
+		matches: fields(one(flow.Reg4), ip), sets: groupBits, next: []Stage{IngressRules}, pass: IngressRules, prefixes: sources,
 	},
 	IngressRules: {
 		name: "ingress-rules", app: "secgroup",
 		purpose: "commits what a rule of the receiver's security groups allows",
 		matches: fields(one(flow.Reg7, flow.Reg5), groupBits, conntrack, ip, l4), sets: one(flow.CTMark),
 		next: []Stage{IngressPortSecurity},
-		miss: "security group: no ingress rule allows the packet", prefixes: trees,
+		miss: "security group: no ingress rule allows the packet", prefixes: sources,
 	},
 	IngressPortSecurity: {
 		name: "ingress-port-security", app: "portsecurity",

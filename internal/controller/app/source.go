@@ -4,18 +4,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"runtime"
-	"time"
-
-	"github.com/dragonflow/dragonflow/internal/controller/view"
 )
-
-// Ticker sends packets by itself.
-type Ticker struct {
-	// Every is how often Send is called.
-	Every time.Duration
-	// Send returns the packets to send now.
-	Send func(r *view.Reader) []PacketOut
-}
 
 func callerPC() uintptr {
 	var pcs [1]uintptr
