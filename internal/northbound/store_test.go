@@ -250,17 +250,17 @@ func TestRegister(t *testing.T) {
 		}
 		expect("database away", false)
 		link.Restore()
-		time.Sleep(10 * time.Second)
+		<-time.After(10 * time.Second) // of the bubble's clock
 		expect("database back", true)
-		time.Sleep(time.Hour)
+		<-time.After(time.Hour) // of the bubble's clock
 		expect("an hour later", true)
 		link.Cut()
-		time.Sleep(9 * time.Second / 3)
+		<-time.After(9 * time.Second / 3) // of the bubble's clock
 		expect("a short outage", true)
-		time.Sleep(time.Minute)
+		<-time.After(time.Minute) // of the bubble's clock
 		expect("a long outage", false)
 		link.Restore()
-		time.Sleep(10 * time.Second)
+		<-time.After(10 * time.Second) // of the bubble's clock
 		expect("after the outage", true)
 		r.Close()
 		expect("closed", false)
