@@ -37,6 +37,9 @@ func InNetns(path string) Option { return func(c *private.Config) { c.Netns = pa
 // SystemID sets external_ids:system-id.
 func SystemID(id string) Option { return func(c *private.Config) { c.SystemID = id } }
 
+// OVSDBArgs gives ovsdb-server further arguments, such as another --remote.
+func OVSDBArgs(args ...string) Option { return func(c *private.Config) { c.OVSDBArgs = args } }
+
 // Switch is a running Open vSwitch that belongs to one test. Every method
 // fails the test by itself; all but those that start and end daemons may be
 // called from several goroutines of the test, with Fatal's usual limits.
@@ -112,8 +115,8 @@ func (s *Switch) logTail(name string) {
 	if err != nil {
 		return // the test failed for its own reason; the log only helps to read it
 	}
-	if len(text) > 4000 {
-		text = text[len(text)-4000:]
+	if len(text) > 1500 {
+		text = text[len(text)-1500:]
 	}
 	s.t.Logf("end of %s:\n%s", name, text)
 }

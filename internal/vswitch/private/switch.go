@@ -38,9 +38,9 @@ func New(ctx context.Context, cfg Config) (*Switch, error) {
 	}
 	s.ovsdb = daemon{
 		name: "ovsdb-server", env: s.env, socket: s.OVSDB(), output: s.path("ovsdb-server.out"),
-		argv: []string{cfg.Binaries.OVSDBServer, conf, "--remote=punix:" + s.OVSDB(),
+		argv: append([]string{cfg.Binaries.OVSDBServer, conf, "--remote=punix:" + s.OVSDB(),
 			"--unixctl=" + s.path("ovsdb-server.ctl"), "--pidfile=" + s.path("ovsdb-server.pid"),
-			"--log-file=" + s.path("ovsdb-server.log"), "-vconsole:emer", "-vsyslog:off"},
+			"--log-file=" + s.path("ovsdb-server.log"), "-vconsole:emer", "-vsyslog:off"}, cfg.OVSDBArgs...),
 	}
 	s.vswitchd = daemon{
 		name: "ovs-vswitchd", env: s.env, netns: cfg.Netns, socket: s.VswitchdCtl(), output: s.path("ovs-vswitchd.out"),
