@@ -10,6 +10,7 @@ type Stage uint8
 const (
 	Classify Stage = iota
 	EgressPortSecurity
+	EgressPortSecurityIP
 	EgressPortSecurityND
 	EgressConntrack
 	EgressState
@@ -90,15 +91,20 @@ var stages = [numStages]declaration{
 	},
 	EgressPortSecurity: {
 		name: "egress-port-security", app: "portsecurity",
-		purpose: "drops what a guest sends from a MAC or IP address that is not its own",
-		matches: fields(one(flow.Reg6), ethernet, ip, l4, arp), next: []Stage{EgressPortSecurityND, EgressConntrack, Services},
-		miss: "port security: the source address is not one of the port's", prefixes: sources,
+		purpose: "drops what a guest sends from a MAC address that is not its own",
+		matches: fields(one(flow.Reg6), ethernet), next: []Stage{EgressPortSecurityIP, Services},
+		miss: "port security: the port's addresses are not known yet",
+	},
+	EgressPortSecurityIP: {
+		name: "egress-port-security-ip", app: "portsecurity",
+		purpose: "drops what a guest sends from an IP address, or tells by ARP about one, that is not its own",
+		matches: fields(one(flow.Reg6), ethernet, ip, l4, arp), next: []Stage{EgressPortSecurityND, EgressConntrack},
+		pass: Services, prefixes: sources,
 	},
 	EgressPortSecurityND: {
 		name: "egress-port-security-nd", app: "portsecurity",
-		purpose: "drops neighbour advertisements for addresses that are not the guest's own",
-		matches: fields(one(flow.Reg6), ethernet, ip, l4, nd), next: []Stage{EgressConntrack, Services},
-		miss: "port security: the guest advertises an address that is not one of the port's",
+		purpose: "drops neighbour discovery about addresses that are not the guest's own",
+		matches: fields(one(flow.Reg6), ethernet, ip, l4, nd), pass: EgressConntrack,
 	},
 	EgressConntrack: {
 		name: "egress-conntrack", app: "secgroup",
