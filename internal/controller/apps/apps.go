@@ -6,6 +6,7 @@ import (
 	"github.com/dragonflow/dragonflow/internal/controller/apps/classifier"
 	"github.com/dragonflow/dragonflow/internal/controller/apps/l2"
 	"github.com/dragonflow/dragonflow/internal/controller/apps/misses"
+	"github.com/dragonflow/dragonflow/internal/controller/apps/portsecurity"
 )
 
 // All returns the apps in the order in which their rules are evaluated: an app may read what those
@@ -14,6 +15,7 @@ func All() []*app.App {
 	return []*app.App{
 		misses.New(),
 		classifier.New(),
+		portsecurity.New(),
 		l2.New(),
 	}
 }
