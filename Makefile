@@ -64,6 +64,10 @@ check-install: ## prove make demo and make test on a bare Debian 12 in a chroot 
 
 install: build ## put the binary, the units and the example configuration under PREFIX (/usr/local)
 	install -D -m 0755 bin/dragonflow $(DESTDIR)$(PREFIX)/bin/dragonflow
+	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/lib/systemd/system deploy/systemd/*.service
+	sed -i 's|^ExecStart=/usr/local/|ExecStart=$(PREFIX)/|' $(DESTDIR)$(PREFIX)/lib/systemd/system/dragonflow-*.service
+	install -D -m 0644 deploy/systemd/dragonflow.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/dragonflow.conf
+	install -D -m 0644 deploy/dragonflow.yaml $(DESTDIR)$(PREFIX)/share/doc/dragonflow/dragonflow.yaml
 
 clean: ## remove what the other targets left in this folder
 	rm -rf bin .cache

@@ -91,7 +91,7 @@ func defaultChassis() Chassis {
 		Name:     name,
 		OVSDB:    "unix:/run/openvswitch/db.sock",
 		Bridge:   "br-int",
-		StateDir: "/var/lib/dragonflow/chassis",
+		StateDir: "/var/lib/dragonflow-controller",
 	}
 }
 

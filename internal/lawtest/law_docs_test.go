@@ -43,21 +43,36 @@ func metricName(s *source, n ast.Node) ast.Expr {
 	if pkg, function := s.calls(n); pkg == prometheusPath && function == "NewDesc" {
 		return n.(*ast.CallExpr).Args[0]
 	}
+	if kind, literal := metricOptions(s, n); kind != "" {
+		return field(literal, "Name")
+	}
+	return nil
+}
+
+// metricOptions returns the kind of metric ("Counter", …) that a literal of options declares.
+func metricOptions(s *source, n ast.Node) (kind string, options *ast.CompositeLit) {
 	literal, ok := n.(*ast.CompositeLit)
 	if !ok {
-		return nil
+		return "", nil
 	}
 	selector, ok := literal.Type.(*ast.SelectorExpr)
-	if !ok || !strings.HasSuffix(selector.Sel.Name, "Opts") {
-		return nil
+	if !ok {
+		return "", nil
 	}
-	if name, ok := selector.X.(*ast.Ident); !ok || s.called(name) != prometheusPath {
-		return nil
+	kind, isOptions := strings.CutSuffix(selector.Sel.Name, "Opts")
+	if name, ok := selector.X.(*ast.Ident); !ok || !isOptions || s.called(name) != prometheusPath {
+		return "", nil
 	}
+	return kind, literal
+}
+
+// field returns the value of a field in a struct's literal, or nil.
+func field(literal *ast.CompositeLit, name string) ast.Expr {
 	for _, element := range literal.Elts {
-		pair, ok := element.(*ast.KeyValueExpr)
-		if key, isName := pair.Key.(*ast.Ident); ok && isName && key.Name == "Name" {
-			return pair.Value
+		if pair, ok := element.(*ast.KeyValueExpr); ok {
+			if key, ok := pair.Key.(*ast.Ident); ok && key.Name == name {
+				return pair.Value
+			}
 		}
 	}
 	return nil

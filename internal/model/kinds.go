@@ -16,6 +16,8 @@ func New(kind Kind) Object {
 		return new(PortStatus)
 	case KindChassis:
 		return new(Chassis)
+	case KindEpoch:
+		return new(Epoch)
 	case KindSecurityGroup:
 		return new(SecurityGroup)
 	case KindSecurityGroupRule:

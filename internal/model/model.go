@@ -29,7 +29,7 @@ type Meta struct {
 	Schema int `json:"schema,omitzero"`
 	// Unknown keeps the fields that a newer version wrote, so that a read-modify-write by this version
 	// does not lose them.
-	Unknown map[string]json.RawMessage `json:",unknown"`
+	Unknown map[string]json.RawMessage `json:",embed"`
 }
 
 // Metadata returns the object's common part.
@@ -50,7 +50,7 @@ type Object interface {
 
 // The scopes of the topology. Every object lies in exactly one.
 
-// ScopeGlobal holds the chassis.
+// ScopeGlobal holds the chassis and the epoch.
 const ScopeGlobal = "global"
 
 // ScopeChassis holds what one chassis serves: its port bindings, and what it reports about them.

@@ -10,17 +10,17 @@ package db
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 )
 
 // Scope is the unit of distribution and of watching, such as "global", "chassis/c1" or
-// "network/9b…/ports". Its segments may hold any bytes but '/'; drivers escape what their key syntax
-// reserves. No scope contains another: watching "network/x" tells nothing about "network/x/ports".
+// "network/9b…/ports". Its segments, parted by '/', may hold any other bytes but may not be empty;
+// drivers escape what their key syntax reserves. No scope contains another: watching "network/x" tells
+// nothing about "network/x/ports".
 type Scope string
 
-// Key names one stored value. Kind and ID may hold any bytes; neither may be empty.
+// Key names one stored value. Kind and ID may hold any bytes; neither may be empty; see [Key.Check].
 type Key struct {
 	Scope Scope
 	Kind  string
@@ -35,11 +35,14 @@ func (k Key) String() string { return fmt.Sprintf("%s/%s/%s", k.Scope, k.Kind, k
 // Drivers may number all scopes from one counter.
 type Revision int64
 
-// Item is a stored value and the revision at which it was written.
+// Item is a stored value and the revision at which it was written. Value is shared: who changes it
+// copies it first.
 type Item struct {
 	Key      Key
 	Value    []byte
 	Revision Revision
+	// Lease is the lease with which the item vanishes, or zero if it lasts.
+	Lease LeaseID
 }
 
 // Verb says what an [Op] does when its condition holds.
@@ -85,18 +88,22 @@ type Lease interface {
 type Driver interface {
 	// Get returns the latest committed item of a key, never a stale one, or ErrNotFound.
 	Get(ctx context.Context, key Key) (Item, error)
-	// List returns the items of a scope in key order as of one moment, and the scope's revision then.
+	// List returns the items of a scope as of one moment, ordered by the bytes of kind, then id, and a
+	// revision from which on every change has a higher one. A scope nobody wrote to is empty.
 	List(ctx context.Context, scope Scope) ([]Item, Revision, error)
-	// Apply carries out a batch and returns for each op the revision at which its key was written or
-	// deleted (zero for Check). With len(ops) ≤ Capabilities.AtomicOps it is all or nothing. A longer
-	// batch is refused with ErrBatchTooLarge before anything is written. A failed condition gives a
-	// *ConflictError. After any other error the outcome is unknown and the caller must read back; the
-	// driver never retries an Apply whose outcome it does not know. A key may occur once in a batch.
+	// Apply carries out a batch, all or nothing, and returns for each op the revision at which its key
+	// was written or deleted (zero for Check and for the Delete of an absent key). What [CheckBatch]
+	// refuses is refused before anything is written. A failed condition gives a *ConflictError. After
+	// any other error the outcome is unknown and the caller must read back; the driver never retries an
+	// Apply whose outcome it does not know. A key may occur once in a batch.
 	Apply(ctx context.Context, ops []Op) ([]Revision, error)
 	// Watch follows a scope until ctx ends; see Event. The returned channel is closed when ctx ends or
-	// the driver is closed. The driver reconnects by itself, for as long as it takes.
+	// the driver is closed. The driver reconnects by itself, for as long as it takes: an unreachable
+	// database is a Stale event, not an error. A consumer that does not keep up costs bounded memory:
+	// the driver falls back to Restart.
 	Watch(ctx context.Context, scope Scope) (<-chan []Event, error)
-	// Lease creates a lease that ends ttl after the last renewal that reached the database.
+	// Lease creates a lease that ends ttl (at least 2 s, whole seconds) after the last renewal that
+	// reached the database. Closing the driver stops the renewal but revokes nothing, as a crash would.
 	Lease(ctx context.Context, ttl time.Duration) (Lease, error)
 }
 
@@ -112,7 +119,8 @@ const (
 	// Restart says that the driver cannot continue without loss: it sends the scope's whole content
 	// again, closed by InSync. What the consumer holds and is not sent again no longer exists.
 	Restart
-	// InSync says that everything up to Item.Revision has been sent.
+	// InSync says that everything up to Item.Revision has been sent; Item.Key holds only the scope, as
+	// in Restart and Stale.
 	InSync
 	// Stale says that the connection is lost: what the consumer holds may be old until the next
 	// InSync. The driver sends it once per outage, and after it either continues without a gap
@@ -150,8 +158,10 @@ func (d Durability) String() string {
 
 // Capabilities is what a driver declares of itself.
 type Capabilities struct {
-	// AtomicOps is the largest batch that Apply carries out atomically; 1 means no batches.
+	// AtomicOps is the largest batch that Apply carries out; 1 means no batches.
 	AtomicOps int
+	// AtomicBytes is the largest sum of keys and values in a batch; at least MaxValue and a key.
+	AtomicBytes int
 	// Durability is the class of the promise that Apply's return gives.
 	Durability Durability
 	// MaxValue is the largest value in bytes; at least 256 KiB.
@@ -163,28 +173,10 @@ type Connection struct {
 	Driver
 	Capabilities Capabilities
 	// Name is the driver's name for messages and metrics, such as "etcd".
-	Name  string
+	Name string
+	// Scopes lists, sorted, every scope that holds something. It is for dump, backup and audit: it may
+	// cost as much as reading all keys, and is not of one moment.
+	Scopes func(ctx context.Context) ([]Scope, error)
+	// Close ends all watches and frees everything; calling it again does nothing.
 	Close func() error
-}
-
-// Errors of a driver, always wrapped with the operation and the key.
-var (
-	ErrNotFound      = errors.New("not found")
-	ErrUnavailable   = errors.New("database unavailable")
-	ErrTooLarge      = errors.New("value too large")
-	ErrBatchTooLarge = errors.New("batch too large")
-	ErrInvalidKey    = errors.New("invalid key")
-)
-
-// ConflictError says which condition of a batch did not hold. Current is the key's revision at that
-// moment, zero if it was absent.
-type ConflictError struct {
-	Key     Key
-	Want    Revision
-	Current Revision
-}
-
-// Error names the key and both revisions.
-func (e *ConflictError) Error() string {
-	return fmt.Sprintf("conflict on %s: expected revision %d, found %d", e.Key, e.Want, e.Current)
 }
