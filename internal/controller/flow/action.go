@@ -2,10 +2,11 @@ package flow
 
 import (
 	"encoding/binary"
+	"strings"
 )
 
-// Action is one OpenFlow 1.4 action, with the Nicira extensions that ovs-actions(7) describes. Use the functions
-// of this package to make one; the zero Action does nothing.
+// Action is an OpenFlow 1.4 action, with the Nicira extensions that ovs-actions(7) describes. Use the functions
+// of this package to make one; the zero Action does nothing. A masked [SetField] becomes several that belong together.
 type Action struct{ wire string }
 
 // Reserved ports: OpenFlow 1.4 §7.2.1.
@@ -111,18 +112,42 @@ func PopVLAN() Action { return closeAction(append(openAction(actPopVLAN), 0, 0, 
 // SetVLAN changes the id of the VLAN tag that the packet has.
 func SetVLAN(vid uint16) Action { return SetField(VLANVID.Is(VLANPresent | uint64(vid))) }
 
-// SetField gives a field, or its masked bits, the value of the constraint: flow.SetField(flow.EthDst.MAC(m)).
-// A whole field becomes OFPAT_SET_FIELD, anything else NXAST_REG_LOAD2.
+// SetField gives a field, or its masked bits, the value of the constraint: flow.SetField(flow.EthDst.MAC(m)). A whole
+// field becomes OFPAT_SET_FIELD; as OpenFlow 1.4 has no mask there, anything else becomes a load for each
+// run of bits.
 func SetField(c Constraint) Action {
 	c = c.Field.constrain(c.Value, c.Mask)
 	checkWritable(c.Field)
-	if c.Mask.IsZero() {
+	switch {
+	case c.Mask.IsZero():
 		panicf("set_field of no bit of %v", c.Field)
+	case c.Field == InPort:
+		panicf("set_field of in_port: OpenFlow forbids it, use Load")
+	case c.Field == VLANVID && c.Value.Lo&VLANPresent == 0:
+		panicf("set_field of vlan_vid without VLANPresent")
+	case c.Mask == c.Field.mask():
+		return closeAction(appendOXM(openAction(actSetField), fields[c.Field].match, c))
 	}
-	if c.hasMask() {
-		return closeAction(appendOXM(openNicira(nxLoad2, 6), fields[c.Field].act, c))
+	var b strings.Builder
+	for c.Mask = c.Mask.And(ones(c.Field.Bits())); !c.Mask.IsZero(); {
+		s := lowestRun(c)
+		b.WriteString(Load(s, c.Value.Shr(int(s.Ofs)).And(ones(int(s.Bits))).Lo).wire)
+		c.Mask = c.Mask.AndNot(s.Mask())
 	}
-	return closeAction(appendOXM(openAction(actSetField), fields[c.Field].match, c))
+	return Action{b.String()}
+}
+
+// lowestRun returns the lowest contiguous bits of the mask, at most 64.
+func lowestRun(c Constraint) SubField {
+	ofs := 0
+	for c.Mask.Shr(ofs).Lo&1 == 0 {
+		ofs++
+	}
+	n := 1
+	for n < 64 && c.Mask.Shr(ofs+n).Lo&1 != 0 {
+		n++
+	}
+	return c.Field.Part(ofs, n)
 }
 
 // Load writes a number into at most 64 bits (NXAST_REG_LOAD).
@@ -236,14 +261,12 @@ func CheckPktLarger(size uint16, dst SubField) Action {
 	return closeAction(pad(b, 24))
 }
 
-// readOnly are fields that only the switch writes.
+// checkWritable panics for the fields that only the switch writes.
 func checkWritable(f Field) {
 	switch f {
-	case ConjID, InPort, EthType, IPFrag, IPProto, TCPFlags, CTState, CTZone,
+	case ConjID, EthType, IPFrag, IPProto, TCPFlags, CTState, CTZone,
 		CTNwSrc, CTNwDst, CTIPv6Src, CTIPv6Dst, CTNwProto, CTTpSrc, CTTpDst:
-		if f != InPort {
-			panicf("%v cannot be written", f)
-		}
+		panicf("%v cannot be written", f)
 	}
 	if !f.Valid() {
 		panicf("field %d does not exist", f)

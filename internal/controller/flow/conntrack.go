@@ -77,19 +77,21 @@ func (c ConnTrack) recirculate() uint8 {
 	return c.Table
 }
 
-// checkExec panics unless the action writes ct_mark or ct_label, all that a switch allows there.
-func checkExec(a Action) {
-	var dst Field
-	switch d := a.Decode().(type) {
-	case LoadAction:
-		dst = d.Dst.Field
-	case SetFieldAction:
-		dst = d.Field
-	case MoveAction:
-		dst = d.Dst.Field
-	}
-	if dst != CTMark && dst != CTLabel {
-		panicf("ct: exec(%v) writes neither ct_mark nor ct_label", a)
+// checkExec panics unless the actions write ct_mark or ct_label, all that a switch allows there.
+func checkExec(list Action) {
+	for a := range actionSeq(list.wire) {
+		var dst Field
+		switch d := a.Decode().(type) {
+		case LoadAction:
+			dst = d.Dst.Field
+		case SetFieldAction:
+			dst = d.Field
+		case MoveAction:
+			dst = d.Dst.Field
+		}
+		if dst != CTMark && dst != CTLabel {
+			panicf("ct: exec(%v) writes neither ct_mark nor ct_label", a)
+		}
 	}
 }
 

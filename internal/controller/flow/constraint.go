@@ -82,7 +82,22 @@ func (f Field) constrain(value, mask Value) Constraint {
 	case mask != full && !fields[f].mask && !mask.IsZero():
 		panicf("%v=%v/%v: the field cannot be masked", f, value, mask)
 	}
+	if f == IPFrag {
+		value, mask = wholeFrag(value, mask)
+	}
 	return Constraint{f, value, mask}
+}
+
+// wholeFrag makes one of the two ways to say "no fragment", and of those to say "later fragment", as one bit
+// implies the other.
+func wholeFrag(value, mask Value) (Value, Value) {
+	switch {
+	case mask.Lo == FragAny && value.Lo == 0:
+		return Value{}, Uint(3)
+	case mask.Lo == FragLater && value.Lo == FragLater:
+		return Uint(3), Uint(3)
+	}
+	return value, mask
 }
 
 // IPv4, IPv6 and ARP demand an Ethernet type.

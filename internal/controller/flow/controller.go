@@ -15,19 +15,37 @@ type Punt struct {
 const (
 	puntMaxLen   = 0
 	puntID       = 1
-	puntReason   = 2
 	puntUserdata = 3
 	puntPause    = 4
 	puntMeter    = 5
 )
 
-// Controller sends the packet to a controller (NXAST_CONTROLLER2).
+// reasonAction is OFPR_ACTION: a flow asked for the packet to be sent.
+const reasonAction = 1
+
+// Controller sends the packet to a controller, in the simplest of the three forms that can say it: OFPAT_OUTPUT,
+// NXAST_CONTROLLER, NXAST_CONTROLLER2. That is the one which Open vSwitch would choose.
 func Controller(p Punt) Action {
 	if len(p.Userdata) > 4096 {
 		panicf("controller: userdata of %d bytes", len(p.Userdata))
 	}
-	b := openNicira(nxController2, 6)
-	if p.MaxLen != 0 && p.MaxLen != 0xffff {
+	if p.MaxLen == 0 {
+		p.MaxLen = 0xffff
+	}
+	if len(p.Userdata) > 0 || p.Pause || p.Meter != 0 {
+		return closeAction(p.append(openNicira(nxController2, 6)))
+	}
+	if p.ID == 0 {
+		return output(PortController, p.MaxLen)
+	}
+	b := binary.BigEndian.AppendUint16(openNicira(nxController, 0), p.MaxLen)
+	b = binary.BigEndian.AppendUint16(b, p.ID)
+	return closeAction(append(b, reasonAction, 0))
+}
+
+// append writes the properties.
+func (p Punt) append(b []byte) []byte {
+	if p.MaxLen != 0xffff {
 		b = appendProp(b, puntMaxLen, byte(p.MaxLen>>8), byte(p.MaxLen), 0, 0)
 	}
 	if p.ID != 0 {
@@ -42,7 +60,7 @@ func Controller(p Punt) Action {
 	if p.Meter != 0 {
 		b = appendProp(b, puntMeter, byte(p.Meter>>24), byte(p.Meter>>16), byte(p.Meter>>8), byte(p.Meter))
 	}
-	return closeAction(b)
+	return b
 }
 
 // appendProp writes a property: type, length, data, padding to 8 bytes that the length does not count.

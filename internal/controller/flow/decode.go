@@ -20,9 +20,13 @@ func (a Action) Decode() any {
 func decodeStandard(w string) any {
 	switch be16(w) {
 	case actOutput:
-		if len(w) == 16 {
-			return OutputAction{be32(w[4:]), be16(w[8:])}
+		if len(w) != 16 {
+			return nil
 		}
+		if be32(w[4:]) == PortController {
+			return Punt{MaxLen: wholePacket(be16(w[8:]))}
+		}
+		return OutputAction{be32(w[4:]), be16(w[8:])}
 	case actGroup:
 		return GroupAction{be32(w[4:])}
 	case actDecTTL:
@@ -44,7 +48,7 @@ func decodeNicira(w string) any {
 	case nxLoad:
 		return decodeLoad(w)
 	case nxLoad2:
-		if c, _, err := readOXM(w[16:]); err == nil {
+		if c, _, err := readOXM(w[10:]); err == nil {
 			return SetFieldAction{c}
 		}
 	case nxMove:
@@ -65,6 +69,10 @@ func decodeNicira(w string) any {
 		return ConjunctionAction{be32(w[12:]), w[10] + 1, w[11]}
 	case nxClone:
 		return CloneAction{collect(w[16:])}
+	case nxController:
+		if w[14] == reasonAction {
+			return Punt{MaxLen: wholePacket(be16(w[10:])), ID: be16(w[12:])}
+		}
 	case nxController2:
 		return decodePunt(w)
 	case nxPush, nxPop:
@@ -91,6 +99,14 @@ func collect(w string) []Action {
 		list = append(list, a)
 	}
 	return list
+}
+
+// wholePacket is 0 for a length that means all of the packet.
+func wholePacket(n uint16) uint16 {
+	if n == 0xffff {
+		return 0
+	}
+	return n
 }
 
 // ofsBits reads a range written by appendOfsBits.

@@ -2,6 +2,7 @@ package flow
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"iter"
 	"slices"
@@ -97,6 +98,32 @@ func ParseMatch(b []byte) (Match, error) {
 		if list, err = merge(list, c); err != nil {
 			return Match{}, err
 		}
+	}
+	return encodeMatch(list), nil
+}
+
+// ParseKnown is ParseMatch that leaves out fields which this package does not know, for the metadata of a packet-in.
+func ParseKnown(b []byte) (Match, error) {
+	if len(b) > maxMatch {
+		return Match{}, fmt.Errorf("match of %d bytes is too long", len(b))
+	}
+	var list []Constraint
+	for len(b) > 0 {
+		c, n, err := readOXM(b)
+		if errors.As(err, new(unknownField)) {
+			if n > len(b) {
+				return Match{}, fmt.Errorf("%w is cut off", err)
+			}
+			b = b[n:]
+			continue
+		}
+		if err == nil {
+			list, err = merge(list, c)
+		}
+		if err != nil {
+			return Match{}, err
+		}
+		b = b[n:]
 	}
 	return encodeMatch(list), nil
 }

@@ -57,11 +57,11 @@ func readHeader[T text](b T) (f Field, masked bool, head, body int, err error) {
 	return f, masked, head, body, nil
 }
 
-// readOXM reads one field with its value and returns the number of bytes that it takes.
+// readOXM reads one field with its value and returns the number of bytes that it takes, also of an unknown one.
 func readOXM[T text](b T) (Constraint, int, error) {
 	f, masked, head, body, err := readHeader(b)
 	if err != nil {
-		return Constraint{}, 0, err
+		return Constraint{}, head + body, err
 	}
 	if len(b) < head+body {
 		return Constraint{}, 0, fmt.Errorf("OXM %v is cut off", f)

@@ -48,8 +48,10 @@ func (x Formatter) Flow(f Flow) string {
 	if f.HardTimeout != 0 {
 		fmt.Fprintf(&b, "hard_timeout=%d, ", f.HardTimeout)
 	}
-	fmt.Fprintf(&b, "%s actions=%s", x.selector(f.Priority, f.Match), x.Instructions(f.Instructions))
-	return b.String()
+	if s := x.selector(f.Priority, f.Match); s != "" {
+		b.WriteString(s + " ")
+	}
+	return b.String() + "actions=" + x.Instructions(f.Instructions)
 }
 
 // Key writes table, priority and match.
@@ -237,7 +239,7 @@ var tcpFlagNames = [...]string{"fin", "syn", "rst", "psh", "ack", "urg", "ece", 
 
 // appendFlags writes +set-clear, or set|set where every flag is given.
 func appendFlags(b []byte, c Constraint, names []string) []byte {
-	if c.Mask == c.Field.mask() && c.Field != CTState {
+	if c.Mask == c.Field.mask() {
 		return appendSet(b, c, names)
 	}
 	for i, name := range names {

@@ -49,8 +49,11 @@ func (x Formatter) actions(list []Action) string {
 	return strings.Join(parts, ",")
 }
 
-// Action writes one action.
+// Action writes an action.
 func (x Formatter) Action(a Action) string {
+	if list := collect(a.wire); len(list) > 1 {
+		return x.actions(list)
+	}
 	switch d := a.Decode().(type) {
 	case OutputAction:
 		return x.output(d)
@@ -112,8 +115,6 @@ func (x Formatter) plain(action any) string {
 
 func (x Formatter) output(d OutputAction) string {
 	switch d.Port {
-	case PortController:
-		return "CONTROLLER:" + strconv.Itoa(int(d.MaxLen))
 	case PortInPort, PortLocal, PortTable, PortNormal, PortFlood, PortAll:
 		return x.port(d.Port)
 	}
@@ -207,9 +208,16 @@ func natRange(n NAT) string {
 }
 
 func puntText(p Punt) string {
+	size := p.MaxLen
+	if size == 0 {
+		size = 0xffff
+	}
+	if p.ID == 0 && len(p.Userdata) == 0 && !p.Pause && p.Meter == 0 {
+		return fmt.Sprintf("CONTROLLER:%d", size)
+	}
 	var parts []string
-	if p.MaxLen != 0 {
-		parts = append(parts, fmt.Sprintf("max_len=%d", p.MaxLen))
+	if size != 0xffff {
+		parts = append(parts, fmt.Sprintf("max_len=%d", size))
 	}
 	if p.ID != 0 {
 		parts = append(parts, fmt.Sprintf("id=%d", p.ID))
@@ -222,9 +230,6 @@ func puntText(p Punt) string {
 	}
 	if p.Meter != 0 {
 		parts = append(parts, fmt.Sprintf("meter_id=%d", p.Meter))
-	}
-	if len(parts) == 0 {
-		return "CONTROLLER:65535"
 	}
 	return "controller(" + strings.Join(parts, ",") + ")"
 }

@@ -90,22 +90,9 @@ func (x Formatter) appendMatchValue(b []byte, c Constraint) []byte {
 		}
 		return b
 	}
-	switch fields[c.Field].form {
-	case formDecimal:
-		if masked {
-			b = appendHex(b, c.Value)
-			return appendHex(append(b, '/'), c.Mask)
-		}
-	case formHex:
-		if c.Value.IsZero() && fields[c.Field].bytes <= 8 {
-			b = append(b, '0')
-		} else {
-			b = appendHex(b, c.Value)
-		}
-		if masked {
-			b = appendHex(append(b, '/'), c.Mask)
-		}
-		return b
+	if masked && fields[c.Field].form == formDecimal {
+		b = appendHex(b, c.Value)
+		return appendHex(append(b, '/'), c.Mask)
 	}
 	return x.appendForm(b, c)
 }

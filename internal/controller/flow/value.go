@@ -67,7 +67,7 @@ func (v Value) IPv4() netip.Addr {
 // IPv6 returns all 128 bits as an address.
 func (v Value) IPv6() netip.Addr { return netip.AddrFrom16(v.bytes16()) }
 
-// String returns the number in hexadecimal, as in "0x1f".
+// String returns the number in hexadecimal, as in "0x1f", or "0".
 func (v Value) String() string { return string(appendHex(nil, v)) }
 
 func (v Value) bytes16() (b [16]byte) {
@@ -105,6 +105,9 @@ func addrValue(a netip.Addr) Value {
 }
 
 func appendHex(b []byte, v Value) []byte {
+	if v.IsZero() {
+		return append(b, '0')
+	}
 	if v.Hi != 0 {
 		return fmt.Appendf(b, "0x%x%016x", v.Hi, v.Lo)
 	}
