@@ -1,0 +1,138 @@
+package api
+
+import (
+	"net/http"
+	"slices"
+
+	"github.com/dragonflow/dragonflow/internal/neutron/resource"
+)
+
+func (s *Server) showVersions(w http.ResponseWriter, r *http.Request) error {
+	answer(w, http.StatusOK, map[string]any{"versions": []any{map[string]any{
+		"id": "v2.0", "status": "CURRENT", "links": []link{{"self", baseURL(r) + "/v2.0/"}},
+	}}})
+	return nil
+}
+
+func (s *Server) showResources(w http.ResponseWriter, r *http.Request) error {
+	type entry struct {
+		Links      []link `json:"links"`
+		Name       string `json:"name"`
+		Collection string `json:"collection"`
+	}
+	list := []entry{}
+	for _, c := range s.collections {
+		list = append(list, entry{[]link{{"self", baseURL(r) + "/v2.0/" + c.typ.Path}}, c.typ.Singular, c.typ.Plural})
+	}
+	answer(w, http.StatusOK, map[string]any{"resources": list})
+	return nil
+}
+
+// extension is an entry of the list of extensions: exactly what is served.
+type extension struct {
+	Alias       string   `json:"alias"`
+	Name        string   `json:"name"`
+	Description string   `json:"description"`
+	Updated     string   `json:"updated"`
+	Links       []string `json:"links"`
+}
+
+func extensions() []extension {
+	ext := func(alias, name, description string) extension {
+		return extension{alias, name, description, "2026-01-01T00:00:00-00:00", []string{}}
+	}
+	return []extension{
+		ext("allowed-address-pairs", "Allowed Address Pairs", "Further source addresses of a port"),
+		ext("binding", "Port Binding", "The host on which a port is plugged"),
+		ext("dns-integration", "DNS Integration", "Names of ports and the domain of a network"),
+		ext("empty-string-filtering", "Empty String Filtering", "Lists can be filtered by an empty value"),
+		ext("extra_dhcp_opt", "Neutron Extra DHCP options", "DHCP options of a port"),
+		ext("filter-validation", "Filter parameters validation", "Unknown filters are refused"),
+		ext("ip-substring-filtering", "IP address substring filtering", "Ports by a part of their address"),
+		ext("net-mtu", "Network MTU", "The MTU of a network is shown"),
+		ext("net-mtu-writable", "Network MTU (writable)", "The MTU of a network can be set"),
+		ext("network-ip-availability", "Network IP Availability", "Used and total addresses of networks"),
+		ext("pagination", "Pagination support", "Lists in pages"),
+		ext("port-mac-address-regenerate", "Port MAC address regenerate", "A null MAC asks for a new one"),
+		ext("port-security", "Port Security", "Ports without address checks"),
+		ext("project-id", "project_id field enabled", "project_id beside tenant_id"),
+		ext("quota_details", "Quota details management support", "Limits and usage of a project"),
+		ext("quotas", "Quota management support", "Limits of a project"),
+		ext("revision-if-match", "If-Match constraints based on revision_number", "Conditional changes"),
+		ext("security-group", "security-group", "Security groups and their rules"),
+		ext("security-groups-normalized-cidr", "Normalized CIDR field for security group rules", "normalized_cidr"),
+		ext("sorting", "Sorting support", "Sorted lists"),
+		ext("standard-attr-description", "standard-attr-description", "Descriptions"),
+		ext("standard-attr-revisions", "Resource revision numbers", "revision_number"),
+		ext("standard-attr-tag", "Tag support for resources with standard attribute", "Tags"),
+		ext("standard-attr-timestamp", "Resource timestamps", "created_at and updated_at"),
+		ext("stateful-security-group", "Stateful security group", "Security groups without connection tracking"),
+	}
+}
+
+func (s *Server) resolveExtensions(prefix string, parts []string) (string, methods) {
+	if len(parts) == 0 {
+		return prefix, methods{http.MethodGet: func(w http.ResponseWriter, _ *http.Request) error {
+			answer(w, http.StatusOK, map[string]any{"extensions": extensions()})
+			return nil
+		}}
+	}
+	if len(parts) > 1 {
+		return "other", nil
+	}
+	return prefix + "/{alias}", methods{http.MethodGet: func(w http.ResponseWriter, _ *http.Request) error {
+		all := extensions()
+		i := slices.IndexFunc(all, func(e extension) bool { return e.Alias == parts[0] })
+		if i < 0 {
+			return &resource.Error{Status: http.StatusNotFound, Type: "ExtensionsNotFound",
+				Message: "Extensions not found: " + parts[0] + "."}
+		}
+		answer(w, http.StatusOK, map[string]any{"extension": all[i]})
+		return nil
+	}}
+}
+
+// resolveProjects serves the little of Keystone that the openstack client asks for when a project is
+// named: without authentication a project is what it is called.
+func (s *Server) resolveProjects(parts []string) (string, methods) {
+	project := func(id string) map[string]any {
+		return map[string]any{"id": id, "name": id, "domain_id": "default", "enabled": true, "is_domain": false}
+	}
+	switch len(parts) {
+	case 1:
+		return "/projects", methods{http.MethodGet: func(w http.ResponseWriter, r *http.Request) error {
+			list := []any{}
+			if name := r.URL.Query().Get("name"); name != "" {
+				list = append(list, project(name))
+			} else {
+				for _, p := range s.knownProjects() {
+					list = append(list, project(p))
+				}
+			}
+			answer(w, http.StatusOK, map[string]any{"projects": list})
+			return nil
+		}}
+	case 2:
+		return "/projects/{id}", methods{http.MethodGet: func(w http.ResponseWriter, _ *http.Request) error {
+			answer(w, http.StatusOK, map[string]any{"project": project(parts[1])})
+			return nil
+		}}
+	}
+	return "other", nil
+}
+
+// knownProjects are those that have something.
+func (s *Server) knownProjects() []string {
+	seen := map[string]bool{}
+	for _, c := range s.collections {
+		for _, row := range s.store.Select(c.typ.Kind, "") {
+			seen[row.Base().ProjectID] = true
+		}
+	}
+	out := []string{}
+	for p := range seen {
+		out = append(out, p)
+	}
+	slices.Sort(out)
+	return out
+}

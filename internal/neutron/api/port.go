@@ -1,0 +1,203 @@
+package api
+
+import (
+	"context"
+	"crypto/rand"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/dragonflow/dragonflow/internal/model"
+	"github.com/dragonflow/dragonflow/internal/neutron/ipam"
+	"github.com/dragonflow/dragonflow/internal/neutron/resource"
+	"github.com/dragonflow/dragonflow/internal/neutron/rows"
+)
+
+type portOps struct{ *Server }
+
+// addressHints remember for each subnet where to look for a free address next, so that a search does not
+// begin at the first one each time.
+type addressHints map[string]netip.Addr
+
+func (o portOps) create(t *rows.Txn, row resource.Row, given resource.Given) error {
+	p := row.(*resource.Port)
+	n, err := o.network(t, p.NetworkID)
+	if err != nil {
+		return err
+	}
+	if !given["port_security_enabled"] {
+		p.PortSecurityEnabled = n.PortSecurityEnabled
+	}
+	if strings.HasPrefix(p.DeviceOwner, "network:") {
+		p.PortSecurityEnabled = false
+	}
+	if err := checkPort(p); err != nil {
+		return err
+	}
+	if err := o.checkQuota(t, o.ports, p.ProjectID); err != nil {
+		return err
+	}
+	if err := o.takeMAC(t, p); err != nil {
+		return err
+	}
+	if err := o.takeAddresses(t, n, nil, p, given["fixed_ips"]); err != nil {
+		return err
+	}
+	if err := o.joinGroups(t, p, given); err != nil {
+		return err
+	}
+	t.Create(o.ports, p)
+	return nil
+}
+
+// checkPort reports what does not fit together in a port.
+func checkPort(p *resource.Port) error {
+	if !p.PortSecurityEnabled && len(p.AllowedAddressPairs) > 0 {
+		return resource.Conflict("AddressPairAndPortSecurityRequired",
+			"Port Security must be enabled in order to have allowed address pairs on a port.")
+	}
+	if strings.ContainsAny(p.HostID, "/\x00") {
+		return resource.Invalid("binding:host_id", "a host name must not contain '/' or NUL")
+	}
+	return nil
+}
+
+func isRouterPort(p *resource.Port) bool {
+	return strings.HasPrefix(p.DeviceOwner, "network:router") || p.DeviceOwner == "network:ha_router_replicated_interface"
+}
+
+// joinGroups checks the port's security groups and gives it the default one if the client named none.
+func (o portOps) joinGroups(t *rows.Txn, p *resource.Port, given resource.Given) error {
+	if !p.PortSecurityEnabled {
+		if len(p.SecurityGroups) > 0 {
+			return resource.Refused("PortSecurityAndIPRequiredForSecurityGroups", "Port security must be enabled and "+
+				"port must have an IP address in order to use security groups.")
+		}
+		return nil
+	}
+	if !given["security_groups"] {
+		id, err := o.defaultGroup(t, p.ProjectID)
+		if err != nil {
+			return err
+		}
+		p.SecurityGroups = []string{id}
+	}
+	for _, id := range p.SecurityGroups {
+		if _, err := t.Get(o.groups, id); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// takeMAC reserves the port's MAC address, or one of its own making.
+func (o portOps) takeMAC(t *rows.Txn, p *resource.Port) error {
+	take := func() bool {
+		return !o.store.Has(rows.ByMAC(p.NetworkID, p.MACAddress), p.ID) &&
+			t.Reserve(ipam.MACKey(p.NetworkID, p.MACAddress), ipam.Reservation{Port: p.ID}.Encode())
+	}
+	if p.MACAddress != (model.MAC{}) {
+		if !take() {
+			return resource.Conflict("MacAddressInUse", "Unable to complete operation for network %s. "+
+				"The mac address %s is in use.", p.NetworkID, p.MACAddress)
+		}
+		return nil
+	}
+	for range 16 {
+		p.MACAddress = randomMAC()
+		if take() {
+			return nil
+		}
+	}
+	return &resource.Error{Status: 503, Type: "MacAddressGenerationFailure",
+		Message: "Unable to generate unique mac on network " + p.NetworkID + "."}
+}
+
+// randomMAC returns an address of the range that OpenStack uses.
+func randomMAC() model.MAC {
+	m := model.MAC{0xfa, 0x16, 0x3e}
+	_, _ = rand.Read(m[3:]) // never fails
+	return m
+}
+
+// takeAddresses gives the port the addresses that it asks for and releases those of old that it has no
+// more. Without a network nothing about addresses has changed.
+func (o portOps) takeAddresses(t *rows.Txn, n *resource.Network, old, p *resource.Port, named bool) error {
+	subnets, err := o.subnetsOf(t, n)
+	if err != nil {
+		return err
+	}
+	var had []model.FixedIP
+	if old != nil {
+		had = old.FixedIPs
+	}
+	request := &ipam.Request{
+		NetworkID: n.ID, Subnets: subnets, MAC: p.MACAddress, Wanted: p.FixedIPs, Named: named, Kept: had,
+		Router: isRouterPort(p),
+		Take: func(subnet string, a netip.Addr) bool {
+			return !o.store.Has(rows.ByAddress(n.ID, a), p.ID) &&
+				t.Reserve(ipam.AddressKey(n.ID, a), ipam.Reservation{Port: p.ID, Subnet: subnet}.Encode())
+		},
+		From: o.hint,
+	}
+	p.FixedIPs, err = ipam.Allocate(request)
+	if err != nil {
+		return err
+	}
+	for _, f := range had {
+		if !slices.Contains(p.FixedIPs, f) {
+			t.Release(ipam.AddressKey(n.ID, f.IPAddress))
+		}
+	}
+	o.remember(p.FixedIPs)
+	return nil
+}
+
+func (s *Server) hint(subnet string) netip.Addr {
+	s.hintsMu.Lock()
+	defer s.hintsMu.Unlock()
+	return s.hints[subnet]
+}
+
+func (s *Server) remember(ips []model.FixedIP) {
+	s.hintsMu.Lock()
+	defer s.hintsMu.Unlock()
+	for _, f := range ips {
+		s.hints[f.SubnetID] = f.IPAddress
+	}
+}
+
+func (o portOps) delete(ctx context.Context, id string, revision int64) error {
+	return o.store.Update(ctx, func(t *rows.Txn) error {
+		row, err := t.Get(o.ports, id)
+		if err != nil {
+			return err
+		}
+		if err := checkRevision(row, revision); err != nil {
+			return err
+		}
+		p := row.(*resource.Port)
+		t.Release(ipam.MACKey(p.NetworkID, p.MACAddress))
+		for _, f := range p.FixedIPs {
+			t.Release(ipam.AddressKey(p.NetworkID, f.IPAddress))
+		}
+		t.Delete(o.ports, id)
+		return nil
+	})
+}
+
+// decoratePort fills in the status and the DNS suffix.
+func (s *Server) decoratePort(row resource.Row) resource.Row {
+	p := row.Clone().(*resource.Port)
+	p.Status = "DOWN"
+	if p.HostID != "" && p.AdminStateUp && s.status.up(p.ID, p.HostID) {
+		p.Status = "ACTIVE"
+	}
+	p.DNSSuffix = s.opts.DNSDomain
+	if n, ok := s.store.Cached(s.networks.Kind, p.NetworkID); ok {
+		if d := n.(*resource.Network).DNSDomain; d != "" {
+			p.DNSSuffix = d
+		}
+	}
+	return p
+}

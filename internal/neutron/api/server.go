@@ -1,0 +1,152 @@
+// Package api serves Neutron's REST API v2.0 from the northbound database, so that the usual clients
+// work without a Neutron.
+//
+// A [Server] keeps nothing of its own but a cache: any number of them may serve one database. Every
+// request that writes is one atomic batch of resource rows, reservation keys and logical objects, so a
+// server that is killed leaves it written as a whole or not at all.
+//
+// There is no authentication by user (Neutron calls that "noauth"): the caller is admin. Its project is
+// the body's where the body names one, else that of the header X-Project-Id, else "default".
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/dragonflow/dragonflow/internal/neutron/resource"
+	"github.com/dragonflow/dragonflow/internal/neutron/rows"
+	"github.com/dragonflow/dragonflow/internal/northbound/db"
+)
+
+// Options is what a Server needs; only DB must be set.
+type Options struct {
+	DB     *db.Connection
+	Logger *slog.Logger
+	// Clock gives the time for created_at and updated_at; time.Now if nil.
+	Clock func() time.Time
+	// MTU is the default and largest MTU of a network, in bytes of an IP packet; 1500 if zero.
+	MTU int
+	// DNSDomain completes the names of ports on networks without a domain; "openstacklocal." if empty.
+	DNSDomain string
+	// Quotas replaces default limits by resource, such as "port"; -1 is none.
+	Quotas map[string]int
+	// Observe, if set, is called after each request.
+	Observe func(Observation)
+	// RequestTimeout bounds what one request may wait for the database; 15 s if zero.
+	RequestTimeout time.Duration
+	// AuditInterval is the pause between two audits; 5 min if zero.
+	AuditInterval time.Duration
+}
+
+// Observation describes a request that has been answered, for metrics. Route has "{id}" where the path
+// had an id.
+type Observation struct {
+	Method, Route string
+	Status        int
+	Duration      time.Duration
+}
+
+// Server is one API server.
+type Server struct {
+	opts   Options
+	log    *slog.Logger
+	now    func() time.Time
+	store  *rows.Store
+	status *statusBoard
+
+	networks, subnets, ports, groups, rules *resource.Type
+	quotas, defaultGroups                   *resource.Type
+	collections                             []*collection
+
+	hintsMu sync.Mutex
+	hints   addressHints
+	drift   driftCounter
+}
+
+// New returns a server. It answers 503 until Run has brought it in sync.
+func New(opts Options) (*Server, error) {
+	if opts.DB == nil {
+		return nil, errors.New("neutron api: no database")
+	}
+	if n := opts.DB.Capabilities.AtomicOps; n < minAtomicOps {
+		return nil, fmt.Errorf("neutron api: the %s driver writes at most %d keys atomically, the API needs %d",
+			opts.DB.Name, n, minAtomicOps)
+	}
+	setDefaults(&opts)
+	s := &Server{opts: opts, log: opts.Logger, now: opts.Clock, hints: addressHints{}}
+	s.networks, s.subnets, s.ports = resource.Networks(), resource.Subnets(), resource.Ports()
+	s.rules = resource.SecurityGroupRules()
+	s.groups = resource.SecurityGroups(s.rules)
+	s.quotas, s.defaultGroups = resource.Quotas(), resource.DefaultGroups()
+	types := []*resource.Type{s.networks, s.subnets, s.ports, s.groups, s.rules, s.quotas, s.defaultGroups}
+	s.store = rows.New(opts.DB, types, opts.Logger, opts.Clock)
+	s.status = newStatusBoard(opts.DB, opts.Logger)
+	s.collections = []*collection{
+		{server: s, typ: s.networks, ops: networkOps{s}, taggable: true},
+		{server: s, typ: s.subnets, ops: subnetOps{s}, taggable: true},
+		{server: s, typ: s.ports, ops: portOps{s}, taggable: true, decorate: s.decoratePort},
+		{server: s, typ: s.groups, ops: groupOps{s}, taggable: true, decorate: s.decorateGroup},
+		{server: s, typ: s.rules, ops: ruleOps{s}},
+	}
+	return s, nil
+}
+
+// minAtomicOps is the batch that the largest single write needs: a port that leaves MaxSecurityGroups
+// groups for as many others, changes all its addresses and its host.
+const minAtomicOps = 128
+
+func setDefaults(o *Options) {
+	if o.Logger == nil {
+		o.Logger = slog.Default()
+	}
+	if o.Clock == nil {
+		o.Clock = time.Now
+	}
+	if o.MTU == 0 {
+		o.MTU = 1500
+	}
+	if o.DNSDomain == "" {
+		o.DNSDomain = "openstacklocal."
+	}
+	if o.RequestTimeout == 0 {
+		o.RequestTimeout = 15 * time.Second
+	}
+	if o.AuditInterval == 0 {
+		o.AuditInterval = 5 * time.Minute
+	}
+}
+
+// Ready reports whether the server follows the database.
+func (s *Server) Ready() bool { return s.store.Live() }
+
+// WaitReady waits until the server follows the database.
+func (s *Server) WaitReady(ctx context.Context) error { return s.store.WaitLive(ctx) }
+
+// Handler serves the API.
+func (s *Server) Handler() http.Handler { return s.withRequestID(http.HandlerFunc(s.route)) }
+
+// Run follows the database and does what has to be done in the background, until ctx ends.
+func (s *Server) Run(ctx context.Context) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var wg sync.WaitGroup
+	for _, task := range []func(context.Context) error{
+		s.store.Run, s.followStatus, s.finishDeletions, s.auditLoop,
+	} {
+		wg.Go(func() {
+			if err := task(ctx); err != nil {
+				cancel(err)
+			}
+		})
+	}
+	wg.Wait()
+	if err := context.Cause(ctx); !errors.Is(err, context.Canceled) {
+		return fmt.Errorf("neutron api: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,52 @@
+package resource
+
+import "fmt"
+
+// Network is the stored form of a network.
+type Network struct {
+	Common
+	AdminStateUp        bool   `json:"admin_state_up"`
+	Shared              bool   `json:"shared,omitzero"`
+	MTU                 int    `json:"mtu,omitzero"`
+	PortSecurityEnabled bool   `json:"port_security_enabled"`
+	DNSDomain           string `json:"dns_domain,omitzero"`
+	// Subnets lists the network's subnets. It is written with each of them, so that the row's database
+	// revision also stands for their state.
+	Subnets []string `json:"subnets,omitzero"`
+}
+
+// Clone returns a copy.
+func (n *Network) Clone() Row { c := *n; return &c }
+
+// Networks is the type "network". shared is stored and shown: without authentication every caller is
+// admin and may use every network, which is what both of its values then mean.
+func Networks() *Type {
+	first, last := standard(nameAttr(Text(255)))
+	own := []Attr{
+		field("admin_state_up", Writable, Bool, func(n *Network) *bool { return &n.AdminStateUp }),
+		shown("status", func(*Network) any { return "ACTIVE" }),
+		unsorted(shown("subnets", func(n *Network) any { return orEmpty(n.Subnets) })),
+		field("shared", Writable, Bool, func(n *Network) *bool { return &n.Shared }),
+		field("mtu", Writable, mtu, func(n *Network) *int { return &n.MTU }),
+		field("port_security_enabled", Writable, Bool, func(n *Network) *bool { return &n.PortSecurityEnabled }),
+		field("dns_domain", Writable, dnsDomain, func(n *Network) *string { return &n.DNSDomain }),
+		tagsAttr(),
+	}
+	return &Type{
+		Kind: "neutron.network", Singular: "network", Plural: "networks", Path: "networks",
+		Attrs: join(first, own, last),
+		New: func() Row {
+			return &Network{AdminStateUp: true, PortSecurityEnabled: true}
+		},
+		notFoundType: "NetworkNotFound", notFoundText: "Network %s could not be found.",
+	}
+}
+
+// mtu accepts 0, which asks for the default, and otherwise at least 68 (RFC 791).
+func mtu(v any) (int, error) {
+	n, err := IntIn(0)(v)
+	if err == nil && n != 0 && n < 68 {
+		return 0, fmt.Errorf("'%d' is too small - must be at least '68'", n)
+	}
+	return n, err
+}

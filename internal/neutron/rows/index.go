@@ -1,0 +1,78 @@
+package rows
+
+import (
+	"net/netip"
+
+	"github.com/dragonflow/dragonflow/internal/model"
+	"github.com/dragonflow/dragonflow/internal/neutron/resource"
+)
+
+// Index keys: rows are found by what they refer to.
+
+// ByProject finds the rows of a project.
+func ByProject(id string) string { return "project/" + id }
+
+// ByNetwork finds the subnets and ports of a network.
+func ByNetwork(id string) string { return "network/" + id }
+
+// BySubnet finds the ports with an address of a subnet.
+func BySubnet(id string) string { return "subnet/" + id }
+
+// ByGroup finds the rules of a security group.
+func ByGroup(id string) string { return "group/" + id }
+
+// ByMembership finds the ports in a security group.
+func ByMembership(group string) string { return "member/" + group }
+
+// ByRemoteGroup finds the rules that name a group as their remote one.
+func ByRemoteGroup(id string) string { return "remote-group/" + id }
+
+// ByDevice finds the ports of a device.
+func ByDevice(id string) string { return "device/" + id }
+
+// ByHost finds the ports bound to a host.
+func ByHost(host string) string { return "host/" + host }
+
+// ByAddress finds the port that has an address on a network.
+func ByAddress(network string, a netip.Addr) string { return "address/" + network + "/" + a.String() }
+
+// ByMAC finds the port that has a MAC address on a network.
+func ByMAC(network string, m model.MAC) string { return "mac/" + network + "/" + m.String() }
+
+// ByName finds the rows of a name.
+func ByName(name string) string { return "name/" + name }
+
+func indexKeys(row resource.Row) []string {
+	c := row.Base()
+	keys := []string{ByProject(c.ProjectID), ByName(c.Name)}
+	switch r := row.(type) {
+	case *resource.Subnet:
+		keys = append(keys, ByNetwork(r.NetworkID))
+	case *resource.Port:
+		keys = append(keys, ByNetwork(r.NetworkID), ByMAC(r.NetworkID, r.MACAddress))
+		keys = append(keys, portKeys(r)...)
+	case *resource.SecurityGroupRule:
+		keys = append(keys, ByGroup(r.SecurityGroupID))
+		if r.RemoteGroupID != "" {
+			keys = append(keys, ByRemoteGroup(r.RemoteGroupID))
+		}
+	}
+	return keys
+}
+
+func portKeys(p *resource.Port) []string {
+	var keys []string
+	for _, f := range p.FixedIPs {
+		keys = append(keys, ByAddress(p.NetworkID, f.IPAddress), BySubnet(f.SubnetID))
+	}
+	for _, g := range p.SecurityGroups {
+		keys = append(keys, ByMembership(g))
+	}
+	if p.DeviceID != "" {
+		keys = append(keys, ByDevice(p.DeviceID))
+	}
+	if p.HostID != "" {
+		keys = append(keys, ByHost(p.HostID))
+	}
+	return keys
+}

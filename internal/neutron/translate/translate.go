@@ -1,0 +1,135 @@
+// Package translate turns Neutron's resources into the objects of the logical topology: what a row of
+// the API means to a chassis. It is pure; both doors of the server, the REST API and what a real Neutron
+// pushes, end here.
+package translate
+
+import (
+	"net/netip"
+	"reflect"
+	"slices"
+
+	"github.com/dragonflow/dragonflow/internal/model"
+	"github.com/dragonflow/dragonflow/internal/neutron/resource"
+)
+
+// Objects returns the logical objects that a row stands for, in the order in which they are to be
+// written where a database has no batches: what is referred to first. Rows that mean nothing to a
+// chassis, such as quotas, give none.
+func Objects(row resource.Row) []model.Object {
+	switch r := row.(type) {
+	case *resource.Network:
+		return []model.Object{network(r)}
+	case *resource.Subnet:
+		return []model.Object{subnet(r)}
+	case *resource.Port:
+		return portObjects(r)
+	case *resource.SecurityGroup:
+		return []model.Object{&model.SecurityGroup{Meta: meta(r), Name: r.Name, Stateful: r.Stateful}}
+	case *resource.SecurityGroupRule:
+		return []model.Object{rule(r)}
+	}
+	return nil
+}
+
+func meta(row resource.Row) model.Meta {
+	c := row.Base()
+	return model.Meta{ID: c.ID, Revision: c.Revision, ProjectID: c.ProjectID}
+}
+
+func network(n *resource.Network) *model.Network {
+	return &model.Network{
+		Meta: meta(n), Name: n.Name, AdminStateUp: n.AdminStateUp, MTU: n.MTU, DNSDomain: n.DNSDomain,
+	}
+}
+
+func subnet(s *resource.Subnet) *model.Subnet {
+	return &model.Subnet{
+		Meta: meta(s), NetworkID: s.NetworkID, Name: s.Name, CIDR: s.CIDR, GatewayIP: s.GatewayIP,
+		EnableDHCP: s.EnableDHCP, DNSNameservers: s.DNSNameservers, HostRoutes: s.HostRoutes,
+		IPv6AddressMode: s.IPv6AddressMode, IPv6RAMode: s.IPv6RAMode,
+	}
+}
+
+func portObjects(r *resource.Port) []model.Object {
+	p := port(r)
+	out := []model.Object{p}
+	for _, g := range p.SecurityGroups {
+		m := meta(r)
+		out = append(out, &model.SecurityGroupMember{
+			Meta: m, SecurityGroupID: g, NetworkID: r.NetworkID, Addresses: memberAddresses(p),
+		})
+	}
+	if r.HostID != "" {
+		out = append(out, &model.Binding{
+			Meta: meta(r), NetworkID: r.NetworkID, Host: r.HostID, Status: model.BindingActive,
+		})
+	}
+	return out
+}
+
+func port(r *resource.Port) *model.Port {
+	return &model.Port{
+		Meta: meta(r), NetworkID: r.NetworkID, Name: r.Name, MACAddress: r.MACAddress, FixedIPs: r.FixedIPs,
+		AdminStateUp: r.AdminStateUp, PortSecurityEnabled: r.PortSecurityEnabled,
+		SecurityGroups: slices.Sorted(slices.Values(r.SecurityGroups)), AllowedAddressPairs: pairs(r),
+		ExtraDHCPOpts: r.ExtraDHCPOpts, DeviceID: r.DeviceID, DeviceOwner: r.DeviceOwner, DNSName: r.DNSName,
+	}
+}
+
+// pairs gives each address pair the MAC that it means.
+func pairs(r *resource.Port) []model.AddressPair {
+	var out []model.AddressPair
+	for _, a := range r.AllowedAddressPairs {
+		p := model.AddressPair{IPAddress: a.IPAddress, MACAddress: a.MAC}
+		if a.MAC == (model.MAC{}) {
+			p.MACAddress = r.MACAddress
+		}
+		out = append(out, p)
+	}
+	return out
+}
+
+// memberAddresses is never nil, and ordered, so that equal memberships are equal bytes.
+func memberAddresses(p *model.Port) []netip.Prefix {
+	out := p.Addresses()
+	slices.SortFunc(out, func(a, b netip.Prefix) int { return a.Compare(b) })
+	return slices.Compact(out)
+}
+
+func rule(r *resource.SecurityGroupRule) *model.SecurityGroupRule {
+	return &model.SecurityGroupRule{
+		Meta: meta(r), SecurityGroupID: r.SecurityGroupID, Direction: r.Direction, EtherType: r.EtherType,
+		Protocol: r.ProtocolNumber(), PortRangeMin: r.PortRangeMin, PortRangeMax: r.PortRangeMax,
+		RemoteIPPrefix: r.RemoteIPPrefix.Masked(), RemoteGroupID: r.RemoteGroupID,
+	}
+}
+
+// Same reports whether two objects with the same key mean the same to a chassis. For memberships and
+// bindings the revision does not count: it is their port's, and a new name of the port must not reach
+// everybody who knows a member.
+func Same(a, b model.Object) bool {
+	switch x := a.(type) {
+	case *model.SecurityGroupMember:
+		y, ok := b.(*model.SecurityGroupMember)
+		return ok && x.NetworkID == y.NetworkID && slices.Equal(x.Addresses, y.Addresses)
+	case *model.Binding:
+		y, ok := b.(*model.Binding)
+		return ok && x.NetworkID == y.NetworkID && x.Status == y.Status
+	}
+	return reflect.DeepEqual(a, b)
+}
+
+// SameStored is Same for an object as it is wanted and one as it was read: how it was stored does not
+// count.
+func SameStored(want, got model.Object) bool {
+	if want.Kind() != got.Kind() {
+		return false
+	}
+	meta := *got.Metadata()
+	meta.Schema, meta.Unknown = want.Metadata().Schema, want.Metadata().Unknown
+	c := reflect.New(reflect.TypeOf(got).Elem())
+	c.Elem().Set(reflect.ValueOf(got).Elem())
+	clean := c.Interface().(model.Object)
+	*clean.Metadata() = meta
+	return Same(want, clean)
+}
