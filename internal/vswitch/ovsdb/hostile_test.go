@@ -67,7 +67,7 @@ func answer(nc net.Conn, results map[string]string, then ...string) {
 		if _, err := fmt.Fprintf(nc, `{"id":%s,%s}`, req.ID, result); err != nil {
 			return
 		}
-		if strings.HasPrefix(req.Method, "monitor") {
+		if strings.HasPrefix(req.Method, "monitor") && strings.HasPrefix(result, `"error":null`) {
 			for _, text := range then {
 				if _, err := io.WriteString(nc, text); err != nil {
 					return
@@ -218,7 +218,7 @@ func TestOldServerIsFollowed(t *testing.T) {
 	t.Parallel()
 	state := `{"Open_vSwitch":{"` + rootID + `":{"initial":{"external_ids":["map",[["a","1"]]]}}}}`
 	client := run(t, quick(peer(t, func(nc net.Conn) {
-		answer(nc, map[string]string{"get_schema": goodSchema, "monitor_cond_since": `"error":{"error":"unknown method"}`,
+		answer(nc, map[string]string{"get_schema": goodSchema, "monitor_cond_since": `"error":"unknown method"`,
 			"monitor_cond": state, "echo": `[]`},
 			`{"id":null,"method":"locked","params":["x"]}`,
 			`{"id":null,"method":"update2","params":["dragonflow",{"Open_vSwitch":{"`+rootID+`":{"modify":{"external_ids":["map",[["a","1"],["b","2"]]]}}}}]}`)
