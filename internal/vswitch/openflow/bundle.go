@@ -15,7 +15,7 @@ type Failure struct {
 // BundleError is the error of [Conn.Apply] when the switch refused changes: then none of them was made.
 type BundleError struct {
 	Failures []Failure // at most 1000
-	More     int       // further ones
+	More     int       // further ones; a flow that is refused only at the commit hides those after it
 	Bundle   error     // what the switch said about the bundle itself, if it did
 	mods     []FlowMod
 }
@@ -43,11 +43,11 @@ func (e *BundleError) Mod(f Failure) FlowMod { return e.mods[f.Index] }
 // Unwrap returns what the switch said.
 func (e *BundleError) Unwrap() []error {
 	var list []error
-	if e.Bundle != nil {
-		list = append(list, e.Bundle)
-	}
 	for _, f := range e.Failures {
 		list = append(list, f.Err)
+	}
+	if e.Bundle != nil {
+		list = append(list, e.Bundle)
 	}
 	return list
 }

@@ -61,10 +61,11 @@ type Conn struct {
 	out  *outbox
 	xid  atomic.Uint32
 
-	done chan struct{} // closed by fail
-	once sync.Once
-	err  error // why; valid after done is closed
-	ends sync.WaitGroup
+	done    chan struct{} // closed by fail
+	once    sync.Once
+	err     error // why; valid after done is closed
+	closing error // what closing the socket said
+	ends    sync.WaitGroup
 
 	mu        sync.Mutex
 	exchanges []*exchange
@@ -110,7 +111,7 @@ func Open(ctx context.Context, conn net.Conn, opt Options) (*Conn, error) {
 func (c *Conn) Close() error {
 	c.fail(ErrClosed)
 	c.ends.Wait()
-	return nil
+	return c.closing
 }
 
 // Done is closed when the connection has ended.
@@ -147,8 +148,8 @@ func (c *Conn) LastStray() error {
 func (c *Conn) fail(err error) {
 	c.once.Do(func() {
 		c.err = err
+		c.closing = c.conn.Close()
 		close(c.done)
-		_ = c.conn.Close() // nothing more is to be done with it
 	})
 }
 

@@ -11,7 +11,7 @@ import (
 
 // greet exchanges OFPT_HELLO: OpenFlow 1.4 §6.3.1. The switch must speak 1.4.
 func greet(ctx context.Context, conn net.Conn) error {
-	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
+	stop := context.AfterFunc(ctx, func() { expire(conn) })
 	defer stop()
 	if _, err := conn.Write(appendHello(nil, 1)); err != nil {
 		return because(ctx, err)
@@ -35,6 +35,13 @@ func greet(ctx context.Context, conn net.Conn) error {
 		return context.Cause(ctx)
 	}
 	return nil
+}
+
+// expire has everything that waits on the connection fail at once.
+func expire(conn net.Conn) {
+	if conn.SetDeadline(time.Unix(1, 0)) != nil {
+		return // it is closed: nothing waits
+	}
 }
 
 // because prefers the context's reason to the deadline that it caused.
