@@ -7,6 +7,7 @@ import (
 	"github.com/dragonflow/dragonflow/internal/controller/apps/l2"
 	"github.com/dragonflow/dragonflow/internal/controller/apps/misses"
 	"github.com/dragonflow/dragonflow/internal/controller/apps/portsecurity"
+	"github.com/dragonflow/dragonflow/internal/controller/apps/secgroup"
 )
 
 // All returns the apps in the order in which their rules are evaluated: an app may read what those
@@ -17,5 +18,6 @@ func All() []*app.App {
 		classifier.New(),
 		portsecurity.New(),
 		l2.New(),
+		secgroup.New(),
 	}
 }

@@ -29,6 +29,10 @@ var (
 	Profile = flow.Reg5.All()
 	// Universe is the number of the set of remote groups that the profile names.
 	Universe = flow.Reg4.All()
+	// Zone is the conntrack zone of the port being checked, zero if its groups are stateless.
+	Zone = flow.Reg0.Part(0, 16)
+	// NextMark is the conntrack mark that the connection gets if a rule allows it.
+	NextMark = flow.Reg1.All()
 	// FloodSet is the number of the set of members to which a packet is being copied.
 	FloodSet = flow.Reg3.All()
 )
@@ -39,13 +43,31 @@ const GroupBits = 256
 // GroupBit is the bit of the n-th remote group of a universe.
 func GroupBit(n int) flow.SubField { return flow.Reg(8+n/32).Part(n%32, 1) }
 
-// The conntrack mark: which version of the rules let the connection through.
+// GroupWord is the register that holds the bits of remote groups 32n to 32n+31.
+func GroupWord(n int) flow.SubField { return flow.Reg(8 + n).All() }
+
+// The conntrack mark says what let the connection through. It is zero as long as nothing did.
 var (
-	// Stamp is the hash of the compiled rules of the profile and direction that committed it.
+	// Stamp is the hash of the compiled rules that allowed the connection, or [StampRemote].
 	Stamp = flow.CTMark.Part(0, 31)
+	// Committed is the bit of the stamp that every stamp has set.
+	Committed = flow.CTMark.Part(0, 1)
 	// Blocked says that the rules no longer allow it.
 	Blocked = flow.CTMark.Part(31, 1)
 )
+
+// StampRemote is the stamp of connections that a rule with a remote group allowed: they go through the
+// rules with every packet, because members come and go.
+const StampRemote = 1
+
+// StampOf makes a stamp other than StampRemote of a hash.
+func StampOf(hash uint64) uint32 {
+	s := uint32(hash^hash>>32)&(1<<31-1) | 1
+	if s == StampRemote {
+		return 3
+	}
+	return s
+}
 
 // The spaces of chassis-local numbers.
 var (

@@ -13,9 +13,13 @@ const (
 	EgressPortSecurityIP
 	EgressPortSecurityND
 	EgressConntrack
+	EgressTrack
 	EgressState
-	EgressRemote
 	EgressRules
+	EgressRemote
+	EgressRemoteRules
+	EgressRefuse
+	EgressCommit
 	Services
 	ARPResponder
 	NDResponder
@@ -25,9 +29,13 @@ const (
 	L2Flood
 	L2Horizon
 	IngressConntrack
+	IngressTrack
 	IngressState
-	IngressRemote
 	IngressRules
+	IngressRemote
+	IngressRemoteRules
+	IngressRefuse
+	IngressCommit
 	IngressPortSecurity
 	Deliver
 	Marker
@@ -64,7 +72,9 @@ var (
 	arp       = []flow.Field{flow.ARPOp, flow.ARPSPA, flow.ARPTPA, flow.ARPSHA, flow.ARPTHA}
 	nd        = []flow.Field{flow.NDTarget, flow.NDSLL, flow.NDTLL, flow.NDReserved, flow.NDOptionsType}
 	conntrack = []flow.Field{flow.CTState, flow.CTMark, flow.CTZone}
-	groupBits = []flow.Field{flow.Reg8, flow.Reg9, flow.Reg10, flow.Reg11, flow.Reg12, flow.Reg13, flow.Reg14, flow.Reg15}
+	// conntrackTuple is the connection's own tuple, which later fragments have, too.
+	conntrackTuple = []flow.Field{flow.CTState, flow.CTNwProto, flow.CTTpDst}
+	groupBits      = []flow.Field{flow.Reg8, flow.Reg9, flow.Reg10, flow.Reg11, flow.Reg12, flow.Reg13, flow.Reg14, flow.Reg15}
 	// Open vSwitch keeps at most three prefix trees a table.
 	sources      = []string{"ip_src", "ipv6_src"}
 	destinations = []string{"ip_dst", "ipv6_dst"}
@@ -108,29 +118,51 @@ var stages = [numStages]declaration{
 	},
 	EgressConntrack: {
 		name: "egress-conntrack", app: "secgroup",
-		purpose: "lets essential services pass, and looks the connection up in the port's zone",
-		matches: fields(one(flow.Reg6), ethernet, ip, l4), sets: one(flow.Reg5, flow.Reg4),
-		next: []Stage{EgressState, EgressRemote, EgressRules, Services},
-		miss: "security group: the port's rules are not known yet",
+		purpose: "lets essential services pass; loads the sender's conntrack zone, profile and universe",
+		matches: fields(one(flow.Reg6), ethernet, ip, l4), sets: one(flow.Reg0, flow.Reg4, flow.Reg5),
+		next: []Stage{EgressTrack, Services},
+		miss: "security group: the rules of the port are not known yet",
+	},
+	EgressTrack: {
+		name: "egress-track", app: "secgroup",
+		purpose: "looks the connection up in the zone",
+		matches: one(flow.Reg0, flow.EthType), next: []Stage{EgressState, EgressRules},
+		miss: "security group: neither ARP nor IP",
 	},
 	EgressState: {
 		name: "egress-state", app: "secgroup",
-		purpose: "lets known connections pass whose rules have not changed",
-		matches: fields(one(flow.Reg6, flow.Reg5), conntrack, ip, l4), sets: one(flow.CTMark),
-		next: []Stage{EgressRemote, EgressRules, Services},
-		miss: "security group: invalid connection state",
-	},
-	EgressRemote: {
-		name: "egress-remote", app: "secgroup",
-		purpose: "loads a bit for each remote group that the destination belongs to",
-		matches: fields(one(flow.Reg4), ip), sets: groupBits, next: []Stage{EgressRules}, pass: EgressRules, prefixes: destinations,
+		purpose: "lets known connections pass whose rules have not changed, and replies",
+		matches: fields(one(flow.Reg5), conntrack), sets: one(flow.Reg1), next: []Stage{EgressRules, Services},
+		miss: "security group: no state of a connection that any rule could allow",
 	},
 	EgressRules: {
 		name: "egress-rules", app: "secgroup",
-		purpose: "commits what a rule of the sender's security groups allows",
-		matches: fields(one(flow.Reg6, flow.Reg5), groupBits, conntrack, ip, l4), sets: one(flow.CTMark),
-		next: []Stage{Services},
-		miss: "security group: no egress rule allows the packet", prefixes: destinations,
+		purpose: "allows what a rule without remote group allows",
+		matches: fields(one(flow.Reg5), ip, l4, conntrackTuple), sets: one(flow.Reg1),
+		next: []Stage{EgressCommit}, pass: EgressRemote, prefixes: destinations,
+	},
+	EgressRemote: {
+		name: "egress-remote", app: "secgroup",
+		purpose: "loads a bit for each remote group of the universe that the destination belongs to",
+		matches: fields(one(flow.Reg4), ip), sets: groupBits, next: []Stage{EgressRemoteRules}, pass: EgressRefuse, prefixes: destinations,
+	},
+	EgressRemoteRules: {
+		name: "egress-remote-rules", app: "secgroup",
+		purpose: "allows what a rule with a remote group allows",
+		matches: fields(one(flow.Reg5), groupBits, ip, l4, conntrackTuple), sets: one(flow.Reg1),
+		next: []Stage{EgressCommit}, pass: EgressRefuse,
+	},
+	EgressRefuse: {
+		name: "egress-refuse", app: "secgroup",
+		purpose: "marks connections that no rule allows any more as blocked, so that replies stop, too",
+		matches: fields(one(flow.Reg0, flow.EthType), conntrack), sets: one(flow.CTMark),
+		miss: "security group: no egress rule allows the packet",
+	},
+	EgressCommit: {
+		name: "egress-commit", app: "secgroup",
+		purpose: "records in the connection what allowed it",
+		matches: fields(one(flow.Reg0, flow.Reg1, flow.EthType), conntrack), sets: one(flow.CTMark), next: []Stage{Services},
+		miss: "security group: only IP has connections",
 	},
 	Services: {
 		name: "services", app: "classifier",
@@ -182,29 +214,51 @@ var stages = [numStages]declaration{
 	},
 	IngressConntrack: {
 		name: "ingress-conntrack", app: "secgroup",
-		purpose: "lets essential services pass, and looks the connection up in the receiving port's zone",
-		matches: fields(one(flow.Reg6, flow.Reg7), ethernet, ip, l4), sets: one(flow.Reg5, flow.Reg4),
-		next: []Stage{IngressState, IngressRemote, IngressRules, IngressPortSecurity},
-		miss: "security group: the receiving port's rules are not known yet",
+		purpose: "lets essential services pass; loads the receiver's conntrack zone, profile and universe",
+		matches: fields(one(flow.Reg7), ethernet, ip, l4), sets: one(flow.Reg0, flow.Reg4, flow.Reg5),
+		next: []Stage{IngressTrack, IngressPortSecurity},
+		miss: "security group: the rules of the port are not known yet",
+	},
+	IngressTrack: {
+		name: "ingress-track", app: "secgroup",
+		purpose: "looks the connection up in the zone",
+		matches: one(flow.Reg0, flow.EthType), next: []Stage{IngressState, IngressRules},
+		miss: "security group: neither ARP nor IP",
 	},
 	IngressState: {
 		name: "ingress-state", app: "secgroup",
-		purpose: "lets known connections pass whose rules have not changed",
-		matches: fields(one(flow.Reg7, flow.Reg5), conntrack, ip, l4), sets: one(flow.CTMark),
-		next: []Stage{IngressRemote, IngressRules, IngressPortSecurity},
-		miss: "security group: invalid connection state",
-	},
-	IngressRemote: {
-		name: "ingress-remote", app: "secgroup",
-		purpose: "loads a bit for each remote group that the source belongs to",
-		matches: fields(one(flow.Reg4), ip), sets: groupBits, next: []Stage{IngressRules}, pass: IngressRules, prefixes: sources,
+		purpose: "lets known connections pass whose rules have not changed, and replies",
+		matches: fields(one(flow.Reg5), conntrack), sets: one(flow.Reg1), next: []Stage{IngressRules, IngressPortSecurity},
+		miss: "security group: no state of a connection that any rule could allow",
 	},
 	IngressRules: {
 		name: "ingress-rules", app: "secgroup",
-		purpose: "commits what a rule of the receiver's security groups allows",
-		matches: fields(one(flow.Reg7, flow.Reg5), groupBits, conntrack, ip, l4), sets: one(flow.CTMark),
-		next: []Stage{IngressPortSecurity},
-		miss: "security group: no ingress rule allows the packet", prefixes: sources,
+		purpose: "allows what a rule without remote group allows",
+		matches: fields(one(flow.Reg5), ip, l4, conntrackTuple), sets: one(flow.Reg1),
+		next: []Stage{IngressCommit}, pass: IngressRemote, prefixes: sources,
+	},
+	IngressRemote: {
+		name: "ingress-remote", app: "secgroup",
+		purpose: "loads a bit for each remote group of the universe that the source belongs to",
+		matches: fields(one(flow.Reg4), ip), sets: groupBits, next: []Stage{IngressRemoteRules}, pass: IngressRefuse, prefixes: sources,
+	},
+	IngressRemoteRules: {
+		name: "ingress-remote-rules", app: "secgroup",
+		purpose: "allows what a rule with a remote group allows",
+		matches: fields(one(flow.Reg5), groupBits, ip, l4, conntrackTuple), sets: one(flow.Reg1),
+		next: []Stage{IngressCommit}, pass: IngressRefuse,
+	},
+	IngressRefuse: {
+		name: "ingress-refuse", app: "secgroup",
+		purpose: "marks connections that no rule allows any more as blocked, so that replies stop, too",
+		matches: fields(one(flow.Reg0, flow.EthType), conntrack), sets: one(flow.CTMark),
+		miss: "security group: no ingress rule allows the packet",
+	},
+	IngressCommit: {
+		name: "ingress-commit", app: "secgroup",
+		purpose: "records in the connection what allowed it",
+		matches: fields(one(flow.Reg0, flow.Reg1, flow.EthType), conntrack), sets: one(flow.CTMark), next: []Stage{IngressPortSecurity},
+		miss: "security group: only IP has connections",
 	},
 	IngressPortSecurity: {
 		name: "ingress-port-security", app: "portsecurity",

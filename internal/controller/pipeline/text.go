@@ -15,6 +15,10 @@ func named(part flow.SubField) string {
 		return "profile"
 	case Universe:
 		return "universe"
+	case Zone:
+		return "zone"
+	case NextMark:
+		return "next_mark"
 	case FloodSet:
 		return "flood_set"
 	case Stamp:

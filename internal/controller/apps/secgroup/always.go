@@ -1,0 +1,121 @@
+package secgroup
+
+import (
+	"github.com/dragonflow/dragonflow/internal/controller/app"
+	"github.com/dragonflow/dragonflow/internal/controller/flow"
+	"github.com/dragonflow/dragonflow/internal/controller/pipeline"
+	"github.com/dragonflow/dragonflow/internal/controller/view"
+)
+
+// Ports and ICMPv6 types of what guests need before any rule can help them.
+const (
+	dhcpv4Client, dhcpv4Server = 68, 67
+	dhcpv6Client, dhcpv6Server = 546, 547
+
+	mldQuery, mldReport, mldDone = 130, 131, 132 // RFC 2710
+	mldv2Report                  = 143           // RFC 3810
+	routerSolicitation           = 133           // RFC 4861, as the next
+	neighborSolicitation         = 135
+	neighborAdvertisement        = 136
+)
+
+// always makes the flows that do not depend on any port: essential services pass, and the states of
+// connections decide.
+func always(_ *view.Reader, _ view.Chassis, out *app.Output) {
+	const essential = "what guests need to work at all passes without a rule"
+	essentials := func(d direction, list ...[]flow.Constraint) {
+		for _, match := range list {
+			out.Flow(d.conntrack, pipeline.High, flow.NewMatch(match...), flow.Goto(d.next.Table()), essential)
+		}
+	}
+	// The app portsecurity has judged all of a guest's ARP and neighbour discovery before.
+	essentials(egress(), dhcpv4(dhcpv4Client, dhcpv4Server), dhcpv6(dhcpv6Client, dhcpv6Server),
+		icmpv6(routerSolicitation), icmpv6(neighborSolicitation), icmpv6(neighborAdvertisement),
+		icmpv6(mldQuery), icmpv6(mldReport), icmpv6(mldDone), icmpv6(mldv2Report))
+	essentials(ingress(), []flow.Constraint{flow.ARP()}, dhcpv4(dhcpv4Server, dhcpv4Client), dhcpv6(dhcpv6Server, dhcpv6Client),
+		icmpv6(neighborSolicitation), icmpv6(neighborAdvertisement), icmpv6(mldQuery))
+	for _, d := range directions() {
+		track(d, out)
+		states(d, out)
+		refuse(d, out)
+		commit(d, out)
+	}
+}
+
+func dhcpv4(from, to uint64) []flow.Constraint {
+	return []flow.Constraint{flow.IPv4(), flow.IPProto.Is(flow.ProtoUDP), flow.UDPSrc.Is(from), flow.UDPDst.Is(to)}
+}
+
+func dhcpv6(from, to uint64) []flow.Constraint {
+	return []flow.Constraint{flow.IPv6(), flow.IPProto.Is(flow.ProtoUDP), flow.UDPSrc.Is(from), flow.UDPDst.Is(to)}
+}
+
+func icmpv6(typ uint64) []flow.Constraint {
+	return []flow.Constraint{flow.IPv6(), flow.IPProto.Is(flow.ProtoICMPv6), flow.ICMPv6Type.Is(typ)}
+}
+
+// families is the start of matches that the connection tracker can work with.
+func families() [2]flow.Constraint { return [2]flow.Constraint{flow.IPv4(), flow.IPv6()} }
+
+// stateless demands that the port's groups do not look at connections.
+func stateless() flow.Constraint { return pipeline.Zone.Is(0) }
+
+// track looks the connection up, once for each direction.
+func track(d direction, out *app.Output) {
+	for _, family := range families() {
+		out.Flow(d.track, pipeline.High, flow.NewMatch(stateless(), family), flow.Goto(d.rules.Table()),
+			"stateless groups do not look at connections")
+		out.Flow(d.track, pipeline.Normal, flow.NewMatch(family),
+			flow.Do(flow.CT(flow.ConnTrack{ZoneFrom: pipeline.Zone, HasTable: true, Table: d.state.Table()})),
+			"the connection is looked up in the port's zone")
+	}
+}
+
+// states decides on what does not depend on the profile: invalid packets, replies, and ICMP errors
+// about a connection.
+func states(d direction, out *app.Output) {
+	const tracked = flow.CTTrk
+	out.Flow(d.state, pipeline.Override, flow.NewMatch(flow.CTStateIs(tracked|flow.CTInv, 0)), flow.Drop(),
+		"the packet fits no connection")
+	for state, what := range map[uint8]string{
+		flow.CTRpl: "replies to an allowed connection pass",
+		flow.CTRel: "ICMP errors about an allowed connection pass",
+	} {
+		out.Flow(d.state, pipeline.High, flow.NewMatch(flow.CTStateIs(tracked|state, 0), pipeline.Blocked.Is(1)), flow.Drop(),
+			"the connection was cut when its rule or membership went")
+		out.Flow(d.state, pipeline.Normal, flow.NewMatch(flow.CTStateIs(tracked|state, 0), pipeline.Blocked.Is(0)),
+			flow.Goto(d.next.Table()), what)
+	}
+}
+
+// inOriginalDirection is the state of a packet that the rules are about: its sender began the
+// connection, known or not.
+func inOriginalDirection() flow.Constraint {
+	return flow.CTStateIs(flow.CTTrk, flow.CTRpl|flow.CTRel|flow.CTInv)
+}
+
+// refuse marks a connection that was allowed once, so that replies stop with what is refused here.
+func refuse(d direction, out *app.Output) {
+	out.Flow(d.refuse, pipeline.High, flow.NewMatch(stateless()), flow.Drop(), "no rule of the stateless groups allows the packet")
+	for _, family := range families() {
+		out.Flow(d.refuse, pipeline.Normal, flow.NewMatch(family, pipeline.Committed.Is(1), pipeline.Blocked.Is(0)),
+			flow.Do(flow.CT(flow.ConnTrack{Commit: true, ZoneFrom: pipeline.Zone, Exec: []flow.Action{flow.Load(pipeline.Blocked, 1)}})),
+			"no rule allows the connection any more: it is cut")
+	}
+}
+
+// commit records in the connection which rules allowed it, if that is not there yet.
+func commit(d direction, out *app.Output) {
+	out.Flow(d.commit, pipeline.Override, flow.NewMatch(stateless()), flow.Goto(d.next.Table()),
+		"a rule of the stateless groups allows the packet")
+	out.Flow(d.commit, pipeline.High,
+		flow.NewMatch(pipeline.NextMark.Is(pipeline.StampRemote), pipeline.Stamp.Is(pipeline.StampRemote), pipeline.Blocked.Is(0)),
+		flow.Goto(d.next.Table()), "the other end is still a member of a group that a rule names")
+	for _, family := range families() {
+		out.Flow(d.commit, pipeline.Normal, flow.NewMatch(family),
+			flow.Do(flow.CT(flow.ConnTrack{
+				Commit: true, ZoneFrom: pipeline.Zone, Exec: []flow.Action{flow.Move(pipeline.NextMark, flow.CTMark.All())},
+			})).Goto(d.next.Table()),
+			"a rule allows the connection: it is recorded")
+	}
+}

@@ -1,0 +1,92 @@
+// Package secgroup is the app that lets through what the rules of a port's security groups allow, and
+// what belongs to a connection that they allowed.
+//
+// A port's set of groups is its profile. The rules of a profile are flows that do not name the port; the
+// remote groups that they name are the profile's universe, in which each address has a bit for each
+// group that it is a member of. So flows grow with ports + addresses of each universe + rules of each
+// profile, never with a product of these. README.md tells the rest.
+package secgroup
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/dragonflow/dragonflow/internal/controller/app"
+	"github.com/dragonflow/dragonflow/internal/controller/view"
+	"github.com/dragonflow/dragonflow/internal/model"
+)
+
+// New returns the app.
+func New() *app.App {
+	return &app.App{
+		Name: "secgroup", ID: 6,
+		Rules: []app.Rule{
+			app.For("secgroup.always", view.Self, always),
+			app.For("secgroup.groups", view.LocalPorts, groupsOf),
+			app.For("secgroup.remotes", view.Rules, remoteOf),
+			app.For("secgroup.port", view.LocalPorts, port),
+			app.For("secgroup.profile", profiles, rules),
+			app.For("secgroup.member", view.Members, member),
+			app.For("secgroup.address", addresses, remoteAddress),
+		},
+	}
+}
+
+// profile is a set of security groups that a local port has: their ids in order, joined by commas.
+type profile struct{ groups string }
+
+func newProfile(groups []string) profile {
+	return profile{strings.Join(slices.Compact(slices.Sorted(slices.Values(groups))), ",")}
+}
+
+// ids returns the groups.
+func (p profile) ids() []string {
+	if p.groups == "" {
+		return nil
+	}
+	return strings.Split(p.groups, ",")
+}
+
+func (p profile) key() string {
+	if p.groups == "" {
+		return "no groups"
+	}
+	return p.groups
+}
+
+// named says that the rules of a direction name a remote group, and which bit stands for it. One row
+// stands for all profiles whose rules name the same set of groups.
+type named struct {
+	direction model.Direction
+	universe  uint32
+	group     string
+	bit       int
+	// words is how many registers the bits of the universe fill.
+	words int
+}
+
+// address says that a prefix belongs to a member of a remote group.
+type address struct {
+	named
+	prefix netip.Prefix
+}
+
+var (
+	profiles     = view.NewDerived("Profile", profile.key)
+	names        = view.NewDerived("RemoteGroup", named.key)
+	namesByGroup = view.NewIndex(names, "group", func(n named) []string { return []string{n.group} }, nil)
+	addresses    = view.NewDerived("RemoteAddress", address.key)
+
+	addressesByPrefix = view.NewPrefixIndex(addresses, "prefix",
+		func(a address) (string, netip.Prefix) { return a.universeKey(), a.prefix })
+)
+
+// universeKey tells universes apart; the two directions have their own.
+func (n named) universeKey() string {
+	return fmt.Sprintf("%s/%d", n.direction, n.universe)
+}
+
+func (n named) key() string   { return n.universeKey() + "/" + n.group }
+func (a address) key() string { return a.named.key() + "/" + a.prefix.String() }
