@@ -45,7 +45,14 @@ type Chassis struct {
 	DHCPLeaseTime uint32
 	// DNSServers, separated by commas, are announced where a subnet names none.
 	DNSServers string
+	// DNSDomain is announced where a network names none.
+	DNSDomain string
 }
+
+// ServiceMAC is the Ethernet address with which a chassis answers its guests where no port of the model
+// does: DHCP, router advertisements. It is the same on every chassis and never changes, since clients
+// remember servers by it; it never leaves the chassis.
+var ServiceMAC = model.MAC{0x0a, 0xdf, 0x00, 0x00, 0x00, 0x01}
 
 // Self holds one row: this chassis.
 var Self = NewTable("Self", func(Chassis) string { return "self" }, nil)
