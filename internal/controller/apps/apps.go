@@ -4,6 +4,7 @@ package apps
 import (
 	"github.com/dragonflow/dragonflow/internal/controller/app"
 	"github.com/dragonflow/dragonflow/internal/controller/apps/classifier"
+	"github.com/dragonflow/dragonflow/internal/controller/apps/dhcp"
 	"github.com/dragonflow/dragonflow/internal/controller/apps/l2"
 	"github.com/dragonflow/dragonflow/internal/controller/apps/misses"
 	"github.com/dragonflow/dragonflow/internal/controller/apps/portsecurity"
@@ -19,5 +20,6 @@ func All() []*app.App {
 		portsecurity.New(),
 		l2.New(),
 		secgroup.New(),
+		dhcp.New(),
 	}
 }

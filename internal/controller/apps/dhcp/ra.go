@@ -25,7 +25,9 @@ type RAConfig struct {
 // RAPrefix is a subnet whose RA mode is set.
 type RAPrefix struct {
 	Prefix netip.Prefix
-	Mode   model.IPv6Mode
+	// Mode is empty for a subnet in which the receiver has no address: it learns only that the prefix
+	// is on its link.
+	Mode model.IPv6Mode
 }
 
 // Lifetimes of what is announced. Nothing in a network may stop because nobody repeats the announcement:
@@ -106,7 +108,7 @@ func (c *RAConfig) options() packet.NDOptions {
 			OnLink: true,
 			// Hosts form addresses themselves unless DHCPv6 hands them out; only a /64 has room for
 			// their interface identifier (RFC 4862 section 5.5.3).
-			Autonomous:        p.Mode != model.DHCPv6Stateful && p.Prefix.Bits() == 64,
+			Autonomous:        (p.Mode == model.SLAAC || p.Mode == model.DHCPv6Stateless) && p.Prefix.Bits() == 64,
 			ValidLifetime:     seconds(prefixValid),
 			PreferredLifetime: seconds(prefixPreferred),
 		})

@@ -1,0 +1,99 @@
+package apptest
+
+import (
+	"bytes"
+	"context"
+	"time"
+
+	"github.com/dragonflow/dragonflow/internal/controller/app"
+	"github.com/dragonflow/dragonflow/internal/controller/flow"
+	"github.com/dragonflow/dragonflow/internal/controller/pipeline"
+	"github.com/dragonflow/dragonflow/internal/controller/view"
+	"github.com/dragonflow/dragonflow/internal/model"
+	"github.com/dragonflow/dragonflow/internal/testkit/ovs"
+	"github.com/dragonflow/dragonflow/internal/vswitch/openflow"
+)
+
+// Asked is what became of a frame that went to the controller.
+type Asked struct {
+	// Reply and Err are what the app said.
+	Reply app.Reply
+	Err   error
+	// Frame is the first that the asking port received in answer; nil if the app sent it none.
+	Frame []byte
+}
+
+// Controller is a connection to a Switch that gets the packets which flows send to the controller.
+type Controller struct {
+	s    *Switch
+	conn *openflow.Conn
+}
+
+// Controller connects to the switch until the end of the test.
+func (s *Switch) Controller() *Controller {
+	s.w.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), ovs.Deadline)
+	defer cancel()
+	conn, err := openflow.Dial(ctx, s.Mgmt(Bridge), openflow.Options{PacketIns: 64})
+	if err != nil {
+		s.w.t.Fatal(err)
+	}
+	s.w.t.Cleanup(func() { _ = conn.Close() })
+	return &Controller{s: s, conn: conn}
+}
+
+// Ask gives a frame to the switch as the port's guest would, waits until it comes to the controller, has the app
+// answer it, sends the answer and waits until the guest has it.
+func (c *Controller) Ask(a *app.App, from *model.Port, frame []byte) Asked {
+	t := c.s.w.t
+	t.Helper()
+	c.s.Inject(Plug(from, 0).Name, frame)
+	in, ok := c.next(ovs.Deadline)
+	if !ok {
+		t.Fatalf("no packet came to the controller from port %s", from.ID)
+	}
+	if len(in.Userdata) == 0 || in.Userdata[0] != a.ID {
+		t.Fatalf("userdata %x is not of app %s", in.Userdata, a.Name)
+	}
+	var got Asked
+	got.Reply, got.Err = a.PacketIn(view.NewReader(c.s.w.DB, c.s.w.Numbers, nil), app.PacketIn{
+		Userdata: in.Userdata[1:], InPort: in.InPort(), Data: in.Data,
+		SourcePort: uint32(in.Register(pipeline.SourcePort.Field)), Network: uint32(in.Register(pipeline.Network.Field)),
+	})
+	ctx, cancel := context.WithTimeout(context.Background(), ovs.Deadline)
+	defer cancel()
+	for _, p := range got.Reply.Packets {
+		if err := c.conn.PacketOut(ctx, openflow.PacketOut{Actions: []flow.Action{flow.Output(p.OFPort)}, Data: p.Data}); err != nil {
+			t.Fatal(err)
+		}
+		got.Frame = c.s.WaitSent(Plug(from, 0).Name, func(f []byte) bool { return bytes.Equal(f, p.Data) })
+	}
+	return got
+}
+
+// Quiet gives a frame to the switch and reports whether it did not come to the controller. What the switch
+// sends to the controller is in order with its answer to a barrier.
+func (c *Controller) Quiet(from *model.Port, frame []byte) bool {
+	t := c.s.w.t
+	t.Helper()
+	c.s.Inject(Plug(from, 0).Name, frame)
+	c.s.Settle()
+	ctx, cancel := context.WithTimeout(context.Background(), ovs.Deadline)
+	defer cancel()
+	if err := c.conn.Barrier(ctx); err != nil {
+		t.Fatal(err)
+	}
+	_, came := c.next(50 * time.Millisecond)
+	return !came
+}
+
+func (c *Controller) next(patience time.Duration) (openflow.PacketIn, bool) {
+	deadline := time.NewTimer(patience)
+	defer deadline.Stop()
+	select {
+	case in := <-c.conn.PacketIns():
+		return in, true
+	case <-deadline.C:
+		return openflow.PacketIn{}, false
+	}
+}
