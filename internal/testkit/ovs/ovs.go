@@ -209,10 +209,12 @@ func (s *Switch) Ofctl(args ...string) string {
 	return s.tool(s.core.Ofctl, args)
 }
 
-// Appctl runs ovs-appctl on ovs-vswitchd.
-func (s *Switch) Appctl(args ...string) string {
+// Appctl sends a command to ovs-vswitchd's control socket, as ovs-appctl does.
+func (s *Switch) Appctl(method string, args ...string) string {
 	s.t.Helper()
-	return s.tool(s.core.Appctl, args)
+	return s.tool(func(ctx context.Context, args ...string) (string, error) {
+		return s.core.Appctl(ctx, method, args...)
+	}, args)
 }
 
 func (s *Switch) tool(run func(context.Context, ...string) (string, error), args []string) string {

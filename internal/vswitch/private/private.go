@@ -43,7 +43,7 @@ func (d Datapath) flags() []string {
 
 // Binaries are the paths of the programs of Open vSwitch and of its schema.
 type Binaries struct {
-	OVSDBServer, Vswitchd, OVSDBTool, Vsctl, Ofctl, Appctl string
+	OVSDBServer, Vswitchd, OVSDBTool, Vsctl, Ofctl string
 
 	Schema string
 }
@@ -61,7 +61,7 @@ func Find() (Binaries, error) {
 		to   *string
 	}{
 		{"ovsdb-server", &b.OVSDBServer}, {"ovs-vswitchd", &b.Vswitchd}, {"ovsdb-tool", &b.OVSDBTool},
-		{"ovs-vsctl", &b.Vsctl}, {"ovs-ofctl", &b.Ofctl}, {"ovs-appctl", &b.Appctl},
+		{"ovs-vsctl", &b.Vsctl}, {"ovs-ofctl", &b.Ofctl},
 	} {
 		path, err := findProgram(p.name)
 		if err != nil {

@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/dragonflow/dragonflow/internal/vswitch/unixctl"
 )
 
 // Switch is one private Open vSwitch. Its methods that start and end daemons
@@ -136,9 +138,9 @@ func (s *Switch) Ofctl(ctx context.Context, args ...string) (string, error) {
 	return s.run(ctx, s.cfg.Binaries.Ofctl, args...)
 }
 
-// Appctl sends a command to ovs-vswitchd's control socket.
-func (s *Switch) Appctl(ctx context.Context, args ...string) (string, error) {
-	return s.run(ctx, s.cfg.Binaries.Appctl, append([]string{"-t", s.VswitchdCtl()}, args...)...)
+// Appctl sends a command to ovs-vswitchd's control socket, as ovs-appctl does.
+func (s *Switch) Appctl(ctx context.Context, method string, args ...string) (string, error) {
+	return unixctl.Call(ctx, s.VswitchdCtl(), method, args...)
 }
 
 // AddBridge makes a bridge as a chassis has it: nothing is forwarded without a
