@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"slices"
 	"sync"
@@ -231,7 +230,7 @@ func TestRegister(t *testing.T) {
 		watcher, _ := database.Connect()
 		defer conn.Close()
 		defer watcher.Close()
-		log := slog.New(slog.NewTextHandler(io.Discard, nil))
+		log := slog.New(slog.DiscardHandler)
 		link.Cut() // the database is away at first
 		r, err := Register(t.Context(), NewStore(conn), model.Chassis{Meta: model.Meta{ID: "c1"}}, 10*time.Second, log)
 		if err != nil {

@@ -180,15 +180,15 @@ func (s *Store) chunk(steps []*step) (int, []db.Op) {
 // compareSteps orders what is referred to before what refers to it, and deletions last and backwards.
 func compareSteps(a, b *step) int { return a.rank() - b.rank() }
 
-func (s *step) rank() int {
+func (st *step) rank() int {
 	const last = 100
 	switch {
-	case s.raw:
+	case st.raw:
 		return 0
-	case s.remove:
-		return 2*last - kindRank(s.key.Kind)
+	case st.remove:
+		return 2*last - kindRank(st.key.Kind)
 	}
-	return kindRank(s.key.Kind)
+	return kindRank(st.key.Kind)
 }
 
 func kindRank(kind string) int {

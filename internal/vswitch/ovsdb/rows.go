@@ -86,7 +86,7 @@ type Interface struct {
 
 // IfaceID is the Neutron port that the interface says it belongs to
 // (external_ids:iface-id, set by Nova), "" if none.
-func (i *Interface) IfaceID() string { return i.ExternalIDs["iface-id"] }
+func (r *Interface) IfaceID() string { return r.ExternalIDs["iface-id"] }
 
 // FlowTable is a row of the table Flow_Table.
 type FlowTable struct {

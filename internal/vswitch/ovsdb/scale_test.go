@@ -133,7 +133,9 @@ func BenchmarkSync5000Interfaces(b *testing.B) {
 				b.Fatalf("%d changes, %v", len(ev.Changes), ev.Err)
 			}
 			cancel()
-			<-done
+			if err := <-done; !errors.Is(err, context.Canceled) {
+				b.Error(err)
+			}
 		}
 	})
 	b.Run("change", func(b *testing.B) {

@@ -67,7 +67,7 @@ func (r *request4) ownOptions() dhcpv4.Options {
 	if gateway.IsValid() {
 		o[uint8(dhcpv4.OptionRouter)] = gateway.AsSlice()
 	}
-	if dns := appendAddresses(nil, onlyIPv4(v4.DNS)); len(dns) > 0 {
+	if dns := addressBytes(onlyIPv4(v4.DNS)); len(dns) > 0 {
 		o[uint8(dhcpv4.OptionDomainNameServer)] = dns
 	}
 	if routes := encodeRoutes(routesOf(v4.Routes, gateway)); len(routes) > 0 {

@@ -90,7 +90,7 @@ func identity(id [4]byte, t1, t2 uint32, st dhcpv6.Option, list ...dhcpv6.Option
 // options those that the client asked for.
 func (r *request6) configure(m *dhcpv6.Message) {
 	values := map[uint16][]byte{}
-	if dns := appendAddresses(nil, onlyIPv6(r.cfg.V6.DNS)); len(dns) > 0 {
+	if dns := addressBytes(onlyIPv6(r.cfg.V6.DNS)); len(dns) > 0 {
 		values[uint16(dhcpv6.OptionDNSRecursiveNameServer)] = dns
 	}
 	if r.cfg.Domain != "" {

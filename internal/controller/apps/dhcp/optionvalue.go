@@ -37,7 +37,7 @@ func encode(k kind, version int, value string) ([]byte, error) {
 		if err != nil || k == oneAddress && len(list) != 1 {
 			return nil, fmt.Errorf("must be %s of IPv%d", plural(k == oneAddress, "address", "addresses"), version)
 		}
-		return appendAddresses(nil, list), nil
+		return addressBytes(list), nil
 	case text:
 		return []byte(value), nil
 	case domains:
@@ -81,7 +81,8 @@ func parseAddresses(version int, value string) ([]netip.Addr, error) {
 	return out, nil
 }
 
-func appendAddresses(b []byte, list []netip.Addr) []byte {
+func addressBytes(list []netip.Addr) []byte {
+	var b []byte
 	for _, a := range list {
 		b = append(b, a.AsSlice()...)
 	}
@@ -101,7 +102,7 @@ func encodeNumber(value string, size int) ([]byte, error) {
 // else text.
 func encodeGuess(version int, value string) ([]byte, error) {
 	if list, err := parseAddresses(version, value); err == nil {
-		return appendAddresses(nil, list), nil
+		return addressBytes(list), nil
 	}
 	if b, ok := guessNumber(value); ok {
 		return b, nil

@@ -187,7 +187,7 @@ func TestDisabledPortSecurityPassesAll(t *testing.T) {
 // security.
 func TestASecuredPortReceivesOnlyItsOwn(t *testing.T) {
 	t.Parallel()
-	w, s, a := world(t, func(*model.Port) {})
+	w, s, _ := world(t, func(*model.Port) {})
 	b := apptest.Port("b", "n", 2)
 	s.Install()
 	for _, c := range []struct {
@@ -203,7 +203,7 @@ func TestASecuredPortReceivesOnlyItsOwn(t *testing.T) {
 			t.Errorf("%s: arrives is %v, want %v: %v", c.what, got, c.want, s.Dropped())
 		}
 	}
-	a = apptest.Port("a", "n", 1, own4, own6)
+	a := apptest.Port("a", "n", 1, own4, own6)
 	a.AllowedAddressPairs = nil
 	w.Set(a)
 	w.MustStep()
