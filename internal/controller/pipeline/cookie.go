@@ -31,3 +31,6 @@ func CookieApp(cookie uint64) (uint8, bool) {
 
 // MarkerApp is the app number in the cookie of the marker flow.
 const MarkerApp uint8 = 0xff
+
+// ControllerID is the OpenFlow controller id of the connection that receives packets of guests.
+const ControllerID uint16 = 0xdf

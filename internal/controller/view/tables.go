@@ -150,6 +150,18 @@ func TableOf(k model.Kind) AnyTable {
 	return nil
 }
 
+// KeyIn returns the key that an object of a kind has in its table, given the scope and id under which
+// the database has it.
+func KeyIn(k model.Kind, scope, id string) string {
+	switch k {
+	case model.KindSubnet, model.KindPort, model.KindSecurityGroupRule, model.KindSecurityGroupMember:
+		_, outer, _ := strings.Cut(scope, "/")
+		outer, _, _ = strings.Cut(outer, "/")
+		return Within(outer, id)
+	}
+	return id
+}
+
 // KeyOf returns the key of a database object in its table.
 func KeyOf(o model.Object) string {
 	if t := TableOf(o.Kind()); t != nil {

@@ -1,0 +1,180 @@
+package controller
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/dragonflow/dragonflow/internal/controller/flow"
+	"github.com/dragonflow/dragonflow/internal/controller/number"
+	"github.com/dragonflow/dragonflow/internal/controller/pipeline"
+	"github.com/dragonflow/dragonflow/internal/controller/view"
+	"github.com/dragonflow/dragonflow/internal/vswitch/reconcile"
+)
+
+// advance gives the switch its next job, if it can take one.
+func (c *Controller) advance(ctx context.Context) {
+	switch c.phase {
+	case waiting:
+		if mode, ready := c.ready(); ready {
+			c.start(ctx, c.syncJob(mode))
+		}
+	case idle:
+		switch {
+		case !c.full && c.complete(), c.auditDue && c.full:
+			j := c.syncJob(reconcile.Full)
+			j.audit = c.full && c.pend.empty()
+			c.start(ctx, j)
+		case !c.pend.empty():
+			c.start(ctx, c.changeJob())
+		default:
+			c.confirm(c.ports.take())
+		}
+	}
+}
+
+// ready reports whether the switch may be touched, and how far. As long as the view may still become
+// complete the loop waits; after that it adds what it knows and removes nothing.
+func (c *Controller) ready() (reconcile.Mode, bool) {
+	if c.complete() {
+		return reconcile.Full, true
+	}
+	missing, remembered := c.lacking()
+	if !c.waited || len(missing) == 0 && !remembered || len(c.scopes) == len(missing) {
+		return reconcile.AddOnly, false
+	}
+	return reconcile.AddOnly, true
+}
+
+// complete reports whether everything that the view needs is in it and confirmed by its source.
+func (c *Controller) complete() bool {
+	missing, remembered := c.lacking()
+	return len(missing) == 0 && !remembered && c.db.Synced(view.ScopeOVSDB) && !c.engine.Pending()
+}
+
+// syncJob makes the switch equal to all that is desired.
+func (c *Controller) syncJob(mode reconcile.Mode) *job {
+	state := &reconcile.State{
+		Flows:  slices.AppendSeq(make([]flow.Flow, 0, c.engine.FlowCount()), c.engine.Flows()),
+		Groups: slices.Collect(c.engine.Groups()), Meters: slices.Collect(c.engine.Meters()),
+	}
+	c.auditDue = false
+	return c.finishing(&job{sync: state, mode: mode}, mode == reconcile.Full)
+}
+
+// changeJob carries out what is pending.
+func (c *Controller) changeJob() *job {
+	return c.finishing(&job{change: c.pend.change()}, true)
+}
+
+// finishing adds to a job what every job has: zones to flush first, connections to cut, and what counts
+// as done with it. What is pending is part of the job.
+func (c *Controller) finishing(j *job, settle bool) *job {
+	for _, ch := range c.numbers.TakeChanges() {
+		if ch.Space == pipeline.Zones.Name && !ch.Freed {
+			j.flush = append(j.flush, uint16(ch.Number))
+		}
+	}
+	for cut := range c.pend.cuts {
+		j.cuts = append(j.cuts, cut)
+	}
+	c.pend = newPending()
+	due := c.ports.take()
+	var rested []number.Entry
+	if settle {
+		rested = c.numbers.Resting()
+	}
+	j.done = func(c *Controller, ok bool) {
+		if !ok {
+			c.ports.putBack(due)
+			return
+		}
+		c.numbers.Settle(rested)
+		c.confirm(due)
+	}
+	return j
+}
+
+func (c *Controller) start(ctx context.Context, j *job) {
+	c.phase = busy
+	c.jobs++
+	select {
+	case c.link.jobs <- j:
+	case <-ctx.Done():
+	}
+}
+
+// takeLink hears from the switch.
+func (c *Controller) takeLink(ctx context.Context, e linkEvent) {
+	switch {
+	case e.connected:
+		c.phase, c.synced, c.full = waiting, false, false
+		c.pend = newPending() // the sync will have it
+		c.trouble("switch", nil)
+		c.log.Info("switch connected", "bridge", c.o.Bridge)
+	case e.lost:
+		c.phase, c.synced, c.full = down, false, false
+		c.trouble("switch", fmt.Errorf("no OpenFlow connection to %s: %w", c.link.path, e.err))
+	default:
+		c.takeOutcome(ctx, e)
+	}
+}
+
+func (c *Controller) takeOutcome(ctx context.Context, e linkEvent) {
+	c.o.Metrics.applied(e.outcome)
+	if e.err != nil {
+		// What the switch has is not known any more: compare again, after a pause.
+		c.trouble("switch", fmt.Errorf("program the switch: %w", e.err))
+		c.full = false
+		e.job.done(c, false)
+		c.retry(ctx)
+		return
+	}
+	c.trouble("switch", nil)
+	c.phase, c.synced = idle, true
+	if e.job.sync != nil {
+		c.full = e.job.mode == reconcile.Full
+		clear(c.refused)
+	}
+	if e.job.audit && e.outcome.FlowMods+e.outcome.EntryMods > 0 {
+		c.drift += uint64(e.outcome.FlowMods + e.outcome.EntryMods)
+		c.log.Warn("the switch differed from what is desired and was repaired", "flow_mods", e.outcome.FlowMods)
+	}
+	for _, r := range e.outcome.Refused {
+		c.refused[r.Flow.String()] = r.Err.Error()
+	}
+	e.job.done(c, true)
+}
+
+const retryPause = time.Second
+
+// retry makes the loop ready for another sync, unless the connection goes meanwhile.
+func (c *Controller) retry(ctx context.Context) {
+	n := c.jobs
+	c.background.Go(func() {
+		select {
+		case <-time.After(retryPause):
+		case <-ctx.Done():
+			return
+		}
+		c.post(ctx, func(c *Controller) {
+			if c.phase == busy && c.jobs == n {
+				c.phase = waiting
+			}
+		})
+	})
+}
+
+// trouble notes, or with nil ends, what is wrong with a topic; it logs when that changes.
+func (c *Controller) trouble(topic string, err error) {
+	old := c.troubles[topic]
+	switch {
+	case err == nil && old != "":
+		delete(c.troubles, topic)
+		c.log.Info("trouble is over", "topic", topic)
+	case err != nil && old != err.Error():
+		c.troubles[topic] = err.Error()
+		c.log.Warn("trouble", "topic", topic, "err", err)
+	}
+}

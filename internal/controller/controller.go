@@ -1,0 +1,167 @@
+// Package controller is one chassis: it follows the part of the northbound topology that its ports need,
+// watches the local switch, has the engine derive what the switch shall have, and programs it.
+//
+// One goroutine, the loop, owns the view, the engine and the numbers; everything that arrives is a
+// message to it, and everything that is ready is one batch. A second goroutine talks to the switch. The
+// loop touches nothing on the switch before it is in sync.
+package controller
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/dragonflow/dragonflow/internal/controller/app"
+	"github.com/dragonflow/dragonflow/internal/controller/engine"
+	"github.com/dragonflow/dragonflow/internal/controller/number"
+	"github.com/dragonflow/dragonflow/internal/controller/view"
+	"github.com/dragonflow/dragonflow/internal/northbound"
+	"github.com/dragonflow/dragonflow/internal/northbound/db"
+	"github.com/dragonflow/dragonflow/internal/vswitch/ovsdb"
+)
+
+// Options say which chassis this is and where everything lies.
+type Options struct {
+	// Chassis is this chassis' name, as Neutron's binding:host_id has it.
+	Chassis string
+	// Version is the release, shown in the chassis list.
+	Version string
+	// DB is the northbound database.
+	DB *db.Connection
+	// OVSDB is the endpoint of the switch's database, such as unix:/run/openvswitch/db.sock.
+	OVSDB string
+	// Bridge is the integration bridge, and Mgmt its management socket; empty is Bridge.mgmt beside the
+	// OVSDB socket.
+	Bridge, Mgmt string
+	// DatapathType is set on the bridge if not empty: "netdev" or "system".
+	DatapathType string
+	// StateDir holds the snapshot.
+	StateDir string
+	// LeaseTTL is how long the chassis counts as alive after its last sign; 10 s if zero.
+	LeaseTTL time.Duration
+	// AuditEvery is how often the switch is compared with what is desired; 60 s if zero.
+	AuditEvery time.Duration
+	// Self is what apps are told about this chassis; its name is filled in.
+	Self view.Chassis
+	// Apps are the network services.
+	Apps []*app.App
+	// Unbound, if set, is told the id of a port whose interface is here without a binding to this
+	// chassis. It must not wait.
+	Unbound func(portID string)
+	Log     *slog.Logger
+	Metrics *Metrics
+}
+
+// Controller is one chassis at work.
+type Controller struct {
+	o        Options
+	log      *slog.Logger
+	store    *northbound.Store
+	feed     *northbound.Subscriber
+	ovs      *ovsdb.Client
+	link     *link
+	reporter *reporter
+	calls    chan call
+	posts    chan func(*Controller)
+	started  time.Time
+	// background are goroutines that wait for something outside on behalf of the loop.
+	background sync.WaitGroup
+
+	// What follows belongs to the loop.
+	db      *view.DB
+	numbers *number.Allocator
+	engine  *engine.Engine
+	rows    *ovsdb.DB
+	// interfaces names the view's row of each interface of the switch.
+	interfaces map[ovsdb.UUID]string
+	scopes     map[string]*scopeState
+	pend       pending
+	ports      portTracker
+	phase      phase
+	// synced says that the switch has been made equal to the desired state since it was connected, and
+	// full that nothing was left out because the view was old or incomplete.
+	synced, full bool
+	// waited says that patience with scopes that do not come has ended.
+	waited   bool
+	auditDue bool
+	bridged  bridgeState
+	// troubles is what is wrong now, by topic; invalid and refused by object.
+	troubles, invalid, refused map[string]string
+	drift, jobs                uint64
+}
+
+// Run works until ctx ends, and returns its error, or what made starting impossible. It leaves the data
+// plane as it is.
+func Run(ctx context.Context, o Options) error {
+	c, err := New(ctx, o)
+	if err != nil {
+		return err
+	}
+	return c.Run(ctx)
+}
+
+// New prepares a controller: it reads the snapshot, so that it can work without the database.
+func New(ctx context.Context, o Options) (*Controller, error) {
+	if o.Chassis == "" {
+		return nil, errors.New("controller: the chassis has no name; set --chassis")
+	}
+	o = o.withDefaults()
+	o.Self.Name = o.Chassis
+	c := &Controller{
+		o: o, log: o.Log.With("chassis", o.Chassis), store: northbound.NewStore(o.DB), started: time.Now(),
+		db: view.NewDB(nil), numbers: number.New(), rows: ovsdb.NewDB(), scopes: map[string]*scopeState{},
+		calls: make(chan call), posts: make(chan func(*Controller)), interfaces: map[ovsdb.UUID]string{},
+		invalid: map[string]string{}, refused: map[string]string{}, troubles: map[string]string{},
+		ports: newPortTracker(), pend: newPending(),
+	}
+	var err error
+	c.engine, err = engine.New(c.db, c.numbers, o.Apps, engine.Options{Track: []view.AnyTable{view.Interests, view.LocalPorts, view.Interfaces}})
+	if err != nil {
+		return nil, fmt.Errorf("controller: %w", err)
+	}
+	if c.ovs, err = ovsdb.New(ovsdb.Config{Endpoint: o.OVSDB}); err != nil {
+		return nil, fmt.Errorf("controller: %w", err)
+	}
+	c.feed = northbound.NewSubscriber(ctx, o.DB, nil)
+	c.link = newLink(o, c.log)
+	c.reporter = newReporter(c.store, o, c.log)
+	return c, nil
+}
+
+func (o Options) withDefaults() Options {
+	if o.LeaseTTL == 0 {
+		o.LeaseTTL = 10 * time.Second
+	}
+	if o.AuditEvery == 0 {
+		o.AuditEvery = time.Minute
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Bridge == "" {
+		o.Bridge = "br-int"
+	}
+	return o
+}
+
+// Run works until ctx ends.
+func (c *Controller) Run(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	var work sync.WaitGroup
+	defer work.Wait()
+	defer c.background.Wait()
+	defer c.feed.Close()
+	defer cancel()
+	reg, err := northbound.Register(ctx, c.store, c.chassis(), c.o.LeaseTTL, c.log)
+	if err != nil {
+		return fmt.Errorf("controller: %w", err)
+	}
+	defer reg.Close()
+	work.Go(func() { _ = c.ovs.Run(ctx) })
+	work.Go(func() { c.link.run(ctx) })
+	work.Go(func() { c.reporter.run(ctx) })
+	return c.loop(ctx)
+}

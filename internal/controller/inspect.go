@@ -1,0 +1,123 @@
+package controller
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/dragonflow/dragonflow/internal/controller/engine"
+	"github.com/dragonflow/dragonflow/internal/controller/number"
+	"github.com/dragonflow/dragonflow/internal/controller/view"
+	"github.com/dragonflow/dragonflow/internal/model"
+	"github.com/dragonflow/dragonflow/internal/vswitch/openflow"
+)
+
+// call is a closure to run inside the loop.
+type call struct {
+	run  func(*Controller)
+	done chan struct{}
+}
+
+// Inside is what a closure run by Inspect may look at. It must not keep anything of it.
+type Inside struct {
+	View    *view.DB
+	Engine  *engine.Engine
+	Numbers *number.Allocator
+	Status  Status
+}
+
+// Status says how a chassis is.
+type Status struct {
+	Chassis string        `json:"chassis"`
+	Bridge  string        `json:"bridge"`
+	Uptime  time.Duration `json:"uptime_ns"`
+	// Phase is how far the controller is with its switch: down, waiting, busy or idle.
+	Phase string `json:"phase"`
+	// Synced says that the switch was made equal to what is desired since it was connected; Complete
+	// that nothing was left out because the view was old or incomplete.
+	Synced   bool          `json:"synced"`
+	Complete bool          `json:"complete"`
+	Scopes   []ScopeStatus `json:"scopes"`
+	Ports    int           `json:"ports"`
+	Flows    int           `json:"flows"`
+	// Drift counts differences that audits found and repaired.
+	Drift    uint64            `json:"drift"`
+	Troubles map[string]string `json:"troubles,omitempty"`
+	// Invalid lists database objects that cannot be used, and Refused flows that the switch does not
+	// take, each with the reason.
+	Invalid map[string]string `json:"invalid,omitempty"`
+	Refused map[string]string `json:"refused,omitempty"`
+}
+
+// ScopeStatus says how the view of one scope is.
+type ScopeStatus struct {
+	Scope  string `json:"scope"`
+	InSync bool   `json:"in_sync"`
+	// Live says that the database confirmed it since the controller started.
+	Live   bool   `json:"live"`
+	Stale  bool   `json:"stale,omitempty"`
+	Frozen string `json:"frozen,omitempty"`
+	Rows   int    `json:"rows"`
+}
+
+// Inspect runs f inside the loop, between two batches, and waits for it.
+func (c *Controller) Inspect(ctx context.Context, f func(Inside)) error {
+	q := call{done: make(chan struct{}), run: func(c *Controller) {
+		f(Inside{View: c.db, Engine: c.engine, Numbers: c.numbers, Status: c.status()})
+	}}
+	select {
+	case c.calls <- q:
+	case <-ctx.Done():
+		return fmt.Errorf("ask the controller: %w", ctx.Err())
+	}
+	<-q.done // the loop runs what it took
+	return nil
+}
+
+// Ask runs f with the flow connection, between two jobs, for dumps with counters.
+func (c *Controller) Ask(ctx context.Context, f func(context.Context, *openflow.Conn) error) error {
+	q := query{ask: f, done: make(chan error, 1)}
+	select {
+	case c.link.queries <- q:
+	case <-ctx.Done():
+		return fmt.Errorf("ask the switch: %w", ctx.Err())
+	}
+	select {
+	case err := <-q.done:
+		return err
+	case <-ctx.Done():
+		return fmt.Errorf("ask the switch: %w", ctx.Err())
+	}
+}
+
+// post has the loop run f later; if ctx ends first it never does.
+func (c *Controller) post(ctx context.Context, f func(*Controller)) {
+	select {
+	case c.posts <- f:
+	case <-ctx.Done():
+	}
+}
+
+func (c *Controller) status() Status {
+	s := Status{
+		Chassis: c.o.Chassis, Bridge: c.o.Bridge, Uptime: time.Since(c.started), Phase: c.phase.String(),
+		Synced: c.synced, Complete: c.full, Ports: c.db.Len(view.LocalPorts), Flows: c.engine.FlowCount(), Drift: c.drift,
+		Troubles: maps.Clone(c.troubles), Invalid: maps.Clone(c.invalid), Refused: maps.Clone(c.refused),
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.scopes)) {
+		st := c.scopes[name]
+		s.Scopes = append(s.Scopes, ScopeStatus{
+			Scope: name, InSync: c.db.Synced(name), Live: st.live, Stale: st.stale, Frozen: st.frozen, Rows: len(st.keys),
+		})
+	}
+	return s
+}
+
+// chassis is how this chassis shows itself to others.
+func (c *Controller) chassis() model.Chassis {
+	return model.Chassis{
+		Meta: model.Meta{ID: c.o.Chassis}, Version: c.o.Version, Bridge: c.o.Bridge, Started: c.started.UTC().Format(time.RFC3339),
+	}
+}

@@ -1,0 +1,149 @@
+package controller
+
+import (
+	"context"
+	"time"
+
+	"github.com/dragonflow/dragonflow/internal/controller/view"
+	"github.com/dragonflow/dragonflow/internal/model"
+)
+
+// phase is how far the loop is with the switch.
+type phase uint8
+
+const (
+	// down: there is no connection to the switch.
+	down phase = iota
+	// waiting: connected, and nothing was touched, since the view is not in sync.
+	waiting
+	// busy: a job is on its way to the switch.
+	busy
+	// idle: the switch has all that it was given.
+	idle
+)
+
+func (p phase) String() string { return [...]string{"down", "waiting", "busy", "idle"}[p] }
+
+// patience is how long the loop waits for the view to be in sync before it works with what it has.
+const patience = 5 * time.Second
+
+// loop receives until ctx ends. Everything that is ready is one batch, after which the engine steps.
+func (c *Controller) loop(ctx context.Context) error {
+	view.Set(c.db, view.Self, c.o.Self)
+	c.follow(model.ScopeGlobal)
+	c.follow(model.ScopeChassis(c.o.Chassis))
+	timers := newTimers(c.o)
+	defer timers.stop()
+	c.step(ctx)
+	for {
+		if !c.receive(ctx, timers, true) {
+			return ctx.Err()
+		}
+		for ctx.Err() == nil && c.receive(ctx, timers, false) {
+		}
+		c.step(ctx)
+	}
+}
+
+// receive takes one message; if none is ready it waits or, with wait false, reports false. It also
+// reports false when ctx has ended.
+func (c *Controller) receive(ctx context.Context, timers *timers, wait bool) bool {
+	never := make(chan struct{})
+	if !wait {
+		close(never)
+	}
+	// A packet of a guest waits for nothing else that is ready.
+	select {
+	case p := <-c.link.packets:
+		c.packetIn(p)
+		return true
+	default:
+	}
+	select {
+	case <-ctx.Done():
+		return false
+	case p := <-c.link.packets:
+		c.packetIn(p)
+	case <-c.feed.Ready():
+		c.takeFeed()
+	case e, open := <-c.ovs.Events():
+		if !open {
+			return false
+		}
+		c.takeOVS(ctx, e)
+	case e := <-c.link.events:
+		c.takeLink(ctx, e)
+	case f := <-c.posts:
+		f(c)
+	case q := <-c.calls:
+		q.run(c)
+		close(q.done)
+	case <-timers.patience.C:
+		c.waited = true
+	case <-timers.audit.C:
+		c.auditDue = true
+	case i := <-timers.apps:
+		c.tick(i)
+	case <-never:
+		return false
+	}
+	return true
+}
+
+// step derives what the batch changes, until the view is quiet: an interest that ends takes rows with it.
+func (c *Controller) step(ctx context.Context) {
+	for c.engine.Pending() {
+		started := time.Now()
+		d := c.engine.Step()
+		c.o.Metrics.stepped(time.Since(started))
+		c.pend.add(&d)
+		c.ports.changed(d.Changed(view.LocalPorts))
+		c.followInterests(d.Changed(view.Interests))
+		c.announceUnbound(d.Changed(view.Interfaces))
+	}
+	c.ports.settle(c)
+	c.advance(ctx)
+}
+
+// timers are what the loop does by itself.
+type timers struct {
+	patience *time.Timer
+	audit    *time.Ticker
+	apps     chan int
+	ends     []func()
+}
+
+func newTimers(o Options) *timers {
+	t := &timers{patience: time.NewTimer(patience), audit: time.NewTicker(o.AuditEvery), apps: make(chan int)}
+	t.ends = append(t.ends, func() { t.patience.Stop() }, t.audit.Stop)
+	for i, a := range o.Apps {
+		if a.Ticker == nil {
+			continue
+		}
+		done := make(chan struct{})
+		ticker := time.NewTicker(a.Ticker.Every)
+		go func() {
+			defer ticker.Stop()
+			for {
+				select {
+				case <-ticker.C:
+				case <-done:
+					return
+				}
+				select {
+				case t.apps <- i:
+				case <-done:
+					return
+				}
+			}
+		}()
+		t.ends = append(t.ends, func() { close(done) })
+	}
+	return t
+}
+
+func (t *timers) stop() {
+	for _, end := range t.ends {
+		end()
+	}
+}

@@ -1,0 +1,70 @@
+package controller
+
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/dragonflow/dragonflow/internal/vswitch/reconcile"
+)
+
+// Metrics counts what a controller does. A nil Metrics counts nothing.
+type Metrics struct {
+	steps, flowMods, bundles, dropped prometheus.Counter
+	stepTime                          prometheus.Histogram
+	packets                           *prometheus.CounterVec
+}
+
+// NewMetrics registers the controller's metrics.
+func NewMetrics(r prometheus.Registerer) *Metrics {
+	m := &Metrics{
+		steps: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "dragonflow_controller_steps_total", Help: "Batches of changes for which flows were derived.",
+		}),
+		flowMods: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "dragonflow_controller_flow_mods_total", Help: "Flow changes that the switch confirmed.",
+		}),
+		bundles: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "dragonflow_controller_bundles_total", Help: "Bundles of flow changes that the switch confirmed.",
+		}),
+		dropped: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "dragonflow_controller_packets_dropped_total",
+			Help: "Packets of guests or to them that were dropped because a queue was full.",
+		}),
+		stepTime: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "dragonflow_controller_step_seconds", Help: "Time to derive the flows of one batch.",
+			Buckets: prometheus.ExponentialBuckets(1e-5, 4, 10),
+		}),
+		packets: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "dragonflow_controller_packet_ins_total", Help: "Packets that the switch sent to an app, by what came of them.",
+		}, []string{"app", "event"}),
+	}
+	r.MustRegister(m.steps, m.flowMods, m.bundles, m.dropped, m.stepTime, m.packets)
+	return m
+}
+
+func (m *Metrics) stepped(d time.Duration) {
+	if m != nil {
+		m.steps.Inc()
+		m.stepTime.Observe(d.Seconds())
+	}
+}
+
+func (m *Metrics) applied(o reconcile.Outcome) {
+	if m != nil {
+		m.flowMods.Add(float64(o.FlowMods))
+		m.bundles.Add(float64(o.Bundles))
+	}
+}
+
+func (m *Metrics) packetIn(app, event string) {
+	if m != nil {
+		m.packets.WithLabelValues(app, event).Inc()
+	}
+}
+
+func (m *Metrics) packetDropped() {
+	if m != nil {
+		m.dropped.Inc()
+	}
+}

@@ -1,0 +1,111 @@
+package controller
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/dragonflow/dragonflow/internal/controller/pipeline"
+	"github.com/dragonflow/dragonflow/internal/controller/view"
+	"github.com/dragonflow/dragonflow/internal/vswitch/ovsdb"
+)
+
+// bundleTimeout is what Open vSwitch shall allow a bundle to take: its own 10 s are too short for a
+// starved host with thousands of ports.
+const bundleTimeout = 120 * time.Second
+
+// takeOVS brings what the switch's database told into the view.
+func (c *Controller) takeOVS(ctx context.Context, e ovsdb.Event) {
+	for _, id := range c.rows.Apply(e.Changes) {
+		c.takeInterface(id)
+	}
+	if e.State != ovsdb.InSync {
+		c.trouble("ovsdb", fmt.Errorf("no connection to OVSDB at %s: %w", c.o.OVSDB, e.Err))
+		return
+	}
+	c.trouble("ovsdb", nil)
+	c.ensureBridge(ctx)
+	c.db.SetSynced(view.ScopeOVSDB, true)
+}
+
+// takeInterface makes the view have an interface if it is on the integration bridge and carries a port's id.
+func (c *Controller) takeInterface(id ovsdb.UUID) {
+	if name, had := c.interfaces[id]; had {
+		if row := c.rows.Interface(id); row == nil || row.Name != name || !c.isGuest(row) {
+			view.Delete(c.db, view.Interfaces, name)
+			delete(c.interfaces, id)
+		}
+	}
+	row := c.rows.Interface(id)
+	if row == nil || !c.isGuest(row) {
+		return
+	}
+	i := view.Interface{Name: row.Name, PortID: row.ExternalIDs["iface-id"], MAC: row.ExternalIDs["attached-mac"]}
+	if i.MAC == "" {
+		i.MAC = row.MACInUse
+	}
+	if row.OFPort > 0 {
+		i.OFPort = uint32(row.OFPort)
+	}
+	c.interfaces[id] = row.Name
+	view.Set(c.db, view.Interfaces, i)
+}
+
+func (c *Controller) isGuest(row *ovsdb.Interface) bool {
+	b := c.rows.BridgeOf(row.UUID)
+	return row.ExternalIDs["iface-id"] != "" && b != nil && b.Name == c.o.Bridge
+}
+
+// bridgeState keeps the loop from sending the same correction again before the database has told of it.
+type bridgeState struct{ inFlight bool }
+
+// ensureBridge makes the integration bridge exist with the settings that a chassis needs. It is called
+// whenever the database told something, so that a bridge deleted under us comes back.
+func (c *Controller) ensureBridge(ctx context.Context) {
+	prefixes := map[int][]string{}
+	for _, s := range pipeline.Stages() {
+		if p := s.Prefixes(); len(p) > 0 {
+			prefixes[int(s.Table())] = p
+		}
+	}
+	txn := ovsdb.EnsureBridge(c.rows, ovsdb.BridgeSpec{
+		Name: c.o.Bridge, DatapathType: c.o.DatapathType, Prefixes: prefixes,
+		ExternalIDs: map[string]string{"dragonflow-chassis": c.o.Chassis},
+	})
+	if timeout, err := ovsdb.EnsureBundleIdleTimeout(c.rows, bundleTimeout); err == nil {
+		txn = ovsdb.Join(txn, timeout)
+	}
+	if txn.Empty() || c.bridged.inFlight {
+		return
+	}
+	c.bridged.inFlight = true
+	c.background.Go(func() {
+		err := c.ovs.Transact(ctx, txn)
+		c.post(ctx, func(c *Controller) {
+			c.bridged.inFlight = false
+			if err != nil && !errors.Is(err, ovsdb.ErrNotConnected) {
+				c.trouble("bridge", fmt.Errorf("set up bridge %s: %w", c.o.Bridge, err))
+				return
+			}
+			c.trouble("bridge", nil)
+			if err == nil {
+				c.ensureBridge(ctx)
+			}
+		})
+	})
+}
+
+// announceUnbound tells who wants to know about interfaces of ports that are not bound here.
+func (c *Controller) announceUnbound(interfaces []string) {
+	if c.o.Unbound == nil {
+		return
+	}
+	for _, name := range interfaces {
+		if row, ok := c.db.Row(view.Interfaces, name); ok {
+			if id := row.(view.Interface).PortID; !c.db.Has(view.Bindings, id) {
+				c.o.Unbound(id)
+			}
+		}
+	}
+}

@@ -1,0 +1,66 @@
+package controller
+
+import (
+	"fmt"
+
+	"github.com/dragonflow/dragonflow/internal/controller/app"
+	"github.com/dragonflow/dragonflow/internal/controller/flow"
+	"github.com/dragonflow/dragonflow/internal/controller/pipeline"
+	"github.com/dragonflow/dragonflow/internal/controller/view"
+	"github.com/dragonflow/dragonflow/internal/vswitch/openflow"
+)
+
+// packetIn has the app answer a packet that one of its flows sent here. Whatever the packet does to the
+// app harms nothing but this packet.
+func (c *Controller) packetIn(p openflow.PacketIn) {
+	if len(p.Userdata) == 0 {
+		c.o.Metrics.packetIn("unknown", "no-app")
+		return
+	}
+	for _, a := range c.o.Apps {
+		if a.ID != p.Userdata[0] || a.PacketIn == nil {
+			continue
+		}
+		reply, err := c.answer(a, app.PacketIn{
+			Userdata: p.Userdata[1:], InPort: p.InPort(), Data: p.Data,
+			SourcePort: uint32(p.Register(pipeline.SourcePort.Field)), Network: uint32(p.Register(flow.Metadata)),
+		})
+		if err != nil {
+			c.o.Metrics.packetIn(a.Name, "refused")
+			c.log.Debug("packet of a guest refused", "app", a.Name, "ofport", p.InPort(), "err", err)
+			return
+		}
+		c.o.Metrics.packetIn(a.Name, reply.Event)
+		for _, out := range reply.Packets {
+			c.link.send(out)
+		}
+		return
+	}
+	c.o.Metrics.packetIn("unknown", "no-app")
+}
+
+func (c *Controller) answer(a *app.App, p app.PacketIn) (reply app.Reply, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("app %s failed on a packet: %v", a.Name, r)
+			c.log.Error("an app failed on a packet of a guest", "app", a.Name, "ofport", p.InPort, "err", err)
+		}
+	}()
+	return a.PacketIn(view.NewReader(c.db, c.numbers, nil), p)
+}
+
+// tick lets an app send what it sends by itself.
+func (c *Controller) tick(i int) {
+	a := c.o.Apps[i]
+	defer func() {
+		if r := recover(); r != nil {
+			c.log.Error("an app failed on its timer", "app", a.Name, "err", fmt.Errorf("%v", r))
+		}
+	}()
+	if c.phase == down || !c.synced {
+		return
+	}
+	for _, p := range a.Ticker.Send(view.NewReader(c.db, c.numbers, nil)) {
+		c.link.send(p)
+	}
+}

@@ -1,0 +1,79 @@
+package controller
+
+import (
+	"github.com/dragonflow/dragonflow/internal/controller/view"
+	"github.com/dragonflow/dragonflow/internal/model"
+)
+
+// portTracker knows which served ports the switch has confirmed.
+type portTracker struct {
+	// dirty are ports whose state may differ from what was reported.
+	dirty map[string]struct{}
+	// unsettled are ports some of whose rules wait or failed; they are looked at again after each step.
+	unsettled map[string]struct{}
+	// due are ports that are complete in the view, and count as up once the switch confirms what is on
+	// its way to it.
+	due map[string]portState
+}
+
+// portState is what is reported of a port; gone says that it is not served here.
+type portState struct {
+	network  string
+	revision int64
+	gone     bool
+}
+
+func newPortTracker() portTracker {
+	return portTracker{dirty: map[string]struct{}{}, unsettled: map[string]struct{}{}, due: map[string]portState{}}
+}
+
+func (t *portTracker) changed(ids []string) {
+	for _, id := range ids {
+		t.dirty[id] = struct{}{}
+	}
+}
+
+// settle looks at the ports that changed, after a step.
+func (t *portTracker) settle(c *Controller) {
+	for id := range t.unsettled {
+		t.dirty[id] = struct{}{}
+	}
+	clear(t.unsettled)
+	for id := range t.dirty {
+		row, served := c.db.Row(view.LocalPorts, id)
+		switch {
+		case !served:
+			t.due[id] = portState{gone: true, network: c.networkOf(id)}
+		case c.engine.Settled(view.LocalPorts, id):
+			p := row.(view.LocalPort).Port
+			t.due[id] = portState{network: p.NetworkID, revision: p.Revision}
+		default:
+			t.unsettled[id] = struct{}{}
+		}
+	}
+	clear(t.dirty)
+}
+
+// take returns the ports that are up once the job that starts now is done.
+func (t *portTracker) take() map[string]portState {
+	due := t.due
+	t.due = map[string]portState{}
+	return due
+}
+
+// putBack returns ports whose job failed, unless something newer is known.
+func (t *portTracker) putBack(due map[string]portState) {
+	for id, s := range due {
+		if _, newer := t.due[id]; !newer {
+			t.due[id] = s
+		}
+	}
+}
+
+// networkOf returns the network of a port bound here, empty if it is not bound here any more.
+func (c *Controller) networkOf(port string) string {
+	if row, ok := c.db.Row(view.Bindings, port); ok {
+		return row.(*model.Binding).NetworkID
+	}
+	return ""
+}

@@ -1,0 +1,132 @@
+package controller
+
+import (
+	"fmt"
+
+	"github.com/dragonflow/dragonflow/internal/controller/view"
+	"github.com/dragonflow/dragonflow/internal/model"
+	"github.com/dragonflow/dragonflow/internal/northbound"
+)
+
+// scopeState is what the loop knows of a scope that it follows.
+type scopeState struct {
+	// keys are the rows that the scope gave to the view.
+	keys map[rowName]struct{}
+	// live says that the database has confirmed the scope since this process started; before, it may
+	// be there from the snapshot.
+	live bool
+	// stale says that the database is away.
+	stale bool
+	// frozen says why the scope stays at its last view although the database shows another.
+	frozen string
+}
+
+type rowName struct {
+	kind model.Kind
+	key  string
+}
+
+// follow subscribes to a scope.
+func (c *Controller) follow(scope string) {
+	if c.scopes[scope] == nil {
+		c.scopes[scope] = &scopeState{keys: map[rowName]struct{}{}}
+	}
+	c.feed.Subscribe(scope)
+}
+
+// followInterests makes the subscriptions what rules derived, and forgets what nobody needs any more.
+func (c *Controller) followInterests(scopes []string) {
+	for _, s := range scopes {
+		if c.db.Has(view.Interests, s) {
+			c.follow(s)
+		} else {
+			c.forget(s)
+		}
+	}
+}
+
+func (c *Controller) forget(scope string) {
+	st := c.scopes[scope]
+	if st == nil {
+		return
+	}
+	c.feed.Unsubscribe(scope)
+	delete(c.scopes, scope)
+	c.db.SetSynced(scope, false)
+	for r := range st.keys {
+		c.db.DeleteAny(view.TableOf(r.kind), r.key)
+	}
+}
+
+// takeFeed brings what the database told into the view.
+func (c *Controller) takeFeed() {
+	for _, e := range c.feed.Take() {
+		st := c.scopes[e.Scope]
+		if st == nil {
+			continue
+		}
+		c.takeScope(st, e)
+	}
+}
+
+func (c *Controller) takeScope(st *scopeState, e northbound.ScopeEvent) {
+	name := e.Key.String()
+	switch e.Type {
+	case northbound.Changed:
+		delete(c.invalid, name)
+		c.place(st, e.Object)
+	case northbound.Removed:
+		delete(c.invalid, name)
+		c.displace(st, model.Kind(e.Key.Kind), e.Scope, e.Key.ID)
+	case northbound.InSync:
+		st.live, st.stale, st.frozen = true, false, ""
+		c.db.SetSynced(e.Scope, true)
+	case northbound.Stale:
+		st.stale = true
+	case northbound.WentBack:
+		st.frozen = e.Err.Error()
+		c.log.Error("scope frozen on its last view", "scope", e.Scope, "err", e.Err)
+	case northbound.Invalid:
+		c.invalid[name] = fmt.Sprint(e.Err)
+		c.log.Warn("database object not usable, the last good one stays", "object", name, "err", e.Err)
+	}
+}
+
+func (c *Controller) place(st *scopeState, o model.Object) {
+	if s, ok := o.(*model.PortStatus); ok {
+		c.reporter.observed(s.ID, s)
+		return
+	}
+	if c.db.Place(o) {
+		st.keys[rowName{o.Kind(), view.KeyOf(o)}] = struct{}{}
+	}
+}
+
+// displace takes a row out of the view. The key in the view is that of the object's scope and id.
+func (c *Controller) displace(st *scopeState, kind model.Kind, scope, id string) {
+	if kind == model.KindPortStatus {
+		c.reporter.observed(id, nil)
+		return
+	}
+	t := view.TableOf(kind)
+	if t == nil {
+		return
+	}
+	key := view.KeyIn(kind, scope, id)
+	delete(st.keys, rowName{kind, key})
+	c.db.DeleteAny(t, key)
+}
+
+// lacking lists the scopes that the view needs and never had, and reports whether any scope is there
+// only from the snapshot.
+func (c *Controller) lacking() (missing []string, remembered bool) {
+	for s, st := range c.scopes {
+		switch {
+		case !c.db.Synced(s):
+			missing = append(missing, s)
+		case !st.live:
+			remembered = true
+		}
+	}
+	return missing, remembered
+}
