@@ -97,7 +97,7 @@ func (c *Controller) finishing(j *job, settle bool) *job {
 }
 
 func (c *Controller) start(ctx context.Context, j *job) {
-	c.phase = busy
+	c.phase, c.current = busy, j
 	c.jobs++
 	select {
 	case c.link.jobs <- j:
@@ -115,6 +115,10 @@ func (c *Controller) takeLink(ctx context.Context, e linkEvent) {
 		c.log.Info("switch connected", "bridge", c.o.Bridge)
 	case e.lost:
 		c.phase, c.synced, c.full = down, false, false
+		if c.current != nil { // it never came to the switch
+			c.current.done(c, false)
+			c.current = nil
+		}
 		c.trouble("switch", fmt.Errorf("no OpenFlow connection to %s: %w", c.link.path, e.err))
 	default:
 		c.takeOutcome(ctx, e)
@@ -123,6 +127,7 @@ func (c *Controller) takeLink(ctx context.Context, e linkEvent) {
 
 func (c *Controller) takeOutcome(ctx context.Context, e linkEvent) {
 	c.o.Metrics.applied(e.outcome)
+	c.current = nil
 	if e.err != nil {
 		// What the switch has is not known any more: compare again, after a pause.
 		c.trouble("switch", fmt.Errorf("program the switch: %w", e.err))

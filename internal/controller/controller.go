@@ -81,6 +81,8 @@ type Controller struct {
 	pend       pending
 	ports      portTracker
 	phase      phase
+	// current is the job that the switch was given last and has not finished.
+	current *job
 	// synced says that the switch has been made equal to the desired state since it was connected, and
 	// full that nothing was left out because the view was old or incomplete.
 	synced, full bool

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -102,7 +103,9 @@ func (c *chassis) status() (s controller.Status) {
 }
 
 func (c *chassis) dump() string {
-	return c.sw.Ofctl("-O", "OpenFlow14", "dump-flows", "--no-stats", "br-int")
+	lines := strings.Split(c.sw.Ofctl("-O", "OpenFlow14", "dump-flows", "--no-stats", "br-int"), "\n")
+	slices.Sort(lines)
+	return strings.Join(lines, "\n")
 }
 
 func (c *chassis) up(id string) bool {

@@ -120,7 +120,7 @@ func (l *link) session(ctx context.Context) error {
 	defer stop()
 	work.Go(func() { l.carryPackets(ctx, punts) })
 	l.drain()
-	writer := reconcile.New(reconcile.OpenFlow(flows), reconcile.Options{
+	writer := reconcile.New(reconcile.OpenFlow{Conn: flows}, reconcile.Options{
 		Mark: pipeline.CookieMark, Mask: pipeline.CookieMask,
 		MaxMeter: pipeline.MeterNumbers.Max, MaxGroup: pipeline.GroupNumbers.Max,
 	})

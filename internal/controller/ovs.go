@@ -76,25 +76,40 @@ func (c *Controller) ensureBridge(ctx context.Context) {
 	if timeout, err := ovsdb.EnsureBundleIdleTimeout(c.rows, bundleTimeout); err == nil {
 		txn = ovsdb.Join(txn, timeout)
 	}
-	if txn.Empty() || c.bridged.inFlight {
+	if txn.Empty() {
+		c.trouble("bridge", nil)
+		return
+	}
+	if c.bridged.inFlight {
 		return
 	}
 	c.bridged.inFlight = true
 	c.background.Go(func() {
 		err := c.ovs.Transact(ctx, txn)
+		if err != nil {
+			// Most likely somebody else changed the same; look again once that has been told.
+			select {
+			case <-time.After(bridgePause):
+			case <-ctx.Done():
+			}
+		}
 		c.post(ctx, func(c *Controller) {
 			c.bridged.inFlight = false
-			if err != nil && !errors.Is(err, ovsdb.ErrNotConnected) {
+			switch {
+			case errors.Is(err, ovsdb.ErrNotConnected):
+			case err != nil:
 				c.trouble("bridge", fmt.Errorf("set up bridge %s: %w", c.o.Bridge, err))
-				return
-			}
-			c.trouble("bridge", nil)
-			if err == nil {
 				c.ensureBridge(ctx)
+			default:
+				// What the transaction did will be told, and looked at then.
+				c.trouble("bridge", nil)
 			}
 		})
 	})
 }
+
+// bridgePause is how long a refused correction of the bridge is left alone.
+const bridgePause = 200 * time.Millisecond
 
 // announceUnbound tells who wants to know about interfaces of ports that are not bound here.
 func (c *Controller) announceUnbound(interfaces []string) {
