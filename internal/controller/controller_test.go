@@ -113,12 +113,15 @@ func (c *chassis) up(id string) bool {
 	return err == nil && s.Up
 }
 
-func TestAPortIsUpOnceTheSwitchConfirmedIt(t *testing.T) {
+func TestAPortIsUpAndReachableOnceTheSwitchConfirmedIt(t *testing.T) {
 	c := newChassis(t)
 	c.put(apptest.Net("n"))
-	c.plug("a", 1)
-	c.plug("b", 2)
+	a, b := c.plug("a", 1), c.plug("b", 2)
 	c.eventually("both ports are up", func() bool { return c.up("a") && c.up("b") })
+	frame := append(append(b.MACAddress[:], a.MACAddress[:]...), 0x88, 0xb5)
+	frame = append(frame, make([]byte, 50)...)
+	c.sw.Inject("tap-a", frame)
+	c.sw.WaitSent("tap-b", func(got []byte) bool { return string(got[:14]) == string(frame[:14]) })
 }
 
 func TestARestartWithNothingChangedSendsNoFlowMod(t *testing.T) {
