@@ -66,6 +66,7 @@ func (s *Switch) Install() {
 		s.w.t.Fatal(err)
 	}
 	s.Ofctl("-O", "OpenFlow14", "--bundle", "replace-flows", Bridge, file)
+	s.Appctl("revalidator/purge") // the datapath caches what the old flows decided for up to half a second
 }
 
 // Send gives a frame to the switch as the port's guest would, and returns what each plugged port then
