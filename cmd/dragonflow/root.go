@@ -22,6 +22,9 @@ const (
 // commands is the list of all subcommands, in the order of --help.
 func commands(h *host) []*cobra.Command {
 	return []*cobra.Command{
+		serverCommand(h),
+		controllerCommand(h),
+		standaloneCommand(h),
 		configCommand(h),
 		versionCommand(h),
 	}

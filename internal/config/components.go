@@ -78,10 +78,12 @@ func (a *API) problems() map[string]string {
 
 // Chassis is the host that a controller serves.
 type Chassis struct {
-	Name     string `key:"chassis" default:"the host's name" help:"name of this chassis; Neutron's binding:host_id"`
-	OVSDB    string `key:"ovsdb" help:"the local Open vSwitch database"`
-	Bridge   string `key:"bridge" help:"the integration bridge; created if it is missing"`
-	StateDir string `key:"state-dir" help:"folder for what must outlive the process: the last view and the numbers in use"`
+	Name   string `key:"chassis" default:"the host's name" help:"name of this chassis; Neutron's binding:host_id"`
+	OVSDB  string `key:"ovsdb" help:"the local Open vSwitch database"`
+	Bridge string `key:"bridge" help:"the integration bridge; created if it is missing"`
+	// DatapathType is what Open vSwitch calls datapath_type.
+	DatapathType string `key:"datapath-type" default:"as the bridge has it; system for a new one" help:"datapath of the integration bridge: system (the kernel's) or netdev (in user space)"`
+	StateDir     string `key:"state-dir" help:"folder for what must outlive the process: the last view and the numbers in use"`
 }
 
 func defaultChassis() Chassis {
@@ -108,6 +110,9 @@ func (c *Chassis) problems() map[string]string {
 	}
 	if c.Bridge == "" || len(c.Bridge) > longestInterface || strings.ContainsAny(c.Bridge, "/ \t\n") {
 		found["bridge"] = "must be an interface's name of at most 15 characters"
+	}
+	if c.DatapathType != "" && c.DatapathType != "system" && c.DatapathType != "netdev" {
+		found["datapath-type"] = "must be system or netdev"
 	}
 	if !filepath.IsAbs(c.StateDir) {
 		found["state-dir"] = "must be an absolute path"

@@ -138,6 +138,7 @@ func (c *Controller) takeOutcome(ctx context.Context, e linkEvent) {
 	}
 	c.trouble("switch", nil)
 	c.phase, c.synced = idle, true
+	c.announce()
 	if e.job.sync != nil {
 		c.full = e.job.mode == reconcile.Full
 		clear(c.refused)
@@ -150,6 +151,15 @@ func (c *Controller) takeOutcome(ctx context.Context, e linkEvent) {
 		c.refused[r.Flow.String()] = r.Err.Error()
 	}
 	e.job.done(c, true)
+}
+
+// announce tells those who wait for the first sync.
+func (c *Controller) announce() {
+	select {
+	case <-c.first:
+	default:
+		close(c.first)
+	}
 }
 
 const retryPause = time.Second

@@ -67,6 +67,8 @@ type Controller struct {
 	calls    chan call
 	posts    chan func(*Controller)
 	started  time.Time
+	// first is closed after the first sync with the switch.
+	first chan struct{}
 	// background are goroutines that wait for something outside on behalf of the loop.
 	background sync.WaitGroup
 
@@ -115,7 +117,7 @@ func New(ctx context.Context, o Options) (*Controller, error) {
 	c := &Controller{
 		o: o, log: o.Log.With("chassis", o.Chassis), store: northbound.NewStore(o.DB), started: time.Now(),
 		db: view.NewDB(nil), numbers: number.New(), rows: ovsdb.NewDB(), scopes: map[string]*scopeState{},
-		calls: make(chan call), posts: make(chan func(*Controller)), interfaces: map[ovsdb.UUID]string{},
+		calls: make(chan call), posts: make(chan func(*Controller)), first: make(chan struct{}), interfaces: map[ovsdb.UUID]string{},
 		invalid: map[string]string{}, refused: map[string]string{}, troubles: map[string]string{},
 		ports: newPortTracker(), pend: newPending(),
 	}

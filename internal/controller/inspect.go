@@ -92,6 +92,17 @@ func (c *Controller) Ask(ctx context.Context, f func(context.Context, *openflow.
 	}
 }
 
+// WaitSynced waits until the switch has been made equal to what is desired for the first time, and
+// reports false if ctx ends before.
+func (c *Controller) WaitSynced(ctx context.Context) bool {
+	select {
+	case <-c.first:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
 // post has the loop run f later; if ctx ends first it never does.
 func (c *Controller) post(ctx context.Context, f func(*Controller)) {
 	select {

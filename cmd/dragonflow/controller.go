@@ -1,0 +1,71 @@
+package main
+
+import (
+	"context"
+	"errors"
+
+	"github.com/spf13/cobra"
+
+	"github.com/dragonflow/dragonflow/internal/config"
+	"github.com/dragonflow/dragonflow/internal/controller"
+	"github.com/dragonflow/dragonflow/internal/controller/apps"
+	"github.com/dragonflow/dragonflow/internal/controller/view"
+	"github.com/dragonflow/dragonflow/internal/northbound/db"
+)
+
+func controllerCommand(h *host) *cobra.Command {
+	settings := config.Default()
+	command := &cobra.Command{
+		Use:     "controller",
+		GroupID: groupRun,
+		Short:   "program this host's Open vSwitch",
+		Long: `Follows the part of the topology that the guests of this host need, and programs the local
+Open vSwitch. It may be stopped, killed and upgraded at any time: guests do not notice.`,
+		Example: `  dragonflow controller --db etcd://10.0.0.1:2379 --chassis compute-7`,
+		Args:    cobra.NoArgs,
+		RunE: func(command *cobra.Command, _ []string) error {
+			d := newDaemon(h, settings)
+			conn, err := d.openDatabase(command.Context())
+			if err != nil {
+				return err
+			}
+			if err := d.addController(command.Context(), conn, nil); err != nil {
+				return errors.Join(err, conn.Close())
+			}
+			return d.run(command.Context(), "127.0.0.1:9698")
+		},
+	}
+	return withSettings(h, command, settings, &settings.Process, &settings.Database, &settings.Chassis)
+}
+
+// leaseTime is how long DHCP leases last, in seconds: long enough to bridge an outage.
+const leaseTime = 86400
+
+// addController makes the daemon serve this chassis. unbound may be nil.
+func (d *daemon) addController(ctx context.Context, conn *db.Connection, unbound func(string)) error {
+	s := d.settings.Chassis
+	c, err := controller.New(ctx, controller.Options{
+		Chassis: s.Name, Version: version, DB: conn, OVSDB: s.OVSDB, Bridge: s.Bridge, DatapathType: s.DatapathType,
+		StateDir: s.StateDir, Self: view.Chassis{DHCPLeaseTime: leaseTime}, Apps: apps.All(), Unbound: unbound,
+		Log: d.log, Metrics: controller.NewMetrics(d.metrics),
+	})
+	if err != nil {
+		return err
+	}
+	d.starting.Raise("switch", "the switch does not have what is desired yet")
+	d.add(func(ctx context.Context) error {
+		err := c.Run(ctx)
+		if ctx.Err() != nil {
+			return nil
+		}
+		return err
+	})
+	d.add(func(ctx context.Context) error {
+		if c.WaitSynced(ctx) {
+			d.starting.Clear("switch")
+		}
+		<-ctx.Done()
+		return nil
+	})
+	return nil
+}
