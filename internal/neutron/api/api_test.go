@@ -194,3 +194,8 @@ func scopeNames(scopes []db.Scope) []string {
 	}
 	return out
 }
+
+// dbOps writes a value under a key.
+func dbOps(key db.Key) []db.Op {
+	return []db.Op{{Verb: db.Put, Key: key, If: db.AnyRevision, Value: []byte(`{"port":"nobody"}`)}}
+}

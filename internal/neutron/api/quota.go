@@ -209,3 +209,10 @@ func (s *Server) resetQuota(w http.ResponseWriter, r *http.Request, project stri
 	w.WriteHeader(http.StatusNoContent)
 	return nil
 }
+
+// showForeignQuota is for the openstack client, which asks the compute and volume services for their
+// limits before ours; without authentication all have the same address. There are none.
+func showForeignQuota(w http.ResponseWriter, _ *http.Request) error {
+	answer(w, http.StatusOK, map[string]any{"quota_set": map[string]any{}})
+	return nil
+}

@@ -56,6 +56,8 @@ func (s *Server) resolve(path string) (string, methods) {
 		return s.resolveProjects(parts[1:])
 	case parts[0] == "projects":
 		return s.resolveProjects(parts)
+	case parts[0] == "os-quota-sets" && len(parts) <= 3:
+		return "/os-quota-sets", methods{http.MethodGet: showForeignQuota}
 	case parts[0] != "v2.0":
 		return "other", nil
 	case len(parts) == 1:
