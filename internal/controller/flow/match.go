@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"slices"
 )
 
 // Match says which packets a flow is for. The zero Match is for all. It is the list of OXM fields of OpenFlow
@@ -139,37 +138,41 @@ func place(list []Constraint, c Constraint) []Constraint {
 
 // merge inserts a constraint into a sorted list; the 128-bit registers become the four that they are made of.
 func merge(list []Constraint, c Constraint) ([]Constraint, error) {
+	if c.Field < XXReg0 || c.Field > XXReg3 {
+		return insert(list, c)
+	}
+	first, word := Reg0+4*(c.Field-XXReg0), ones(32)
+	for i := range 4 {
+		shift := 32 * (3 - i)
+		var err error
+		list, err = insert(list, Constraint{first + Field(i), c.Value.Shr(shift).And(word), c.Mask.Shr(shift).And(word)})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return list, nil
+}
+
+func insert(list []Constraint, c Constraint) ([]Constraint, error) {
 	if c.Mask.IsZero() {
 		return list, nil
-	}
-	if c.Field >= XXReg0 && c.Field <= XXReg3 {
-		return mergeParts(list, c)
 	}
 	i := len(list)
 	for i > 0 && list[i-1].Field >= c.Field {
 		i--
 	}
 	if i == len(list) || list[i].Field != c.Field {
-		return slices.Insert(list, i, c), nil
+		list = append(list, Constraint{})
+		copy(list[i+1:], list[i:])
+		list[i] = c
+		return list, nil
 	}
-	if !list[i].Mask.And(c.Mask).IsZero() {
-		return nil, fmt.Errorf("%v is constrained twice: %v/%v and %v/%v", c.Field, list[i].Value, list[i].Mask, c.Value, c.Mask)
+	have := &list[i]
+	if !have.Mask.And(c.Mask).IsZero() {
+		return nil, fmt.Errorf("%v is constrained twice: %v/%v and %v/%v", c.Field, have.Value, have.Mask, c.Value, c.Mask)
 	}
-	list[i].Value = list[i].Value.Or(c.Value)
-	list[i].Mask = list[i].Mask.Or(c.Mask)
-	return list, nil
-}
-
-func mergeParts(list []Constraint, c Constraint) ([]Constraint, error) {
-	first := Reg0 + 4*(c.Field-XXReg0)
-	for i := range 4 {
-		shift, word := 32*(3-i), ones(32)
-		var err error
-		list, err = merge(list, Constraint{first + Field(i), c.Value.Shr(shift).And(word), c.Mask.Shr(shift).And(word)})
-		if err != nil {
-			return nil, err
-		}
-	}
+	have.Value = have.Value.Or(c.Value)
+	have.Mask = have.Mask.Or(c.Mask)
 	return list, nil
 }
 
@@ -189,8 +192,8 @@ func prerequisites(list []Constraint) error {
 func encodeMatch(list []Constraint) Match {
 	var room [512]byte
 	b := room[:0]
-	for _, c := range list {
-		b = appendOXM(b, fields[c.Field].match, c)
+	for i := range list {
+		b = appendOXM(b, fields[list[i].Field].match, list[i])
 	}
 	return Match{string(b)}
 }

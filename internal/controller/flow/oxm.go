@@ -23,9 +23,14 @@ func be64[T text](b T) uint64 { return uint64(be32(b))<<32 | uint64(be32(b[4:]))
 
 // number reads all of b, at most 16 bytes.
 func number[T text](b T) (v Value) {
-	for i := range len(b) {
-		v = v.Shl(8)
-		v.Lo |= uint64(b[i])
+	if len(b) == 4 {
+		return Value{Lo: uint64(be32(b))}
+	}
+	for i := range max(0, len(b)-8) {
+		v.Hi = v.Hi<<8 | uint64(b[i])
+	}
+	for i := max(0, len(b)-8); i < len(b); i++ {
+		v.Lo = v.Lo<<8 | uint64(b[i])
 	}
 	return v
 }
@@ -107,7 +112,7 @@ var basicFields = func() (t [64]Field) {
 
 // canonical reports whether b is a match in the form that encodeMatch gives: then it needs no more than a copy.
 func canonical(b []byte) bool {
-	var room [128]byte
+	var room [64]byte
 	last := noField
 	for len(b) > 0 {
 		c, n, err := readOXM(b)

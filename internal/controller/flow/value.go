@@ -83,6 +83,18 @@ func ones(n int) Value {
 
 // appendValue writes the low n bytes of v, most significant first.
 func appendValue(b []byte, v Value, n int) []byte {
+	switch n {
+	case 1:
+		return append(b, byte(v.Lo))
+	case 2:
+		return binary.BigEndian.AppendUint16(b, uint16(v.Lo))
+	case 4:
+		return binary.BigEndian.AppendUint32(b, uint32(v.Lo))
+	case 6:
+		return binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint16(b, uint16(v.Lo>>32)), uint32(v.Lo))
+	case 8:
+		return binary.BigEndian.AppendUint64(b, v.Lo)
+	}
 	w := v.bytes16()
 	return append(b, w[16-n:]...)
 }

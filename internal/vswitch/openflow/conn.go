@@ -18,7 +18,7 @@ type Options struct {
 	ProbeInterval time.Duration
 	// WriteTimeout is how long the switch may read nothing while there is something to send. 0: 60 s.
 	WriteTimeout time.Duration
-	// MaxReply bounds the bytes of a dump that wait to be consumed. 0: 256 MiB.
+	// MaxReply bounds the bytes of the reply to one request, such as a dump. 0: 256 MiB, more than a million flows.
 	MaxReply int
 	// PacketIns is the length of the queue of packet-ins and port changes; what does not fit is dropped and counted. 0: the connection
 	// asks the switch for none.

@@ -9,6 +9,9 @@ import (
 // maxFaults bounds the errors of one exchange that are kept; the rest is counted.
 const maxFaults = 1000
 
+// replyCost is about what it costs to keep a reply beside its bytes.
+const replyCost = 64
+
 // exchange is a conversation that this side began: a range of transaction ids and what the switch said about them. Its
 // fields from faults on are guarded by the connection's mutex.
 type exchange struct {
@@ -18,7 +21,7 @@ type exchange struct {
 	faults   []fault
 	unkept   int // faults beyond maxFaults
 	replies  []reply
-	size     int // bytes in replies
+	size     int // bytes of all replies so far
 	overflow bool
 }
 
@@ -85,11 +88,10 @@ func (c *Conn) answer(xid uint32, msg []byte) {
 	if e == nil || e.overflow {
 		return
 	}
-	if e.size+len(msg) > c.opt.MaxReply {
-		e.overflow = true
+	if e.size += len(msg) + replyCost; e.size > c.opt.MaxReply {
+		e.overflow, e.replies = true, nil
 	} else {
 		e.replies = append(e.replies, reply{xid - e.first, bytes.Clone(msg)})
-		e.size += len(msg)
 	}
 	e.notify()
 }
@@ -116,7 +118,7 @@ func (c *Conn) news(ctx context.Context, e *exchange) ([]reply, error) {
 		return nil, ErrTooMuch
 	}
 	replies := e.replies
-	e.replies, e.size = nil, 0
+	e.replies = nil
 	return replies, nil
 }
 
