@@ -7,6 +7,7 @@ import (
 	"github.com/dragonflow/dragonflow/internal/controller/apps/dhcp"
 	"github.com/dragonflow/dragonflow/internal/controller/apps/l2"
 	"github.com/dragonflow/dragonflow/internal/controller/apps/misses"
+	"github.com/dragonflow/dragonflow/internal/controller/apps/neighbour"
 	"github.com/dragonflow/dragonflow/internal/controller/apps/portsecurity"
 	"github.com/dragonflow/dragonflow/internal/controller/apps/secgroup"
 )
@@ -20,6 +21,7 @@ func All() []*app.App {
 		portsecurity.New(),
 		l2.New(),
 		secgroup.New(),
+		neighbour.New(),
 		dhcp.New(),
 	}
 }

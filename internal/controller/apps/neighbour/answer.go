@@ -1,0 +1,139 @@
+package neighbour
+
+import (
+	"net/netip"
+
+	"github.com/dragonflow/dragonflow/internal/controller/app"
+	"github.com/dragonflow/dragonflow/internal/controller/flow"
+	"github.com/dragonflow/dragonflow/internal/controller/pipeline"
+	"github.com/dragonflow/dragonflow/internal/controller/view"
+	"github.com/dragonflow/dragonflow/internal/model"
+	"github.com/dragonflow/dragonflow/internal/packet"
+)
+
+// hopLimit is what every ND packet must have: it did not cross a router (RFC 4861 section 7.1.1).
+const hopLimit = 255
+
+// naFlags are "solicited" and "override" in the first word of an advertisement (RFC 4861 section 4.4).
+const naFlags = 0x60000000
+
+// address answers for one address on a network where somebody on this chassis may ask.
+func address(r *view.Reader, a claimed, out *app.Output) {
+	n, found := view.Get(r, served, a.network)
+	c, alone := owner(r, a)
+	if found != view.Present || !alone {
+		return
+	}
+	if a.address.Is4() {
+		answerARP(n, c, out)
+	} else {
+		answerND(r, n, c, out)
+	}
+}
+
+// answerARP turns the request around (RFC 826): what was the sender's becomes the target's.
+func answerARP(n servedNetwork, c claim, out *app.Output) {
+	out.Flow(pipeline.ARPResponder, pipeline.Normal,
+		flow.NewMatch(pipeline.Network.Is(uint64(n.key)), flow.ARP(), flow.ARPOp.Is(uint64(packet.ARPRequest)), flow.ARPTPA.Addr(c.address)),
+		flow.Do(
+			flow.Move(flow.EthSrc.All(), flow.EthDst.All()),
+			flow.SetField(flow.EthSrc.MAC(c.mac)),
+			flow.SetField(flow.ARPOp.Is(uint64(packet.ARPReply))),
+			flow.Move(flow.ARPSHA.All(), flow.ARPTHA.All()),
+			flow.SetField(flow.ARPSHA.MAC(c.mac)),
+			flow.Move(flow.ARPSPA.All(), flow.ARPTPA.All()),
+			flow.SetField(flow.ARPSPA.Addr(c.address)),
+			flow.OutputInPort(),
+		), "the address is this port's: the chassis answers for it")
+}
+
+// answerND turns the solicitation into an advertisement (RFC 4861 section 7.2.4). Its options can be set
+// only when the switch has taken the new type in: in the next stage.
+func answerND(r *view.Reader, n servedNetwork, c claim, out *app.Output) {
+	asks := []flow.Constraint{
+		pipeline.Network.Is(uint64(n.key)), flow.IPv6(), flow.IPTTL.Is(hopLimit), flow.IPProto.Is(flow.ProtoICMPv6),
+		flow.ICMPv6Type.Is(uint64(packet.ICMPv6NeighborSol)), flow.ICMPv6Code.Is(0), flow.NDTarget.Addr(c.address),
+	}
+	out.Flow(pipeline.NDResponder, pipeline.Normal, flow.NewMatch(asks...),
+		flow.Do(
+			flow.Move(flow.EthSrc.All(), flow.EthDst.All()),
+			flow.SetField(flow.EthSrc.MAC(c.mac)),
+			flow.Move(flow.IPv6Src.All(), flow.IPv6Dst.All()),
+			flow.SetField(flow.IPv6Src.Addr(c.address)),
+			flow.SetField(flow.ICMPv6Type.Is(uint64(packet.ICMPv6NeighborAdv))),
+		).Goto(pipeline.NDReply.Table()), "the address is this port's: the chassis answers for it")
+	// A solicitation to a group that does not tell the sender's MAC address is duplicate address
+	// detection. Its answer goes to all nodes and must have an option for which the packet has no room
+	// (section 4.4), so it is built by the controller; the chassis' own guests do not come here when
+	// they ask for their own addresses.
+	group := [6]byte{1}
+	meter := r.Number(pipeline.MeterNumbers, meterName(n.id))
+	out.Flow(pipeline.NDResponder, pipeline.Normal+1,
+		flow.NewMatch(append(asks, flow.NDSLL.Is(0), flow.EthDst.MACMasked(group, group))...),
+		flow.Do(flow.Controller(flow.Punt{Userdata: app.Userdata(appID, ownerData(c)...), Meter: meter})),
+		"somebody looks whether the address of this port is free")
+}
+
+// reply completes the advertisements of all ports: the sender's MAC address is in the Ethernet header.
+func reply(_ *view.Reader, _ view.Chassis, out *app.Output) {
+	const targetLinkAddr = uint64(packet.NDOptionTargetLinkAddr)
+	out.Flow(pipeline.NDReply, pipeline.Normal,
+		flow.NewMatch(flow.IPv6(), flow.IPProto.Is(flow.ProtoICMPv6), flow.ICMPv6Type.Is(uint64(packet.ICMPv6NeighborAdv))),
+		flow.Do(
+			flow.SetField(flow.NDReserved.Is(naFlags)),
+			flow.SetField(flow.NDOptionsType.Is(targetLinkAddr)),
+			flow.Move(flow.EthSrc.All(), flow.NDTLL.All()),
+			flow.OutputInPort(),
+		), "the advertisement goes back to the asker")
+}
+
+// own lets a port ask for its own addresses: probes and duplicate address detection must reach the others
+// and find nobody here; announcements are for everybody.
+func own(_ *view.Reader, p view.LocalPort, out *app.Output) {
+	from := pipeline.SourcePort.Is(uint64(p.Key))
+	done := map[netip.Addr]bool{}
+	for _, f := range p.Port.FixedIPs {
+		if done[f.IPAddress] {
+			continue
+		}
+		done[f.IPAddress] = true
+		stage, match := asksFor(f.IPAddress)
+		out.Flow(stage, pipeline.High, flow.NewMatch(append(match, from)...), flow.Goto(pipeline.L2Lookup.Table()),
+			"the port asks for its own address")
+	}
+}
+
+// asksFor is a question for an address, and the stage that it comes to.
+func asksFor(a netip.Addr) (pipeline.Stage, []flow.Constraint) {
+	if a.Is4() {
+		return pipeline.ARPResponder, []flow.Constraint{flow.ARP(), flow.ARPTPA.Addr(a)}
+	}
+	return pipeline.NDResponder, []flow.Constraint{
+		flow.IPv6(), flow.IPProto.Is(flow.ProtoICMPv6), flow.ICMPv6Type.Is(uint64(packet.ICMPv6NeighborSol)), flow.NDTarget.Addr(a),
+	}
+}
+
+// Packets that a network's guests may send to the controller in a second: conflicts of addresses are rare.
+const (
+	punted      = 10
+	puntedBurst = 20
+)
+
+func meterName(network string) string { return "neighbour/" + network }
+
+func meter(r *view.Reader, n servedNetwork, out *app.Output) {
+	out.Meter(flow.NewMeter(r.Number(pipeline.MeterNumbers, meterName(n.id)), flow.PacketsPerSecond, punted, puntedBurst))
+}
+
+// ownerData is what the handler needs to answer for a claim.
+func ownerData(c claim) []byte {
+	b := c.address.As16()
+	return append(c.mac[:], b[:]...)
+}
+
+func parseOwner(b []byte) (mac model.MAC, address netip.Addr, ok bool) {
+	if len(b) != 6+16 {
+		return model.MAC{}, netip.Addr{}, false
+	}
+	return model.MAC(b[:6]), netip.AddrFrom16([16]byte(b[6:])), true
+}
