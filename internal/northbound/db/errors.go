@@ -15,6 +15,8 @@ var (
 	ErrInvalidOp     = errors.New("invalid operation")
 	// ErrLeaseGone answers a Put with a lease that has ended.
 	ErrLeaseGone = errors.New("lease has ended")
+	// ErrFull says that the database or its disk has no more room; it may still be read.
+	ErrFull = errors.New("database full")
 	// ErrClosed answers every call after Close.
 	ErrClosed = errors.New("connection closed")
 )

@@ -37,6 +37,19 @@ func ParsePath(path string) (Key, error) {
 	return k, k.Check()
 }
 
+// ParsePath returns the key of the scope from the part of its storage key that follows the colon.
+func (s Scope) ParsePath(rest string) (Key, error) {
+	kind, id, ok := strings.Cut(rest, "/")
+	k := Key{Scope: s, Kind: kind, ID: id}
+	if strings.Contains(rest, "%") {
+		k.Kind, k.ID = unescape(kind), unescape(id)
+	}
+	if !ok || kind == "" || id == "" || k.size() > MaxKey {
+		return Key{}, fmt.Errorf("%w: %.64q is not a storage key", ErrInvalidKey, rest)
+	}
+	return k, nil
+}
+
 // ParseScopePath is the inverse of [Scope.Path].
 func ParseScopePath(path string) (Scope, error) {
 	s := Scope(unescapeScope(path))

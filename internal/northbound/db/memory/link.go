@@ -196,7 +196,9 @@ func (l *Link) scopes(ctx context.Context) ([]db.Scope, error) {
 }
 
 func (l *Link) close() error {
+	l.store.mu.Lock()
 	l.stop()
+	l.store.mu.Unlock()
 	l.work.Wait()
 	return nil
 }
