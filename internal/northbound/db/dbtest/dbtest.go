@@ -41,6 +41,8 @@ type Database struct {
 	Restart func(t testing.TB)
 	// Slow is how long the driver may take to notice a stalled connection.
 	Slow time.Duration
+	// Quick leaves out what takes many seconds, for a second way to a database that was tested already.
+	Quick bool
 }
 
 // Run runs the whole suite.

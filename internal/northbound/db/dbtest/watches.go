@@ -181,7 +181,7 @@ func testMany(t *testing.T, d *Database) {
 
 // testSlowConsumer does not read for longer than any queue is; then everything must come right.
 func testSlowConsumer(t *testing.T, d *Database) {
-	if testing.Short() {
+	if testing.Short() || d.Quick {
 		return
 	}
 	c := connect(t, d)

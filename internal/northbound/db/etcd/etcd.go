@@ -49,6 +49,9 @@ type Config struct {
 	TLS *tls.Config
 	// Prefix begins every key.
 	Prefix string
+	// Name and Durability are what the connection calls itself; "etcd" and db.Quorum if not set.
+	Name       string
+	Durability db.Durability
 }
 
 // Open returns a connection to a cluster. It does not wait for the cluster to be reachable.
@@ -61,7 +64,10 @@ func Open(cfg Config) (*db.Connection, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open etcd %s: %w", strings.Join(cfg.Endpoints, ","), err)
 	}
-	return Wrap(client, "etcd", db.Quorum, cfg.Prefix), nil
+	if cfg.Name == "" {
+		cfg.Name, cfg.Durability = "etcd", db.Quorum
+	}
+	return Wrap(client, cfg.Name, cfg.Durability, cfg.Prefix), nil
 }
 
 // Wrap makes a connection of a client, which it owns from then on. It is for servers of etcd that are not
