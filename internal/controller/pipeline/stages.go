@@ -73,7 +73,7 @@ var (
 	nd        = []flow.Field{flow.NDTarget, flow.NDSLL, flow.NDTLL, flow.NDReserved, flow.NDOptionsType}
 	conntrack = []flow.Field{flow.CTState, flow.CTMark, flow.CTZone}
 	// conntrackTuple is the connection's own tuple, which later fragments have, too.
-	conntrackTuple = []flow.Field{flow.CTState, flow.CTNwProto, flow.CTTpDst}
+	conntrackTuple = []flow.Field{flow.CTState, flow.CTNwProto, flow.CTTpSrc, flow.CTTpDst}
 	groupBits      = []flow.Field{flow.Reg8, flow.Reg9, flow.Reg10, flow.Reg11, flow.Reg12, flow.Reg13, flow.Reg14, flow.Reg15}
 	// Open vSwitch keeps at most three prefix trees a table.
 	sources      = []string{"ip_src", "ipv6_src"}

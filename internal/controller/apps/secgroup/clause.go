@@ -77,7 +77,7 @@ func clauseOf(r *model.SecurityGroupRule) (clause, error) {
 		return c, fmt.Errorf("port_range_min %d is greater than port_range_max %d", *lo, *hi)
 	}
 	c.first, c.last = uint16(*lo), uint16(*hi)
-	if _, ok := portFields(c.proto); !ok && !c.allPorts() {
+	if _, ok := portField(c.proto); !ok && !c.allPorts() {
 		return c, fmt.Errorf("port_range_min: Open vSwitch cannot match ports of IP protocol %d; the rule allows nothing", c.proto)
 	}
 	return c, nil
@@ -150,25 +150,46 @@ func merge(list []clause) []clause {
 	return out
 }
 
-// matches returns one list of constraints for each mask that the clause's ports need.
-func (c clause) matches() [][]flow.Constraint {
-	var base []flow.Constraint
+// matches returns the constraints of each flow that the clause needs.
+//
+// The switch hides ports and ICMP types of all fragments. But the connection tracker puts them together
+// to look at them, so that the tuple of the connection tells for the first one; a later one has neither.
+// It may go as far as the commit, where the tracker lets nothing go that is not whole: the first decides.
+// In stateless groups nobody puts fragments together, and a clause about ports is not about fragments.
+func (c clause) matches(stateful bool) [][]flow.Constraint {
+	base := []flow.Constraint{flow.IPv4()}
 	if c.v6 {
-		base = append(base, flow.IPv6())
-	} else {
-		base = append(base, flow.IPv4())
+		base[0] = flow.IPv6()
 	}
 	if c.proto == model.AnyProtocol {
 		return [][]flow.Constraint{base}
 	}
-	base = append(base, flow.IPProto.Is(uint64(c.proto)))
-	switch {
-	case c.allPorts():
+	proto := flow.IPProto.Is(uint64(c.proto))
+	tuple := []flow.Constraint{base[0], flow.CTStateIs(flow.CTTrk, flow.CTInv), flow.CTNwProto.Is(uint64(c.proto))}
+	later := slices.Concat(tuple, []flow.Constraint{flow.IPFrag.Is(flow.FragAny | flow.FragLater)})
+	base = append(base, proto)
+	if c.allPorts() {
+		// An IPv6 fragment other than the first does not tell its protocol either.
+		if stateful && c.v6 {
+			return [][]flow.Constraint{base, later}
+		}
 		return [][]flow.Constraint{base}
-	case c.isICMP():
-		return [][]flow.Constraint{append(base, c.icmp()...)}
 	}
-	dst, _ := portFields(c.proto)
+	typ, dst := fieldsOf(c)
+	out := c.limited(append(base, flow.IPFrag.Is(0)), typ, dst)
+	if !stateful {
+		return out
+	}
+	first := append(tuple, proto, flow.IPFrag.Is(flow.FragAny))
+	out = append(out, c.limited(first, flow.CTTpSrc, flow.CTTpDst)...)
+	return append(out, later)
+}
+
+// limited adds what the clause says about ports, or about type and code, of which fields are given.
+func (c clause) limited(base []flow.Constraint, typ, dst flow.Field) [][]flow.Constraint {
+	if c.isICMP() {
+		return [][]flow.Constraint{append(base, c.icmp(typ, dst)...)}
+	}
 	var out [][]flow.Constraint
 	for first := uint32(c.first); first <= uint32(c.last); {
 		size := block(first, uint32(c.last))
@@ -178,16 +199,25 @@ func (c clause) matches() [][]flow.Constraint {
 	return out
 }
 
-func (c clause) icmp() []flow.Constraint {
-	typ, code := flow.ICMPType, flow.ICMPCode
-	if c.v6 {
-		typ, code = flow.ICMPv6Type, flow.ICMPv6Code
-	}
+// icmp demands the type and, if the clause is about one, the code.
+func (c clause) icmp(typ, code flow.Field) []flow.Constraint {
 	list := []flow.Constraint{typ.Is(uint64(c.first >> 8))}
 	if c.first == c.last {
 		list = append(list, code.Is(uint64(c.first&255)))
 	}
 	return list
+}
+
+// fieldsOf returns the fields that a clause about ports or ICMP types is about.
+func fieldsOf(c clause) (typ, dst flow.Field) {
+	switch {
+	case c.isICMP() && c.v6:
+		return flow.ICMPv6Type, flow.ICMPv6Code
+	case c.isICMP():
+		return flow.ICMPType, flow.ICMPCode
+	}
+	dst, _ = portField(c.proto)
+	return 0, dst
 }
 
 // block is the size of the largest aligned block of ports that begins at first and ends before last.
@@ -199,8 +229,8 @@ func block(first, last uint32) uint32 {
 	return size
 }
 
-// portFields returns the field of a protocol's destination port.
-func portFields(proto int) (dst flow.Field, ok bool) {
+// portField returns the field of a protocol's destination port.
+func portField(proto int) (dst flow.Field, ok bool) {
 	switch proto {
 	case flow.ProtoTCP:
 		return flow.TCPDst, true

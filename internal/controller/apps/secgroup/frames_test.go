@@ -41,6 +41,11 @@ func (p path) udp(sport, dport uint16) []byte {
 	return p.ip(packet.ProtocolUDP, packet.UDP{SrcPort: sport, DstPort: dport, Payload: []byte("hello")}.Append(nil, p.src, p.dst))
 }
 
+// large is a datagram that does not fit into a frame.
+func (p path) large(sport, dport uint16) []byte {
+	return p.ip(packet.ProtocolUDP, packet.UDP{SrcPort: sport, DstPort: dport, Payload: make([]byte, 1800)}.Append(nil, p.src, p.dst))
+}
+
 // tcp is a segment with one byte of data, if it is not the first.
 func (p path) tcp(sport, dport uint16, flags uint8, seq, acked uint32) []byte {
 	b := binary.BigEndian.AppendUint16(nil, sport)

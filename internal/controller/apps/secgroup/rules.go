@@ -19,7 +19,7 @@ func rules(r *view.Reader, p profile, out *app.Output) {
 		for _, text := range problems {
 			out.Problem(text)
 		}
-		u := newUniverse(r, d, set.remotes(d), out)
+		u := newUniverse(r, d, &set, out)
 		var own, remote []clause
 		for _, c := range list {
 			if c.group == "" {
@@ -30,7 +30,7 @@ func rules(r *view.Reader, p profile, out *app.Output) {
 		}
 		established(d, mine, pipeline.StampOf(hash(own)), out)
 		for _, c := range own {
-			for _, m := range c.matches() {
+			for _, m := range c.matches(set.stateful) {
 				out.Flow(d.rules, pipeline.Normal, flow.NewMatch(append(m, d.with(mine, c)...)...), flow.Goto(d.commit.Table()),
 					"a rule of the port's groups allows it")
 			}
@@ -58,12 +58,14 @@ func established(d direction, mine flow.Constraint, stamp uint32, out *app.Outpu
 
 // universe is the set of remote groups that the rules of a direction name.
 type universe struct {
-	bits map[string]int
+	stateful bool
+	bits     map[string]int
 }
 
 // newUniverse gives each group a bit, and says so in rows that members find.
-func newUniverse(r *view.Reader, d direction, groups []string, out *app.Output) universe {
-	u := universe{bits: map[string]int{}}
+func newUniverse(r *view.Reader, d direction, set *ruleSet, out *app.Output) universe {
+	u := universe{stateful: set.stateful, bits: map[string]int{}}
+	groups := set.remotes(d)
 	number := universeOf(r, groups)
 	count := min(len(groups), pipeline.GroupBits)
 	for bit, g := range groups[:count] {
@@ -87,7 +89,7 @@ func (u universe) allow(r *view.Reader, d direction, mine flow.Constraint, c cla
 	const reason = "a rule of the port's groups allows it from or to members of a group"
 	mark := flow.Do(flow.Load(pipeline.NextMark, pipeline.StampRemote)).Goto(d.commit.Table())
 	bit, ok := u.bits[c.group]
-	for _, m := range c.matches() {
+	for _, m := range c.matches(u.stateful) {
 		if ok {
 			out.Flow(d.remoteRules, pipeline.Normal, flow.NewMatch(append(m, mine, pipeline.GroupBit(bit).Is(1))...), mark, reason)
 			continue

@@ -1,0 +1,111 @@
+package secgroup_test
+
+import (
+	"bytes"
+	"testing"
+
+	"github.com/dragonflow/dragonflow/internal/model"
+)
+
+// What is promised for a connection whose beginner is silent: what the other side sends goes on until
+// the beginner sends again, or until the entry times out.
+func TestRepliesAloneGoOnUntilTheBeginnerSends(t *testing.T) {
+	inFamilies(t, func(t *testing.T, n int, e model.EtherType) {
+		dns := rule("stream", "web", model.Ingress, e, proto(17), ports(5000, 5000))
+		c := newCloud(t, []string{"web"}, group("web"), dns)
+		p := pathOf(c.client, c.server, n)
+		c.passes(p, "request", p.udp(40000, 5000))
+		c.passes(p.back(), "stream", p.back().udp(5000, 40000), p.back().udp(5000, 40000))
+		c.remove(dns)
+		c.passes(p.back(), "stream after the rule went", p.back().udp(5000, 40000))
+		c.stops(p, "request after the rule went", p.udp(40000, 5000))
+		c.stops(p.back(), "stream after the next request", p.back().udp(5000, 40000))
+	})
+}
+
+// A request that was never answered is no established connection to conntrack; it is cut all the same.
+func TestAnUnansweredRequestIsCut(t *testing.T) {
+	inFamilies(t, func(t *testing.T, n int, e model.EtherType) {
+		dns := rule("dns", "web", model.Ingress, e, proto(17), ports(53, 53))
+		c := newCloud(t, []string{"web"}, group("web"), dns)
+		p := pathOf(c.client, c.server, n)
+		c.passes(p, "request", p.udp(40000, 53))
+		c.remove(dns)
+		c.stops(p, "request after the rule went", p.udp(40000, 53))
+		c.stops(p.back(), "late answer", p.back().udp(53, 40000))
+	})
+}
+
+func TestICMPErrorsBelongToTheirConnection(t *testing.T) {
+	inFamilies(t, func(t *testing.T, n int, e model.EtherType) {
+		dns := rule("dns", "web", model.Ingress, e, proto(17), ports(53, 53))
+		c := newCloud(t, []string{"web"}, group("web"), dns)
+		p := pathOf(c.client, c.server, n)
+		request, answer := p.udp(40000, 53), p.back().udp(53, 40000)
+		c.stops(p.back(), "an error about nothing", p.back().unreachable(request))
+		c.passes(p, "request", request)
+		c.passes(p.back(), "error about the request", p.back().unreachable(request))
+		c.passes(p.back(), "answer", answer)
+		c.passes(p, "error about the answer", p.unreachable(answer))
+		c.remove(dns)
+		c.stops(p, "request", request)
+		c.stops(p.back(), "error about the cut request", p.back().unreachable(request))
+		c.stops(p, "error about the cut answer", p.unreachable(answer))
+	})
+}
+
+// The connection tracker puts fragments together to look at them, and lets go the fragments.
+func TestFragmentsFollowTheirFirst(t *testing.T) {
+	inFamilies(t, func(t *testing.T, n int, e model.EtherType) {
+		c := newCloud(t, []string{"web"}, group("web"), rule("dns", "web", model.Ingress, e, proto(17), ports(53, 53)),
+			rule("tftp", "web", model.Ingress, e, proto(17), ports(69, 69), remote("friends")))
+		c.set(memberOf("friends", c.client))
+		p := pathOf(c.client, c.server, n)
+		for _, port := range []uint16{53, 69} {
+			c.arrive(p, "a datagram in two fragments", 2, p.fragments(p.large(40000, port), 1400))
+			c.arrive(p, "another of the same connection", 2, p.fragments(p.large(40000, port), 1400))
+		}
+		c.arrive(p, "a datagram to a closed port", 0, p.fragments(p.large(40000, 54), 1400))
+	})
+}
+
+// arrive checks how many of the frames reach the other end, which may hold some back for later ones.
+func (c *cloud) arrive(p path, what string, want int, frames [][]byte) {
+	c.t.Helper()
+	got := 0
+	for _, f := range frames {
+		got += len(c.sw.Send(p.from, f)[p.to.ID])
+	}
+	if got != want {
+		megaflows := c.sw.Appctl("dpctl/dump-flows", "-m")
+		c.t.Errorf("%s: %d frames arrived, want %d; drops %v\n%s", what, got, want, c.sw.Dropped(), megaflows)
+	}
+}
+
+func TestPingsOfAnySizePass(t *testing.T) {
+	inFamilies(t, func(t *testing.T, n int, e model.EtherType) {
+		icmp, echo := []int{1, 58}[n], []int{8, 128}[n]
+		c := newCloud(t, []string{"web"}, group("web"), rule("ping", "web", model.Ingress, e, proto(icmp), icmpType(echo)))
+		p := pathOf(c.client, c.server, n)
+		large := bytes.Repeat([]byte{7}, 1800)
+		c.passes(p, "echo", p.echo(false, nil))
+		c.passes(p.back(), "reply", p.back().echo(true, nil))
+		c.arrive(p, "large echo", 2, p.fragments(p.echo(false, large), 1400))
+		c.arrive(p.back(), "large reply", 2, p.back().fragments(p.back().echo(true, large), 1400))
+		c.stops(p, "a reply to no echo", p.echo(true, nil))
+	})
+}
+
+func TestStatelessGroupsLookAtPacketsAlone(t *testing.T) {
+	inFamilies(t, func(t *testing.T, n int, e model.EtherType) {
+		web := rule("web", "s", model.Ingress, e, proto(6), ports(80, 80))
+		c := newCloud(t, []string{"s"}, statelessGroup("s"), web)
+		p := pathOf(c.client, c.server, n)
+		c.passes(p, "request", p.tcp(40000, 80, syn, 1, 0), p.tcp(40000, 80, ack, 2, 2))
+		c.stops(p.back(), "answer without a rule", p.back().tcp(80, 40000, syn|ack, 1, 2))
+		c.set(rule("out", "s", model.Egress, e, remote("friends")), memberOf("friends", c.client))
+		c.passes(p.back(), "answer by a rule", p.back().tcp(80, 40000, syn|ack, 1, 2))
+		c.remove(web)
+		c.stops(p, "request without rule", p.tcp(40000, 80, ack, 2, 2))
+	})
+}
