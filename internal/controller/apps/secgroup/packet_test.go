@@ -70,6 +70,7 @@ func (c *cloud) check(p path, what string, want bool, frames [][]byte) {
 
 // inFamilies runs a test with a cloud of its own for each family.
 func inFamilies(t *testing.T, test func(t *testing.T, n int, e model.EtherType)) {
+	t.Parallel()
 	for n, e := range []model.EtherType{model.IPv4, model.IPv6} {
 		t.Run(string(e), func(t *testing.T) {
 			t.Parallel()
