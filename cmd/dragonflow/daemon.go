@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"sync"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -29,7 +30,7 @@ type daemon struct {
 
 func newDaemon(h *host, settings *config.Config) *daemon {
 	d := &daemon{settings: settings, log: settings.Process.Logger(h.err)}
-	d.health, d.starting = telemetry.NewHealth(nil)
+	d.health, d.starting = telemetry.NewHealth(time.Now)
 	d.metrics = telemetry.NewRegistry(version, d.health)
 	return d
 }
@@ -55,7 +56,7 @@ func (d *daemon) run(ctx context.Context, metricsListen string) (err error) {
 			err = errors.Join(err, closeIt())
 		}
 	}()
-	if address := d.settings.Process.MetricsAddress(metricsListen); address != "off" {
+	if address := d.settings.Process.MetricsAddress(metricsListen); address != "" {
 		listener, err := net.Listen("tcp", address)
 		if err != nil {
 			return fmt.Errorf("listen for metrics; --metrics-listen names another address: %w", err)
