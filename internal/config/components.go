@@ -62,7 +62,11 @@ func (d *Database) problems() map[string]string {
 
 // API is the server's north door.
 type API struct {
-	Listen string `key:"api-listen" help:"address of the Neutron API"`
+	Listen    string `key:"api-listen" help:"address of the Neutron API: host:port or unix:/path; beyond this host it needs a certificate, and client certificates or a token"`
+	Cert      string `key:"api-cert" default:"none" help:"PEM file with the API's certificate; makes it speak TLS"`
+	Key       string `key:"api-key" default:"none" help:"PEM file with the key of the API's certificate"`
+	ClientCA  string `key:"api-client-ca" default:"none" help:"PEM file with the authorities that vouch for callers of the API, who then need a certificate"`
+	TokenFile string `key:"api-token-file" default:"none" help:"file with the token that callers of the API send as X-Auth-Token"`
 }
 
 func defaultAPI() API { return API{Listen: "127.0.0.1:9696"} }
@@ -70,10 +74,14 @@ func defaultAPI() API { return API{Listen: "127.0.0.1:9696"} }
 func (*API) title() string { return "Server: the API" }
 
 func (a *API) problems() map[string]string {
+	found := map[string]string{}
 	if !isAddress(a.Listen) && !strings.HasPrefix(a.Listen, "unix:/") {
-		return map[string]string{"api-listen": "must be host:port or unix:/path"}
+		found["api-listen"] = "must be host:port or unix:/path"
 	}
-	return nil
+	if (a.Cert == "") != (a.Key == "") {
+		found["api-cert"] = "and api-key must be given together"
+	}
+	return found
 }
 
 // Chassis is the host that a controller serves.
