@@ -1,0 +1,130 @@
+package operate
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/dragonflow/dragonflow/internal/controller/engine"
+	"github.com/dragonflow/dragonflow/internal/controller/flow"
+	"github.com/dragonflow/dragonflow/internal/controller/pipeline"
+	"github.com/dragonflow/dragonflow/internal/controller/view"
+	"github.com/dragonflow/dragonflow/internal/model"
+)
+
+// Counted is a flow of the switch with what it counted.
+type Counted struct {
+	Flow           flow.Flow
+	Packets, Bytes uint64
+}
+
+// Drop is a reason for which packets of an object were dropped.
+type Drop struct {
+	Stage  string `json:"stage"`
+	Reason string `json:"reason"`
+	// Object is whose packets they were: a kind and a Neutron name, such as "port web1"; or
+	// "everybody" where one flow counts for the whole chassis.
+	Object  string `json:"object"`
+	ID      string `json:"id,omitempty"`
+	Packets uint64 `json:"packets"`
+	Bytes   uint64 `json:"bytes"`
+}
+
+// DropList is the answer to what was dropped.
+type DropList []Drop
+
+// Drops lists what the flows of the switch dropped since they were added, most packets first. With all,
+// flows that nothing met are listed, too.
+func Drops(w World, counted []Counted, all bool) DropList {
+	found := map[Drop]*Drop{}
+	list := DropList{}
+	for _, c := range counted {
+		if forwards(c.Flow.Instructions) || c.Packets == 0 && !all || !isOurs(c.Flow) {
+			continue
+		}
+		d := Drop{Stage: pipeline.StageName(c.Flow.Table), Reason: "the flow is stale: nothing wants it"}
+		if x, ok := w.Engine.Explain(c.Flow.Key()); ok {
+			d.Reason = x.Reason
+			d.Object, d.ID = w.object(x.Owners[0])
+		}
+		if found[d] == nil {
+			found[d] = &Drop{Stage: d.Stage, Reason: d.Reason, Object: d.Object, ID: d.ID}
+		}
+		found[d].Packets += c.Packets
+		found[d].Bytes += c.Bytes
+	}
+	for _, d := range found {
+		list = append(list, *d)
+	}
+	slices.SortFunc(list, func(a, b Drop) int {
+		return cmp.Or(cmp.Compare(b.Packets, a.Packets), cmp.Compare(a.Stage, b.Stage), cmp.Compare(a.Reason, b.Reason),
+			cmp.Compare(a.Object, b.Object), cmp.Compare(a.ID, b.ID))
+	})
+	return list
+}
+
+// Write writes a table for people.
+func (l DropList) Write(w io.Writer) error {
+	t := newTable(w, "PACKETS", "BYTES", "OBJECT", "STAGE", "REASON")
+	for _, d := range l {
+		t.row(fmt.Sprint(d.Packets), fmt.Sprint(d.Bytes), d.Object, d.Stage, d.Reason)
+	}
+	return t.end("nothing was dropped")
+}
+
+func isOurs(f flow.Flow) bool {
+	app, ours := pipeline.CookieApp(f.Cookie)
+	return ours && app != pipeline.MarkerApp
+}
+
+// forwards reports whether a packet, or a copy of it, goes anywhere from a flow.
+func forwards(do flow.Instructions) bool {
+	if _, on := do.Next(); on {
+		return true
+	}
+	return slices.ContainsFunc(slices.Collect(do.Actions()), forwardsBy)
+}
+
+func forwardsBy(a flow.Action) bool {
+	switch d := a.Decode().(type) {
+	case flow.OutputAction, flow.Punt, flow.ResubmitAction, flow.GroupAction, flow.RawAction:
+		return true
+	case flow.CloneAction:
+		return slices.ContainsFunc(d.Actions, forwardsBy)
+	case flow.ConnTrack:
+		return d.HasTable
+	}
+	return false
+}
+
+// object names what an owner is evaluated for, in Neutron's words.
+func (w World) object(o engine.Owner) (name, id string) {
+	id = o.Key[strings.LastIndex(o.Key, "/")+1:]
+	switch o.Kind {
+	case view.Self.Name():
+		return "everybody", ""
+	case view.LocalPorts.Name(), view.Bindings.Name():
+		return "port " + w.portNameOf(id), id
+	case view.Ports.Name():
+		return "port " + w.portNameOf(id), id
+	case view.Networks.Name():
+		return "network " + named(w.network(&model.Port{NetworkID: id}).Name, id), id
+	case view.SecurityGroups.Name():
+		return "security group " + w.groupName(id), id
+	case view.Interfaces.Name():
+		return "interface " + o.Key, ""
+	}
+	return o.Kind + " " + o.Key, ""
+}
+
+func (w World) portNameOf(id string) string {
+	if row, ok := w.View.Row(view.LocalPorts, id); ok {
+		return portName(row.(view.LocalPort).Port)
+	}
+	if p, err := w.port(id); err == nil {
+		return portName(p)
+	}
+	return id
+}

@@ -1,0 +1,128 @@
+package operate
+
+import (
+	"maps"
+	"net/netip"
+
+	"github.com/dragonflow/dragonflow/internal/controller/flow"
+	"github.com/dragonflow/dragonflow/internal/packet"
+)
+
+// Packet is a packet as flows see it: the values of its fields, of the registers and of the metadata. A
+// field that is not there is zero, as in Open vSwitch.
+type Packet struct{ fields map[flow.Field]flow.Value }
+
+// NewPacket returns a packet that has the values of constraints, which must be exact.
+func NewPacket(fields ...flow.Constraint) Packet {
+	p := Packet{map[flow.Field]flow.Value{}}
+	for _, c := range fields {
+		p.set(c.Field, c.Value, c.Mask)
+	}
+	return p
+}
+
+// Get returns the value of a field.
+func (p Packet) Get(f flow.Field) flow.Value { return p.fields[f] }
+
+// With returns a packet that differs in the given fields.
+func (p Packet) With(fields ...flow.Constraint) Packet {
+	q := p.clone()
+	for _, c := range fields {
+		q.set(c.Field, c.Value, c.Mask)
+	}
+	return q
+}
+
+func (p Packet) clone() Packet { return Packet{maps.Clone(p.fields)} }
+
+// set writes the masked bits of a field. The 128-bit registers are those of 32 bits they are made of.
+func (p Packet) set(f flow.Field, value, mask flow.Value) {
+	if f >= flow.XXReg0 && f <= flow.XXReg3 {
+		first := flow.Reg0 + 4*(f-flow.XXReg0)
+		for i := range 4 {
+			word, shift := flow.Uint(1<<32-1), 32*(3-i)
+			p.set(first+flow.Field(i), value.Shr(shift).And(word), mask.Shr(shift).And(word))
+		}
+		return
+	}
+	if v := p.fields[f].AndNot(mask).Or(value.And(mask)); v.IsZero() {
+		delete(p.fields, f)
+	} else {
+		p.fields[f] = v
+	}
+}
+
+// read returns some bits of a field as a number.
+func (p Packet) read(s flow.SubField) flow.Value {
+	v := p.fields[s.Field]
+	if s.Field >= flow.XXReg0 && s.Field <= flow.XXReg3 {
+		first := flow.Reg0 + 4*(s.Field-flow.XXReg0)
+		for i := range 4 {
+			v = v.Or(p.fields[first+flow.Field(i)].Shl(32 * (3 - i)))
+		}
+	}
+	return v.And(s.Mask()).Shr(int(s.Ofs))
+}
+
+// write sets some bits of a field to a number.
+func (p Packet) write(s flow.SubField, v flow.Value) {
+	p.set(s.Field, v.Shl(int(s.Ofs)).And(s.Mask()), s.Mask())
+}
+
+// satisfies reports whether the packet has what a constraint demands.
+func (p Packet) satisfies(c flow.Constraint) bool { return p.fields[c.Field].And(c.Mask) == c.Value }
+
+// Probe is a packet to ask about, in the terms of people. The zero values of what its protocol does not
+// have are ignored.
+type Probe struct {
+	SrcMAC, DstMAC packet.MAC
+	Src, Dst       netip.Addr
+	// Proto is the IP protocol.
+	Proto int
+	// SrcPort and DstPort are those of TCP, UDP and SCTP; for ICMP DstPort is the type and Code the code.
+	SrcPort, DstPort, Code int
+}
+
+// Reply is what the other end would answer.
+func (b Probe) Reply() Probe {
+	b.SrcMAC, b.DstMAC, b.Src, b.Dst = b.DstMAC, b.SrcMAC, b.Dst, b.Src
+	if !b.isICMP() {
+		b.SrcPort, b.DstPort = b.DstPort, b.SrcPort
+		return b
+	}
+	b.DstPort = map[int]int{8: 0, 128: 129}[b.DstPort]
+	return b
+}
+
+func (b Probe) isICMP() bool { return b.Proto == flow.ProtoICMP || b.Proto == flow.ProtoICMPv6 }
+
+// Packet is the probe as it comes in at an OpenFlow port.
+func (b Probe) Packet(inPort uint32) Packet {
+	p := NewPacket(flow.InPort.Is(uint64(inPort)), flow.EthSrc.MAC(b.SrcMAC), flow.EthDst.MAC(b.DstMAC), flow.IPOf(b.Src),
+		flow.IPProto.Is(uint64(b.Proto)), flow.IPTTL.Is(64))
+	src, dst := flow.IPv4Src, flow.IPv4Dst
+	if b.Src.Is6() {
+		src, dst = flow.IPv6Src, flow.IPv6Dst
+	}
+	return p.With(src.Addr(b.Src), dst.Addr(b.Dst)).With(b.upper()...)
+}
+
+func (b Probe) upper() []flow.Constraint {
+	pair := func(src, dst flow.Field, s, d int) []flow.Constraint {
+		return []flow.Constraint{src.Is(uint64(s)), dst.Is(uint64(d))}
+	}
+	switch b.Proto {
+	case flow.ProtoTCP:
+		const syn = 2
+		return append(pair(flow.TCPSrc, flow.TCPDst, b.SrcPort, b.DstPort), flow.TCPFlags.Is(syn))
+	case flow.ProtoUDP:
+		return pair(flow.UDPSrc, flow.UDPDst, b.SrcPort, b.DstPort)
+	case flow.ProtoSCTP:
+		return pair(flow.SCTPSrc, flow.SCTPDst, b.SrcPort, b.DstPort)
+	case flow.ProtoICMP:
+		return pair(flow.ICMPType, flow.ICMPCode, b.DstPort, b.Code)
+	case flow.ProtoICMPv6:
+		return pair(flow.ICMPv6Type, flow.ICMPv6Code, b.DstPort, b.Code)
+	}
+	return nil
+}

@@ -1,0 +1,152 @@
+package operate_test
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/dragonflow/dragonflow/internal/controller/flow"
+	"github.com/dragonflow/dragonflow/internal/model"
+	"github.com/dragonflow/dragonflow/internal/operate"
+	"github.com/dragonflow/dragonflow/internal/packet"
+	"github.com/dragonflow/dragonflow/internal/testkit/apptest"
+)
+
+// onSwitch gives the cloud a real switch.
+func (c *cloud) onSwitch(rows ...any) *apptest.Switch {
+	for i, p := range c.ports() {
+		c.Remove(apptest.Plug(p, uint32(i)+1))
+	}
+	c.Set(rows...)
+	s := c.Switch(c.ports()...)
+	c.MustStep()
+	s.Install()
+	return s
+}
+
+func counted(s *apptest.Switch) []operate.Counted {
+	var out []operate.Counted
+	for _, c := range s.Counters() {
+		out = append(out, operate.Counted{Flow: c.Flow, Packets: c.Packets, Bytes: 60 * c.Packets})
+	}
+	return out
+}
+
+// TestWhyIsTrue sends the packets that it asks about, and sees whether they arrive.
+func TestWhyIsTrue(t *testing.T) {
+	t.Parallel()
+	c := newCloud(t)
+	s := c.onSwitch(
+		rule("web-dns", "g-web", model.Egress, flow.ProtoUDP, 53, 53, "10.0.0.2/32", ""),
+		rule("web-any", "g-web", model.Egress, flow.ProtoUDP, 100, 200, "", "g-web"),
+		rule("web-udp", "g-web", model.Ingress, flow.ProtoUDP, 53, 150, "10.0.0.3/32", ""),
+		rule("db-dns", "g-db", model.Ingress, flow.ProtoUDP, 53, 53, "", "g-web"),
+		rule("db-out", "g-db", model.Egress, model.AnyProtocol, -1, -1, "", ""),
+	)
+	passed := 0
+	for _, from := range []*model.Port{c.web, c.db, c.open} {
+		for _, to := range []*model.Port{c.web, c.db, c.open} {
+			for _, port := range []uint16{53, 54, 150, 151, 250} {
+				if from == to {
+					continue
+				}
+				src, dst := from.FixedIPs[0].IPAddress, to.FixedIPs[0].IPAddress
+				u := packet.UDP{SrcPort: 49152, DstPort: port}.Append(nil, src, dst)
+				frame := packet.Ethernet{Dst: to.MACAddress, Src: from.MACAddress, EtherType: packet.EtherTypeIPv4}.Append(nil)
+				frame = packet.IPv4{TTL: 64, Protocol: packet.ProtocolUDP, Src: src, Dst: dst}.Append(frame, len(u))
+				arrived := len(s.Send(from, append(frame, u...))[to.ID]) == 1
+				ans, err := operate.Why(c.world(), operate.Question{Port: from.ID, Dst: dst.String(), What: fmt.Sprint("udp/", port)})
+				if err != nil {
+					t.Fatal(err)
+				}
+				if ans.Passes != arrived {
+					t.Errorf("%s to %s udp/%d: arrives: %v, but %s", from.Name, to.Name, port, arrived, ans.Sentence)
+				}
+				if arrived {
+					passed++
+				}
+			}
+		}
+	}
+	if passed < 5 || passed > 25 {
+		t.Errorf("%d packets arrived: the test says little", passed)
+	}
+}
+
+func TestDropsTellReasonAndObject(t *testing.T) {
+	t.Parallel()
+	c := newCloud(t)
+	s := c.onSwitch()
+	spoof := func(src, dst [6]byte, from, to int) []byte {
+		b := packet.Ethernet{Dst: dst, Src: src, EtherType: packet.EtherTypeIPv4}.Append(nil)
+		u := packet.UDP{SrcPort: 9, DstPort: 9}.Append(nil, c.web.FixedIPs[0].IPAddress, c.db.FixedIPs[0].IPAddress)
+		return append(packet.IPv4{TTL: 64, Protocol: packet.ProtocolUDP, Src: apptest.Prefix(fmt.Sprintf("10.0.0.%d/32", from)).Addr(),
+			Dst: apptest.Prefix(fmt.Sprintf("10.0.0.%d/32", to)).Addr()}.Append(b, len(u)), u...)
+	}
+	s.Send(c.web, spoof(c.db.MACAddress, c.db.MACAddress, 1, 2))
+	s.Send(c.web, spoof(c.db.MACAddress, c.db.MACAddress, 1, 2))
+	s.Send(c.web, spoof(c.web.MACAddress, c.db.MACAddress, 9, 2))
+	s.Send(c.web, spoof(c.web.MACAddress, c.db.MACAddress, 1, 2)) // no rule allows UDP
+	list := operate.Drops(c.world(), counted(s), false)
+	var out bytes.Buffer
+	if err := list.Write(&out); err != nil {
+		t.Fatal(err)
+	}
+	apptest.Golden(t, "drops", out.String())
+	if all := operate.Drops(c.world(), counted(s), true); len(all) < 20 {
+		t.Errorf("with those that nothing met there are only %d reasons", len(all))
+	}
+	out.Reset()
+	if err := operate.Drops(c.world(), nil, false).Write(&out); err != nil || out.String() != "nothing was dropped\n" {
+		t.Errorf("%q, %v", out.String(), err)
+	}
+}
+
+func TestFlowsOfAPort(t *testing.T) {
+	t.Parallel()
+	c := newCloud(t)
+	s := c.onSwitch()
+	s.Ofctl("-O", "OpenFlow14", "--strict", "del-flows", apptest.Bridge, "table=0,priority=200,in_port=3,vlan_tci=0x1000/0x1000")
+	all, err := operate.Flows(c.world(), counted(s), "")
+	if err != nil || len(all) != c.Engine.FlowCount() {
+		t.Fatalf("%d flows of %d, %v", len(all), c.Engine.FlowCount(), err)
+	}
+	list, err := operate.Flows(c.world(), counted(s), "open1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	if err := list.Write(&out); err != nil {
+		t.Fatal(err)
+	}
+	missing := 0
+	for _, f := range list {
+		if !f.OnSwitch {
+			missing++
+		}
+		if !strings.Contains(f.Source, ".go:") || f.Reason == "" {
+			t.Errorf("flow without source or reason: %+v", f)
+		}
+	}
+	if missing != 1 {
+		t.Errorf("%d flows are said not to be on the switch, want the one that was deleted", missing)
+	}
+	for _, want := range []string{
+		"classify (table 0)\n  200 in_port=3,vlan_tci=0x0000/0x1fff -> load:0x3->source_port,load:0x1->network,goto_table:egress-port-security\n" +
+			"      classifier.port LocalPort/33333333-open: the port sends through its interface\n      0 packets, 0 bytes; classifier/classifier.go:",
+		"  200 in_port=3,vlan_tci=0x1000/0x1000 -> drop  NOT ON THE SWITCH\n",
+		"  200 network=0x1,dl_dst=fa:16:3e:00:00:03 -> load:0x3->dest_port,goto_table:l2-horizon\n",
+		"  200 dest_port=0x3 -> output:3\n",
+	} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("missing:\n%s\nin:\n%s", want, out.String())
+		}
+	}
+	if strings.Contains(out.String(), "source_port=0x1,") {
+		t.Errorf("flows of another port are listed:\n%s", out.String())
+	}
+	if _, err := operate.Flows(c.world(), nil, "nobody"); err == nil {
+		t.Error("an unknown port has flows")
+	}
+}

@@ -1,0 +1,182 @@
+package operate
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/dragonflow/dragonflow/internal/controller/engine"
+	"github.com/dragonflow/dragonflow/internal/controller/flow"
+	"github.com/dragonflow/dragonflow/internal/controller/pipeline"
+)
+
+// Connection is what the connection tracker is assumed to know of a packet's connection. The zero
+// Connection is a new one.
+type Connection struct {
+	// Marks are the ct_mark values by zone; in other zones the connection is new.
+	Marks map[uint16]flow.Value
+	// Reply says that the packet goes in the other direction than the one that began the connection.
+	Reply bool
+}
+
+// Trace is the way of a packet.
+type Trace struct {
+	Steps    []Step    `json:"steps"`
+	Outcomes []Outcome `json:"outcomes"`
+	// Truncated says that the way was too long to be followed to its end.
+	Truncated bool `json:"truncated,omitempty"`
+	// marks are the connections after the packet.
+	marks map[uint16]flow.Value
+}
+
+// Connection is what the tracker knows after the packet, for the next one of the same connection.
+func (t *Trace) Connection(reply bool) Connection { return Connection{Marks: t.marks, Reply: reply} }
+
+// Step is a flow that the packet met.
+type Step struct {
+	// Depth is the number of resubmissions and copies on the way here.
+	Depth int    `json:"depth"`
+	Stage string `json:"stage"`
+	// Flow is its key and actions as text, with the names of stages and registers.
+	Flow string `json:"flow"`
+	// Owners, Reason and Source say why the flow exists; see [Trace.Explain].
+	Owners []string `json:"owners,omitempty"`
+	Reason string   `json:"reason,omitempty"`
+	Source string   `json:"source,omitempty"`
+	// Rivals are flows of the same priority that the packet would meet, too, and that do something
+	// else. There should be none.
+	Rivals []string `json:"rivals,omitempty"`
+
+	key    flow.Key
+	packet Packet
+	missed bool
+}
+
+// OutcomeKind says what became of a copy of the packet.
+type OutcomeKind string
+
+// The kinds of outcome.
+const (
+	Delivered  OutcomeKind = "delivered"
+	Answered   OutcomeKind = "answered"   // the switch sends an answer back to the sender
+	Controlled OutcomeKind = "controller" // an app of the controller gets it
+	Dropped    OutcomeKind = "dropped"
+)
+
+// Outcome is the end of one copy of the packet.
+type Outcome struct {
+	Kind OutcomeKind `json:"kind"`
+	// OFPort is where it goes out.
+	OFPort uint32 `json:"ofport,omitempty"`
+	// Port is the name of the port behind it, if [Trace.Explain] knows it.
+	Port string `json:"port,omitempty"`
+	// Reason is why it was dropped.
+	Reason string `json:"reason,omitempty"`
+	// Step is the index of the step at which it ended.
+	Step int `json:"step"`
+
+	packet Packet
+}
+
+// Explain fills in why the flows exist.
+func (t *Trace) Explain(e *engine.Engine) {
+	for i := range t.Steps {
+		s := &t.Steps[i]
+		x, ok := e.Explain(s.key)
+		if !ok {
+			continue
+		}
+		s.Reason, s.Source = x.Reason, x.Source
+		for _, o := range x.Owners {
+			s.Owners = append(s.Owners, o.String())
+		}
+	}
+	for i := range t.Outcomes {
+		o := &t.Outcomes[i]
+		if o.Kind == Dropped && o.Reason == "" {
+			o.Reason = t.Steps[o.Step].Reason
+		}
+	}
+}
+
+// To returns the outcomes at an OpenFlow port.
+func (t *Trace) To(ofport uint32) []Outcome {
+	var out []Outcome
+	for _, o := range t.Outcomes {
+		if o.Kind == Delivered && o.OFPort == ofport {
+			out = append(out, o)
+		}
+	}
+	return out
+}
+
+// Write writes the way, a line for each flow and its reason, for people.
+func (t *Trace) Write(w io.Writer) error {
+	var b strings.Builder
+	for i, s := range t.Steps {
+		indent := strings.Repeat("  ", s.Depth)
+		fmt.Fprintf(&b, "%s%s: %s\n", indent, s.Stage, s.Flow)
+		if s.Reason != "" {
+			fmt.Fprintf(&b, "%s    # %s: %s\n", indent, strings.Join(s.Owners, ", "), s.Reason)
+		}
+		for _, r := range s.Rivals {
+			fmt.Fprintf(&b, "%s    # the switch may take this flow of the same priority instead: %s\n", indent, r)
+		}
+		for _, o := range t.Outcomes {
+			if o.Step == i {
+				fmt.Fprintf(&b, "%s    => %s\n", indent, o)
+			}
+		}
+	}
+	if t.Truncated {
+		b.WriteString("… the way is longer than is shown\n")
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// String says what became of the packet in a few words.
+func (o Outcome) String() string {
+	where := fmt.Sprintf("OpenFlow port %d", o.OFPort)
+	if o.Port != "" {
+		where = fmt.Sprintf("%s (OpenFlow port %d)", o.Port, o.OFPort)
+	}
+	switch o.Kind {
+	case Delivered:
+		return "delivered to " + where
+	case Answered:
+		return "answered by the switch at " + where
+	case Controlled:
+		return "sent to the controller"
+	}
+	return "dropped: " + o.Reason
+}
+
+// ends lists the distinct outcomes in words.
+func (t *Trace) ends() []string {
+	var list []string
+	for _, o := range t.Outcomes {
+		list = append(list, o.String())
+	}
+	slices.Sort(list)
+	return slices.Compact(list)
+}
+
+// text renders a flow for people.
+func text(f flow.Flow) string {
+	f.Cookie = 0
+	_, t, _ := strings.Cut(pipeline.Text().Flow(f), ", ")
+	return t
+}
+
+// Keys lists the flows that the packet met, in order.
+func (t *Trace) Keys() []flow.Key {
+	var keys []flow.Key
+	for _, s := range t.Steps {
+		if !s.missed {
+			keys = append(keys, s.key)
+		}
+	}
+	return keys
+}

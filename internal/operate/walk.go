@@ -1,0 +1,252 @@
+package operate
+
+import (
+	"fmt"
+
+	"github.com/dragonflow/dragonflow/internal/controller/flow"
+	"github.com/dragonflow/dragonflow/internal/controller/pipeline"
+)
+
+// maxSteps bounds a walk: a broadcast on a network of a thousand local ports takes ten thousand.
+const maxSteps = 1 << 16
+
+// maxWalkDepth is Open vSwitch's own limit of resubmissions within each other.
+const maxWalkDepth = 64
+
+// Walk follows a packet from the first table. Where the way depends on chance it is assumed that meters
+// let the packet pass, that a group or multipath takes its first way, and that the packet is not larger
+// than any limit.
+func (t *Tables) Walk(p Packet, c Connection) Trace {
+	w := &walker{tables: t, conn: c, origin: uint32(p.Get(flow.InPort).Lo)}
+	w.trace.marks = map[uint16]flow.Value{}
+	for zone, mark := range c.Marks {
+		w.trace.marks[zone] = mark
+	}
+	w.visit(0, p.clone(), 0)
+	return w.trace
+}
+
+type walker struct {
+	tables *Tables
+	conn   Connection
+	origin uint32
+	trace  Trace
+}
+
+// frame is the handling of one flow.
+type frame struct {
+	packet Packet
+	depth  int
+	step   int
+	stack  []flow.Value
+	// forwarded says that the packet, or a copy, went somewhere.
+	forwarded bool
+	exit      bool
+}
+
+// visit looks the packet up in a table and does what it finds. The packet is changed in place, as it is
+// after a resubmission. It reports whether the handling of the packet ends with it.
+func (w *walker) visit(table uint8, p Packet, depth int) (exit bool) {
+	if depth > maxWalkDepth || len(w.trace.Steps) >= maxSteps {
+		w.trace.Truncated = true
+		return true
+	}
+	f, rivals, found := w.tables.find(table, p)
+	s := Step{Depth: depth, Stage: pipeline.StageName(table), Flow: text(f), key: f.Key(), packet: p.clone()}
+	if !found {
+		s.Flow, s.missed = "(no flow)", true
+	}
+	for _, r := range rivals {
+		s.Rivals = append(s.Rivals, text(r))
+	}
+	w.trace.Steps = append(w.trace.Steps, s)
+	fr := &frame{packet: p, depth: depth, step: len(w.trace.Steps) - 1}
+	if !found {
+		w.end(fr, Outcome{Kind: Dropped, Reason: "no flow of the stage matches"})
+		return false
+	}
+	return w.carryOut(fr, f.Instructions)
+}
+
+func (w *walker) carryOut(fr *frame, do flow.Instructions) (exit bool) {
+	var next *uint8
+	for s := range do.Steps() {
+		switch {
+		case s.Goto != nil:
+			next = s.Goto
+		case s.WriteMetadata != nil:
+			fr.packet.set(flow.Metadata, s.WriteMetadata.Value, s.WriteMetadata.Mask)
+		case s.Action != flow.Action{}:
+			w.act(fr, s.Action)
+		}
+		if fr.exit {
+			return true
+		}
+	}
+	if next != nil {
+		fr.forwarded = true
+		return w.visit(*next, fr.packet, fr.depth)
+	}
+	if !fr.forwarded {
+		w.end(fr, Outcome{Kind: Dropped})
+	}
+	return false
+}
+
+func (w *walker) acts(fr *frame, list []flow.Action) {
+	for _, a := range list {
+		if w.act(fr, a); fr.exit {
+			return
+		}
+	}
+}
+
+func (w *walker) act(fr *frame, a flow.Action) {
+	p := fr.packet
+	switch d := a.Decode().(type) {
+	case flow.OutputAction:
+		w.output(fr, d.Port)
+	case flow.Punt:
+		w.end(fr, Outcome{Kind: Controlled})
+	case flow.ResubmitAction:
+		w.resubmit(fr, d)
+	case flow.CloneAction:
+		w.copied(fr, p.clone(), d.Actions)
+	case flow.GroupAction:
+		w.group(fr, d.ID)
+	case flow.ConnTrack:
+		w.track(fr, d)
+	case flow.CTClearAction:
+		for _, f := range []flow.Field{flow.CTState, flow.CTZone, flow.CTMark, flow.CTLabel} {
+			delete(p.fields, f)
+		}
+	case flow.ExitAction:
+		fr.exit = true
+	case flow.PushAction:
+		fr.stack = append(fr.stack, p.read(d.Src))
+	case flow.PopAction:
+		if n := len(fr.stack) - 1; n >= 0 {
+			p.write(d.Dst, fr.stack[n])
+			fr.stack = fr.stack[:n]
+		}
+	default:
+		rewrite(p, d)
+	}
+}
+
+// rewrite does what only changes the packet.
+func rewrite(p Packet, action any) {
+	switch d := action.(type) {
+	case flow.LoadAction:
+		p.write(d.Dst, flow.Uint(d.Value))
+	case flow.SetFieldAction:
+		mask := d.Mask
+		if d.Field == flow.VLANVID {
+			mask = flow.Uint(0xfff) // the tag is there or not, whatever is set
+		}
+		p.set(d.Field, d.Value, mask)
+	case flow.MoveAction:
+		p.write(d.Dst, p.read(d.Src))
+	case flow.DecTTLAction:
+		if ttl := p.Get(flow.IPTTL).Lo; ttl > 0 {
+			p.write(flow.IPTTL.All(), flow.Uint(ttl-1))
+		}
+	case flow.PushVLANAction:
+		p.set(flow.VLANVID, flow.Uint(flow.VLANPresent), flow.Uint(1<<13-1))
+	case flow.PopVLANAction:
+		delete(p.fields, flow.VLANVID)
+		delete(p.fields, flow.VLANPCP)
+	case flow.MultipathAction:
+		p.write(d.Dst, flow.Value{})
+	case flow.CheckPktLargerAction:
+		p.write(d.Dst, flow.Value{})
+	}
+}
+
+func (w *walker) output(fr *frame, port uint32) {
+	in := uint32(fr.packet.Get(flow.InPort).Lo)
+	switch {
+	case port == flow.PortController:
+		w.end(fr, Outcome{Kind: Controlled})
+	case port == flow.PortInPort:
+		w.end(fr, Outcome{Kind: Answered, OFPort: in})
+	case port == in:
+		w.end(fr, Outcome{Kind: Dropped, Reason: "a switch does not send a packet back where it came from", OFPort: port})
+	case port == w.origin:
+		w.end(fr, Outcome{Kind: Answered, OFPort: port})
+	default:
+		w.end(fr, Outcome{Kind: Delivered, OFPort: port})
+	}
+}
+
+func (w *walker) resubmit(fr *frame, d flow.ResubmitAction) {
+	fr.forwarded = true
+	p := fr.packet
+	in := p.Get(flow.InPort)
+	if d.Port != 0 {
+		p.set(flow.InPort, flow.Uint(uint64(d.Port)), flow.Uint(1<<32-1))
+	}
+	fr.exit = w.visit(d.Table, p, fr.depth+1)
+	if d.Port != 0 {
+		p.set(flow.InPort, in, flow.Uint(1<<32-1))
+	}
+}
+
+// copied runs actions on a copy of the packet.
+func (w *walker) copied(fr *frame, p Packet, actions []flow.Action) {
+	inner := &frame{packet: p, depth: fr.depth, step: fr.step, stack: append([]flow.Value{}, fr.stack...)}
+	w.acts(inner, actions)
+	fr.forwarded = fr.forwarded || inner.forwarded
+}
+
+func (w *walker) group(fr *frame, id uint32) {
+	g, ok := w.tables.groups[id]
+	if !ok {
+		w.end(fr, Outcome{Kind: Dropped, Reason: fmt.Sprintf("group %d does not exist", id)})
+		return
+	}
+	for _, b := range g.Buckets.All() {
+		w.copied(fr, fr.packet.clone(), b.Actions)
+		if g.Type != flow.GroupAll {
+			return
+		}
+	}
+}
+
+// track is ovs-actions(7), "ct": it looks the connection up, or commits it, and goes on with a copy of
+// the packet that shows what the tracker knows.
+func (w *walker) track(fr *frame, c flow.ConnTrack) {
+	zone := c.Zone
+	if c.ZoneFrom.Field.Valid() {
+		zone = uint16(fr.packet.read(c.ZoneFrom).Lo)
+	}
+	known := fr.packet.clone()
+	mark, committed := w.conn.Marks[zone]
+	state := uint64(flow.CTTrk | flow.CTNew)
+	if committed {
+		state = flow.CTTrk | flow.CTEst
+		if w.conn.Reply {
+			state |= flow.CTRpl
+		}
+	}
+	for f, v := range map[flow.Field]flow.Value{flow.CTState: flow.Uint(state), flow.CTZone: flow.Uint(uint64(zone)), flow.CTMark: mark} {
+		known.write(f.All(), v)
+	}
+	if c.Commit {
+		for _, a := range c.Exec {
+			rewrite(known, a.Decode())
+		}
+		w.trace.marks[zone] = known.Get(flow.CTMark)
+	}
+	if c.HasTable {
+		fr.forwarded = true
+		w.visit(c.Table, known, fr.depth)
+	}
+}
+
+// end notes what became of the packet.
+func (w *walker) end(fr *frame, o Outcome) {
+	fr.forwarded = true
+	o.Step, o.packet = fr.step, fr.packet.clone()
+	w.trace.Outcomes = append(w.trace.Outcomes, o)
+}
