@@ -67,8 +67,6 @@ type eval struct {
 	collision string
 }
 
-type readerSet map[*eval]struct{}
-
 // Options adjust an engine.
 type Options struct {
 	// Strict checks every flow against the pipeline's declaration, as tests want, instead of one for
@@ -121,9 +119,7 @@ func New(db *view.DB, numbers *number.Allocator, apps []*app.App, o Options) (*E
 // Touched implements view.Watcher.
 func (e *Engine) Touched(n view.Node) {
 	if set := e.readers[n]; set != nil {
-		for ev := range *set {
-			ev.rule.dirty[ev.key] = struct{}{}
-		}
+		set.each(func(ev *eval) { ev.rule.dirty[ev.key] = struct{}{} })
 	}
 }
 
@@ -291,7 +287,7 @@ func (e *Engine) drop(ev *eval) {
 func (e *Engine) setNodes(ev *eval, nodes []view.Node) {
 	for _, n := range ev.nodes {
 		if set := e.readers[n]; set != nil {
-			delete(*set, ev)
+			set.remove(ev)
 		}
 	}
 	for _, n := range nodes {
@@ -300,10 +296,10 @@ func (e *Engine) setNodes(ev *eval, nodes []view.Node) {
 			set = &readerSet{}
 			e.readers[n] = set
 		}
-		(*set)[ev] = struct{}{}
+		set.add(ev)
 	}
 	for _, n := range ev.nodes {
-		if set := e.readers[n]; set != nil && len(*set) == 0 {
+		if set := e.readers[n]; set != nil && set.empty() {
 			delete(e.readers, n)
 			e.db.Forget(n)
 		}
