@@ -80,8 +80,9 @@ func decodeNicira(w string) any {
 	case nxMultipath:
 		return decodeMultipath(w)
 	case nxCheckLarger:
-		if f, _, _, _, err := readHeader(w[14:]); err == nil {
-			return CheckPktLargerAction{be16(w[10:]), SubField{f, uint8(be16(w[12:])), 1}}
+		f, _, _, _, err := readHeader(w[14:])
+		if s, ok := subField(f, be16(w[12:]), 1); ok && err == nil {
+			return CheckPktLargerAction{be16(w[10:]), s}
 		}
 	case nxCT:
 		return decodeCT(w)
@@ -109,6 +110,15 @@ func wholePacket(n uint16) uint16 {
 	return n
 }
 
+// subField returns a range of bits and whether the field has them.
+func subField(f Field, ofs, bits uint16) (SubField, bool) {
+	if ofs > 0xff || bits > 0xff {
+		return SubField{}, false
+	}
+	s := SubField{f, uint8(ofs), uint8(bits)}
+	return s, s.valid()
+}
+
 // ofsBits reads a range written by appendOfsBits.
 func ofsBits(f Field, v uint16) SubField { return SubField{f, uint8(v >> 6), uint8(v&0x3f) + 1} }
 
@@ -129,14 +139,12 @@ func decodeMove(w string) any {
 		return nil
 	}
 	dst, _, _, _, err := readHeader(w[16+n:])
-	m := MoveAction{
-		SubField{src, uint8(be16(w[12:])), uint8(be16(w[10:]))},
-		SubField{dst, uint8(be16(w[14:])), uint8(be16(w[10:]))},
-	}
-	if err != nil || !m.Src.valid() || !m.Dst.valid() {
+	from, okFrom := subField(src, be16(w[12:]), be16(w[10:]))
+	to, okTo := subField(dst, be16(w[14:]), be16(w[10:]))
+	if err != nil || !okFrom || !okTo {
 		return nil
 	}
-	return m
+	return MoveAction{from, to}
 }
 
 func decodeStack(w string) any {
@@ -144,9 +152,9 @@ func decodeStack(w string) any {
 	if err != nil || len(w) < 14+n {
 		return nil
 	}
-	s := SubField{f, uint8(be16(w[10:])), uint8(be16(w[12+n:]))}
+	s, ok := subField(f, be16(w[10:]), be16(w[12+n:]))
 	switch {
-	case !s.valid():
+	case !ok:
 		return nil
 	case be16(w[8:]) == nxPush:
 		return PushAction{s}

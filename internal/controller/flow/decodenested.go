@@ -136,9 +136,9 @@ func decodeLearnSpec(w string) (LearnSpec, int) {
 		if err != nil || len(w) < n+size+2 {
 			return false
 		}
-		*into = SubField{f, uint8(be16(w[n+size:])), uint8(bits)}
-		n += size + 2
-		return into.valid()
+		s, ok := subField(f, be16(w[n+size:]), bits)
+		*into, n = s, n+size+2
+		return ok
 	}
 	if s.kind&learnImmediate != 0 {
 		size := 2 * ((int(bits) + 15) / 16)

@@ -299,3 +299,24 @@ func TestCloseEndsWhatWaits(t *testing.T) {
 		t.Errorf("closed again: %v, %v", err, c.Err())
 	}
 }
+
+// TestEchoIsAnswered also while nobody calls anything.
+func TestEchoIsAnswered(t *testing.T) {
+	got := make(chan []byte, 1)
+	open(t, func(n net.Conn) {
+		_, _ = n.Write(message(2, 0xabcdef, 'h', 'i'))
+		answer := make([]byte, 10)
+		if _, err := io.ReadFull(n, answer); err == nil {
+			got <- answer
+		}
+		swallow(n)
+	}, openflow.Options{})
+	select {
+	case answer := <-got:
+		if string(answer) != string(message(3, 0xabcdef, 'h', 'i')) {
+			t.Errorf("answer: %x", answer)
+		}
+	case <-deadline(t).Done():
+		t.Error("no answer")
+	}
+}
