@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -155,6 +157,27 @@ func (s *Switch) AddBridge(ctx context.Context, name string, args ...string) err
 		cmd = append(append(cmd, "--"), args...)
 	}
 	_, err := s.Vsctl(ctx, cmd...)
+	return err
+}
+
+// Plug adds a device to the bridge as a port, as Nova does it for a guest:
+// external_ids has iface-id and attached-mac, say. Returns when ovs-vswitchd
+// has it; a device that is not there is an error.
+func (s *Switch) Plug(ctx context.Context, bridge, device string, externalIDs map[string]string) error {
+	cmd := []string{"add-port", bridge, device}
+	for i, k := range slices.Sorted(maps.Keys(externalIDs)) {
+		if i == 0 {
+			cmd = append(cmd, "--", "set", "interface", device)
+		}
+		cmd = append(cmd, fmt.Sprintf("external_ids:%s=%q", k, externalIDs[k]))
+	}
+	if _, err := s.Vsctl(ctx, cmd...); err != nil {
+		return err
+	}
+	why, err := s.Vsctl(ctx, "get", "interface", device, "error")
+	if err == nil && strings.TrimSpace(why) != "[]" {
+		err = fmt.Errorf("plug %s into %s: %s", device, bridge, strings.TrimSpace(why))
+	}
 	return err
 }
 
