@@ -34,7 +34,7 @@ func (s *Switch) Controller() *Controller {
 	s.w.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), ovs.Deadline)
 	defer cancel()
-	conn, err := openflow.Dial(ctx, s.Mgmt(Bridge), openflow.Options{PacketIns: 64})
+	conn, err := openflow.Dial(ctx, s.Mgmt(Bridge), openflow.Options{PacketIns: 64, ControllerID: pipeline.ControllerID})
 	if err != nil {
 		s.w.t.Fatal(err)
 	}

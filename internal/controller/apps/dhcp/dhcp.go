@@ -55,6 +55,7 @@ func port(r *view.Reader, p view.LocalPort, out *app.Output) {
 	punt := func(kind byte, reason string, match ...flow.Constraint) {
 		match = append(match, pipeline.SourcePort.Is(uint64(p.Key)))
 		out.Flow(pipeline.DHCP, pipeline.Normal, flow.NewMatch(match...), flow.Do(flow.Controller(flow.Punt{
+			ID:       pipeline.ControllerID,
 			Userdata: app.Userdata(appID, append([]byte{kind}, p.Port.ID...)...), Meter: meter,
 		})), reason)
 	}

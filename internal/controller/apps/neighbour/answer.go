@@ -70,7 +70,9 @@ func answerND(r *view.Reader, n servedNetwork, c claim, out *app.Output) {
 	meter := r.Number(pipeline.MeterNumbers, meterName(n.id))
 	out.Flow(pipeline.NDResponder, pipeline.Normal+1,
 		flow.NewMatch(append(asks, flow.NDSLL.Is(0), flow.EthDst.MACMasked(group, group))...),
-		flow.Do(flow.Controller(flow.Punt{Userdata: app.Userdata(appID, ownerData(c)...), Meter: meter})),
+		flow.Do(flow.Controller(flow.Punt{
+			ID: pipeline.ControllerID, Userdata: app.Userdata(appID, ownerData(c)...), Meter: meter,
+		})),
 		"somebody looks whether the address of this port is free")
 }
 

@@ -83,6 +83,13 @@ func TestSharedAddressesAreNotAnswered(t *testing.T) {
 				t.Errorf("%s: an address that another port may use by pair %s is answered", family.name, p)
 			}
 		}
+		borrower := *a
+		borrower.AllowedAddressPairs = []model.AddressPair{{IPAddress: netip.PrefixFrom(host, host.BitLen()), MACAddress: vip.MACAddress}}
+		w.Set(&borrower)
+		w.MustStep()
+		if answered() {
+			t.Errorf("%s: an address that another port may use with the owner's MAC address is answered", family.name)
+		}
 		w.Set(a)
 		w.MustStep()
 		if !answered() {
