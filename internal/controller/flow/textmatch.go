@@ -91,8 +91,7 @@ func (x Formatter) appendMatchValue(b []byte, c Constraint) []byte {
 		return b
 	}
 	if masked && fields[c.Field].form == formDecimal {
-		b = appendHex(b, c.Value)
-		return appendHex(append(b, '/'), c.Mask)
+		return fmt.Appendf(b, "0x%x/0x%x", c.Value.Lo, c.Mask.Lo) // ports; here Open vSwitch writes zero as 0x0
 	}
 	return x.appendForm(b, c)
 }
