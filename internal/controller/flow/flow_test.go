@@ -49,6 +49,7 @@ func TestMatchRefuses(t *testing.T) {
 	mustPanic(t, "cannot be masked", func() { flow.IPProto.Masked(2, 2) })
 	mustPanic(t, "eth_dst has 48 bits", func() { flow.EthDst.Addr(netip.MustParseAddr("10.0.0.1")) })
 	mustPanic(t, "ip_src has 32 bits", func() { flow.IPv4Src.Addr(netip.MustParseAddr("fe80::1")) })
+	mustPanic(t, "nw_proto needs", func() { flow.NewMatch(flow.IPv4(), flow.CTStateIs(flow.CTTrk, 0), flow.CTNwProto.Is(6)) })
 	mustPanic(t, "ip_src has 32 bits", func() { flow.IPv4Src.Addr(netip.Addr{}) })
 }
 

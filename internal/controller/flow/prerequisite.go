@@ -33,7 +33,7 @@ type context struct {
 	hasProto bool
 	icmp6    uint64 // type, 0: not demanded
 	tag      bool
-	tracked  bool // ct_state +trk and not +inv
+	tracked  bool // ct_state implies an entry in the tracker, or says that the packet is not invalid
 	ctProto  bool
 }
 
@@ -48,7 +48,8 @@ func (c *context) note(k Constraint) {
 	case VLANVID:
 		c.tag = k.Value.Lo&VLANPresent != 0
 	case CTState:
-		c.tracked = k.Value.Lo&CTTrk != 0 && k.Value.Lo&CTInv == 0 && k.Mask.Lo&CTTrk != 0
+		entry := k.Value.Lo & (CTNew | CTEst | CTRel | CTRpl | CTSNAT | CTDNAT)
+		c.tracked = entry != 0 || k.Value.Lo&CTTrk != 0 && k.Value.Lo&CTInv == 0 && k.Mask.Lo&CTInv != 0
 	case CTNwProto:
 		c.ctProto = k.Value.Lo != 0
 	}
