@@ -20,6 +20,7 @@ const (
 	EgressRemoteRules
 	EgressRefuse
 	EgressCommit
+	EgressWhole
 	Services
 	ARPResponder
 	NDResponder
@@ -36,6 +37,7 @@ const (
 	IngressRemoteRules
 	IngressRefuse
 	IngressCommit
+	IngressWhole
 	IngressPortSecurity
 	Deliver
 	Marker
@@ -161,8 +163,15 @@ var stages = [numStages]declaration{
 	EgressCommit: {
 		name: "egress-commit", app: "secgroup",
 		purpose: "records in the connection what allowed it",
-		matches: fields(one(flow.Reg0, flow.Reg1, flow.EthType), conntrack), sets: one(flow.CTMark), next: []Stage{Services},
+		matches: fields(one(flow.Reg0, flow.Reg1, flow.EthType, flow.IPFrag), conntrack), sets: one(flow.CTMark),
+		next: []Stage{EgressWhole, Services},
 		miss: "security group: only IP has connections",
+	},
+	EgressWhole: {
+		name: "egress-whole", app: "secgroup",
+		purpose: "drops fragments that the connection tracker could not put together",
+		matches: conntrack, next: []Stage{Services},
+		miss: "security group: a fragment without its first, which was refused",
 	},
 	Services: {
 		name: "services", app: "classifier",
@@ -257,8 +266,15 @@ var stages = [numStages]declaration{
 	IngressCommit: {
 		name: "ingress-commit", app: "secgroup",
 		purpose: "records in the connection what allowed it",
-		matches: fields(one(flow.Reg0, flow.Reg1, flow.EthType), conntrack), sets: one(flow.CTMark), next: []Stage{IngressPortSecurity},
+		matches: fields(one(flow.Reg0, flow.Reg1, flow.EthType, flow.IPFrag), conntrack), sets: one(flow.CTMark),
+		next: []Stage{IngressWhole, IngressPortSecurity},
 		miss: "security group: only IP has connections",
+	},
+	IngressWhole: {
+		name: "ingress-whole", app: "secgroup",
+		purpose: "drops fragments that the connection tracker could not put together",
+		matches: conntrack, next: []Stage{IngressPortSecurity},
+		miss: "security group: a fragment without its first, which was refused",
 	},
 	IngressPortSecurity: {
 		name: "ingress-port-security", app: "portsecurity",

@@ -111,11 +111,20 @@ func commit(d direction, out *app.Output) {
 	out.Flow(d.commit, pipeline.High,
 		flow.NewMatch(pipeline.NextMark.Is(pipeline.StampRemote), pipeline.Stamp.Is(pipeline.StampRemote), pipeline.Blocked.Is(0)),
 		flow.Goto(d.next.Table()), "the other end is still a member of a group that a rule names")
+	record := flow.ConnTrack{
+		Commit: true, ZoneFrom: pipeline.Zone, Exec: []flow.Action{flow.Move(pipeline.NextMark, flow.CTMark.All())},
+	}
 	for _, family := range families() {
-		out.Flow(d.commit, pipeline.Normal, flow.NewMatch(family),
-			flow.Do(flow.CT(flow.ConnTrack{
-				Commit: true, ZoneFrom: pipeline.Zone, Exec: []flow.Action{flow.Move(pipeline.NextMark, flow.CTMark.All())},
-			})).Goto(d.next.Table()),
+		out.Flow(d.commit, pipeline.Normal, flow.NewMatch(family), flow.Do(flow.CT(record)).Goto(d.next.Table()),
 			"a rule allows the connection: it is recorded")
 	}
+	// A later fragment came here whatever its port. The tracker keeps it until it has the first one, too;
+	// what it cannot keep comes out as invalid.
+	record.HasTable, record.Table = true, d.whole.Table()
+	for _, family := range families() {
+		out.Flow(d.commit, pipeline.Normal+1, flow.NewMatch(family, flow.IPFrag.Is(flow.FragAny|flow.FragLater)),
+			flow.Do(flow.CT(record)), "a fragment waits for its first")
+	}
+	out.Flow(d.whole, pipeline.Normal, flow.NewMatch(flow.CTStateIs(flow.CTTrk, flow.CTInv)), flow.Goto(d.next.Table()),
+		"the fragment and its first were put together")
 }

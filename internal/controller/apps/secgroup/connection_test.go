@@ -2,9 +2,11 @@ package secgroup_test
 
 import (
 	"bytes"
+	"strings"
 	"testing"
 
 	"github.com/dragonflow/dragonflow/internal/model"
+	"github.com/dragonflow/dragonflow/internal/packet"
 )
 
 // What is promised for a connection whose beginner is silent: what the other side sends goes on until
@@ -69,6 +71,18 @@ func TestFragmentsFollowTheirFirst(t *testing.T) {
 	})
 }
 
+// The switch shows the ports and ICMP types of fragments as 0. No rule about 0 may take them for its own.
+func TestFragmentsAreNotTakenForPortZero(t *testing.T) {
+	inFamilies(t, func(t *testing.T, n int, e model.EtherType) {
+		c := newCloud(t, []string{"web"}, group("web"), rule("low", "web", model.Ingress, e, proto(17), ports(0, 1023)),
+			rule("type 0", "web", model.Ingress, e, proto([]int{1, 58}[n]), icmpType(0)))
+		p := pathOf(c.client, c.server, n)
+		c.arrive(p, "a datagram in two fragments to a high port", 0, p.fragments(p.large(40000, 5000), 1400))
+		c.arrive(p, "an echo request in two fragments", 0, p.fragments(p.echo(false, make([]byte, 1800)), 1400))
+		c.arrive(p, "a datagram in two fragments to a low port", 2, p.fragments(p.large(40000, 500), 1400))
+	})
+}
+
 // arrive checks how many of the frames reach the other end, which may hold some back for later ones.
 func (c *cloud) arrive(p path, what string, want int, frames [][]byte) {
 	c.t.Helper()
@@ -108,4 +122,61 @@ func TestStatelessGroupsLookAtPacketsAlone(t *testing.T) {
 		c.remove(web)
 		c.stops(p, "request without rule", p.tcp(40000, 80, ack, 2, 2))
 	})
+}
+
+// What a remote group allows is looked up for every packet, but recorded once.
+func TestAMembersConnectionIsCommittedOnce(t *testing.T) {
+	inFamilies(t, func(t *testing.T, n int, e model.EtherType) {
+		c := newCloud(t, []string{"web"}, group("web"), rule("http", "web", model.Ingress, e, proto(6), ports(80, 80), remote("friends")))
+		c.set(memberOf("friends", c.client))
+		p := pathOf(c.client, c.server, n)
+		c.open(p, 40000, 80)
+		c.sw.Appctl("revalidator/purge")
+		c.goesOn(p, 40000, 80)
+		for _, f := range c.megaflows() {
+			if strings.Contains(f, "commit") {
+				t.Errorf("an established connection is committed again:\n%s", f)
+			}
+		}
+	})
+}
+
+func TestWhatGuestsNeedPassesWithoutARule(t *testing.T) {
+	c := newCloud(t, nil)
+	for n := range 2 {
+		p := pathOf(c.server, c.client, n) // the server has no groups at all
+		c.stops(p, "a datagram", p.udp(1, 1))
+		c.stops(p.back(), "a datagram to it", p.back().udp(1, 1))
+		client, server := []uint16{68, 546}[n], []uint16{67, 547}[n]
+		before := c.passed("secgroup.always Self/self: what guests need to work at all passes without a rule")
+		c.sw.Send(p.from, p.udp(client, server))
+		after := c.passed("secgroup.always Self/self: what guests need to work at all passes without a rule")
+		if after != before+1 {
+			t.Errorf("a DHCP request did not pass: %v", c.sw.Dropped())
+		}
+		c.stops(p.back(), "a DHCP server that a secured port pretends to be", p.back().udp(server, client))
+	}
+	p := pathOf(c.server, c.client, 1)
+	na := packet.NeighborAdvertisement{Target: p.src, Override: true}
+	c.passes(p, "a neighbour advertisement", p.ip(packet.ProtocolICMPv6, na.Append(nil, p.src, p.dst), 255))
+	arp := packet.ARP{Operation: packet.ARPReply, SenderMAC: packet.MAC(c.server.MACAddress), SenderIP: c.server.FixedIPs[0].IPAddress,
+		TargetMAC: packet.MAC(c.client.MACAddress), TargetIP: c.client.FixedIPs[0].IPAddress}
+	e := packet.Ethernet{Dst: arp.TargetMAC, Src: arp.SenderMAC, EtherType: packet.EtherTypeARP}
+	c.passes(p, "an ARP reply", arp.Append(e.Append(nil)))
+	e.EtherType = 0x88b5
+	c.stops(p, "another ethertype", append(e.Append(nil), make([]byte, 46)...))
+	if c.sw.Dropped()["security group: neither ARP nor IP"] == 0 {
+		t.Error("the drop of another ethertype is not counted")
+	}
+}
+
+// passed counts the packets that met flows of an owner with a reason.
+func (c *cloud) passed(what string) (n uint64) {
+	c.t.Helper()
+	for _, f := range c.sw.Counters() {
+		if strings.Join(f.Owners, ", ")+": "+f.Reason == what {
+			n += f.Packets
+		}
+	}
+	return n
 }

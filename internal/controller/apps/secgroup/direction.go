@@ -16,7 +16,7 @@ type direction struct {
 	// remote4 and remote6 are the other end's address.
 	remote4, remote6 flow.Field
 
-	conntrack, track, state, rules, remote, remoteRules, refuse, commit pipeline.Stage
+	conntrack, track, state, rules, remote, remoteRules, refuse, commit, whole pipeline.Stage
 	// next is where goes what is allowed.
 	next pipeline.Stage
 }
@@ -26,7 +26,7 @@ func egress() direction {
 		name: model.Egress, port: pipeline.SourcePort, remote4: flow.IPv4Dst, remote6: flow.IPv6Dst,
 		conntrack: pipeline.EgressConntrack, track: pipeline.EgressTrack, state: pipeline.EgressState,
 		rules: pipeline.EgressRules, remote: pipeline.EgressRemote, remoteRules: pipeline.EgressRemoteRules,
-		refuse: pipeline.EgressRefuse, commit: pipeline.EgressCommit, next: pipeline.Services,
+		refuse: pipeline.EgressRefuse, commit: pipeline.EgressCommit, whole: pipeline.EgressWhole, next: pipeline.Services,
 	}
 }
 
@@ -35,7 +35,7 @@ func ingress() direction {
 		name: model.Ingress, port: pipeline.DestPort, remote4: flow.IPv4Src, remote6: flow.IPv6Src,
 		conntrack: pipeline.IngressConntrack, track: pipeline.IngressTrack, state: pipeline.IngressState,
 		rules: pipeline.IngressRules, remote: pipeline.IngressRemote, remoteRules: pipeline.IngressRemoteRules,
-		refuse: pipeline.IngressRefuse, commit: pipeline.IngressCommit, next: pipeline.IngressPortSecurity,
+		refuse: pipeline.IngressRefuse, commit: pipeline.IngressCommit, whole: pipeline.IngressWhole, next: pipeline.IngressPortSecurity,
 	}
 }
 

@@ -27,14 +27,15 @@ func pathOf(from, to *model.Port, n int) path {
 
 func (p path) back() path { return path{p.to, p.from, p.dst, p.src} }
 
-// ip puts headers before an IP payload.
-func (p path) ip(proto uint8, payload []byte) []byte {
+// ip puts headers before an IP payload. The hop limit is 64, if none is given.
+func (p path) ip(proto uint8, payload []byte, hops ...uint8) []byte {
+	ttl := append(hops, 64)[0]
 	e := packet.Ethernet{Dst: packet.MAC(p.to.MACAddress), Src: packet.MAC(p.from.MACAddress), EtherType: packet.EtherTypeIPv6}
 	if p.src.Is4() {
 		e.EtherType = packet.EtherTypeIPv4
-		return append(packet.IPv4{TTL: 64, Protocol: proto, Src: p.src, Dst: p.dst}.Append(e.Append(nil), len(payload)), payload...)
+		return append(packet.IPv4{TTL: ttl, Protocol: proto, Src: p.src, Dst: p.dst}.Append(e.Append(nil), len(payload)), payload...)
 	}
-	return append(packet.IPv6{HopLimit: 64, NextHeader: proto, Src: p.src, Dst: p.dst}.Append(e.Append(nil), len(payload)), payload...)
+	return append(packet.IPv6{HopLimit: ttl, NextHeader: proto, Src: p.src, Dst: p.dst}.Append(e.Append(nil), len(payload)), payload...)
 }
 
 func (p path) udp(sport, dport uint16) []byte {
