@@ -106,7 +106,7 @@ func (c *collection) list(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 	}
-	found := c.find(q.filters)
+	found := c.find(&q)
 	sortRows(found, q.sorts)
 	page, err := c.page(found, &q)
 	if err != nil {
@@ -114,7 +114,7 @@ func (c *collection) list(w http.ResponseWriter, r *http.Request) error {
 	}
 	shown := make([]resource.Object, len(page))
 	for i, row := range page {
-		shown[i] = c.typ.Show(row, q.fields)
+		shown[i] = c.view(row, q.fields)
 	}
 	body := map[string]any{c.typ.Plural: shown}
 	if links := pageLinks(r, page, &q); len(links) > 0 {
@@ -124,14 +124,17 @@ func (c *collection) list(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// find returns the rows that pass all filters, ordered by id.
-func (c *collection) find(filters []filter) []resource.Row {
+// find returns the rows that pass all filters, ordered by id. They are decorated only where that matters
+// for the choice or the order.
+func (c *collection) find(q *query) []resource.Row {
+	computed := slices.ContainsFunc(q.sorts, func(k sortKey) bool { return k.attr.Name == "status" }) ||
+		slices.ContainsFunc(q.filters, func(f filter) bool { return f.name == "status" })
 	var out []resource.Row
-	for _, row := range c.candidates(filters) {
-		if c.decorate != nil {
+	for _, row := range c.candidates(q.filters) {
+		if computed && c.decorate != nil {
 			row = c.decorate(row)
 		}
-		if !slices.ContainsFunc(filters, func(f filter) bool { return !f.match(row) }) {
+		if !slices.ContainsFunc(q.filters, func(f filter) bool { return !f.match(row) }) {
 			out = append(out, row)
 		}
 	}

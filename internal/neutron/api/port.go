@@ -93,7 +93,7 @@ func (o portOps) joinGroups(t *rows.Txn, p *resource.Port, given resource.Given)
 // takeMAC reserves the port's MAC address, or one of its own making.
 func (o portOps) takeMAC(t *rows.Txn, p *resource.Port) error {
 	take := func() bool {
-		return !o.store.Has(rows.ByMAC(p.NetworkID, p.MACAddress), p.ID) &&
+		return !o.store.Has(o.ports.Kind, rows.ByMAC(p.NetworkID, p.MACAddress), p.ID) &&
 			t.Reserve(ipam.MACKey(p.NetworkID, p.MACAddress), ipam.Reservation{Port: p.ID}.Encode())
 	}
 	if p.MACAddress != (model.MAC{}) {
@@ -135,7 +135,7 @@ func (o portOps) takeAddresses(t *rows.Txn, n *resource.Network, old, p *resourc
 		NetworkID: n.ID, Subnets: subnets, MAC: p.MACAddress, Wanted: p.FixedIPs, Named: named, Kept: had,
 		Router: isRouterPort(p),
 		Take: func(subnet string, a netip.Addr) bool {
-			return !o.store.Has(rows.ByAddress(n.ID, a), p.ID) &&
+			return !o.store.Has(o.ports.Kind, rows.ByAddress(n.ID, a), p.ID) &&
 				t.Reserve(ipam.AddressKey(n.ID, a), ipam.Reservation{Port: p.ID, Subnet: subnet}.Encode())
 		},
 		From: o.hint,

@@ -15,7 +15,8 @@ type Entry struct {
 	Rev db.Revision
 }
 
-type rowID struct{ kind, id string }
+// indexKey is what rows of a kind are found by.
+type indexKey struct{ kind, key string }
 
 // cache is what this server knows of the rows. It is fed by a watch of their scope, so it is always the
 // state of one moment, and ahead of that by this server's own writes. Rows that were written together are
@@ -26,7 +27,7 @@ type cache struct {
 
 	mu     sync.RWMutex
 	tables map[string]map[string]Entry
-	index  map[string]map[rowID]struct{}
+	index  map[indexKey]map[string]struct{}
 	gone   map[db.Key]db.Revision // deleted by this server, not yet seen deleted by the watch
 	seen   db.Revision            // what the watch has delivered
 	live   bool                   // in sync and connected
@@ -39,7 +40,7 @@ type cache struct {
 func newCache(types []*resource.Type, log *slog.Logger) *cache {
 	c := &cache{
 		types: map[string]*resource.Type{}, log: log, tables: map[string]map[string]Entry{},
-		hosts: map[string]int{}, index: map[string]map[rowID]struct{}{}, gone: map[db.Key]db.Revision{}, fresh: map[db.Key]bool{},
+		hosts: map[string]int{}, index: map[indexKey]map[string]struct{}{}, gone: map[db.Key]db.Revision{}, fresh: map[db.Key]bool{},
 	}
 	for _, t := range types {
 		c.types[t.Kind] = t
@@ -55,34 +56,31 @@ func (c *cache) get(kind, id string) (Entry, bool) {
 	return e, ok
 }
 
-// has reports whether any row has the index key, other than one of that id.
-func (c *cache) has(key, except string) bool {
+// has reports whether a row of the kind has the index key, other than the one of that id.
+func (c *cache) has(kind, key, except string) bool {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
-	for id := range c.index[key] {
-		if id.id != except {
-			return true
-		}
-	}
-	return false
+	ids := c.index[indexKey{kind, key}]
+	_, own := ids[except]
+	return len(ids) > 1 || len(ids) == 1 && !own
 }
 
 // selectKind returns the entries of a kind that have an index key, or all if it is empty.
 func (c *cache) selectKind(kind, key string) []Entry {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
+	table := c.tables[kind]
 	if key == "" {
-		out := make([]Entry, 0, len(c.tables[kind]))
-		for _, e := range c.tables[kind] {
+		out := make([]Entry, 0, len(table))
+		for _, e := range table {
 			out = append(out, e)
 		}
 		return out
 	}
-	out := make([]Entry, 0, len(c.index[key]))
-	for id := range c.index[key] {
-		if id.kind == kind {
-			out = append(out, c.tables[kind][id.id])
-		}
+	ids := c.index[indexKey{kind, key}]
+	out := make([]Entry, 0, len(ids))
+	for id := range ids {
+		out = append(out, table[id])
 	}
 	return out
 }
@@ -90,13 +88,7 @@ func (c *cache) selectKind(kind, key string) []Entry {
 func (c *cache) count(kind, key string) int {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
-	n := 0
-	for id := range c.index[key] {
-		if id.kind == kind {
-			n++
-		}
-	}
-	return n
+	return len(c.index[indexKey{kind, key}])
 }
 
 // wait returns when cond holds; cond is called with the lock held for reading.
@@ -228,10 +220,11 @@ func (c *cache) set(key db.Key, e Entry) {
 	c.tables[key.Kind][key.ID] = e
 	c.countHost(e.Row, 1)
 	for _, k := range indexKeys(e.Row) {
-		if c.index[k] == nil {
-			c.index[k] = map[rowID]struct{}{}
+		at := indexKey{key.Kind, k}
+		if c.index[at] == nil {
+			c.index[at] = map[string]struct{}{}
 		}
-		c.index[k][rowID{key.Kind, key.ID}] = struct{}{}
+		c.index[at][key.ID] = struct{}{}
 	}
 }
 
@@ -241,9 +234,10 @@ func (c *cache) drop(key db.Key) {
 		return
 	}
 	for _, k := range indexKeys(e.Row) {
-		delete(c.index[k], rowID{key.Kind, key.ID})
-		if len(c.index[k]) == 0 {
-			delete(c.index, k)
+		at := indexKey{key.Kind, k}
+		delete(c.index[at], key.ID)
+		if len(c.index[at]) == 0 {
+			delete(c.index, at)
 		}
 	}
 	delete(c.tables[key.Kind], key.ID)

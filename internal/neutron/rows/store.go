@@ -148,8 +148,8 @@ func (s *Store) Select(kind, key string) []resource.Row {
 // Count returns how many rows of a kind have an index key.
 func (s *Store) Count(kind, key string) int { return s.cache.count(kind, key) }
 
-// Has reports whether a row has an index key, other than the one whose id is except.
-func (s *Store) Has(key, except string) bool { return s.cache.has(key, except) }
+// Has reports whether a row of a kind has an index key, other than the one whose id is except.
+func (s *Store) Has(kind, key, except string) bool { return s.cache.has(kind, key, except) }
 
 // Cached returns a row if the cache has it.
 func (s *Store) Cached(kind, id string) (resource.Row, bool) {
