@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -35,18 +36,18 @@ Open vSwitch. It may be stopped, killed and upgraded at any time: guests do not 
 			return d.run(command.Context(), "127.0.0.1:9698")
 		},
 	}
-	return withSettings(h, command, settings, &settings.Process, &settings.Database, &settings.Chassis)
+	return withSettings(h, command, settings, &settings.Process, &settings.Database, &settings.Chassis, &settings.Guests)
 }
-
-// leaseTime is how long DHCP leases last, in seconds: long enough to bridge an outage.
-const leaseTime = 86400
 
 // addController makes the daemon serve this chassis. unbound may be nil.
 func (d *daemon) addController(ctx context.Context, conn *db.Connection, unbound func(string)) error {
-	s := d.settings.Chassis
+	s, guests := d.settings.Chassis, d.settings.Guests
 	c, err := controller.New(ctx, controller.Options{
 		Chassis: s.Name, Version: version, DB: conn, OVSDB: s.OVSDB, Bridge: s.Bridge, DatapathType: s.DatapathType,
-		StateDir: s.StateDir, Self: view.Chassis{DHCPLeaseTime: leaseTime}, Apps: apps.All(), Unbound: unbound,
+		StateDir: s.StateDir, Apps: apps.All(), Unbound: unbound,
+		Self: view.Chassis{
+			DHCPLeaseTime: guests.LeaseSeconds(), DNSServers: strings.Join(guests.DNSServers, ","), DNSDomain: guests.DNSDomain,
+		},
 		Log: d.log, Metrics: controller.NewMetrics(d.metrics),
 	})
 	if err != nil {

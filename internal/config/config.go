@@ -26,6 +26,7 @@ type Config struct {
 	Database Database
 	API      API
 	Chassis  Chassis
+	Guests   Guests
 
 	settings []*setting
 	flags    []*flagValue
@@ -43,7 +44,7 @@ type Component interface {
 
 // Components returns all of them, for Bind.
 func (c *Config) Components() []Component {
-	return []Component{&c.Process, &c.Database, &c.API, &c.Chassis}
+	return []Component{&c.Process, &c.Database, &c.API, &c.Chassis, &c.Guests}
 }
 
 // Default returns the settings as they are when nobody has set anything.
@@ -53,6 +54,7 @@ func Default() *Config {
 		Database: defaultDatabase(),
 		API:      defaultAPI(),
 		Chassis:  defaultChassis(),
+		Guests:   defaultGuests(),
 		file:     DefaultFile,
 	}
 	for _, component := range c.Components() {
