@@ -153,7 +153,8 @@ func TestARemovedMemberIsCut(t *testing.T) {
 			rule("http", "web", model.Ingress, e, proto(6), ports(80, 80), remote("friends")),
 			rule("8080", "web", model.Ingress, e, proto(6), ports(8080, 8080), remote("friends")),
 			rule("all", "web", model.Ingress, e, proto(6), ports(8080, 8080), remote("others")),
-			rule("ssh", "web", model.Ingress, e, proto(6), ports(22, 22)))
+			rule("ssh", "web", model.Ingress, e, proto(6), ports(22, 22)),
+			rule("out", "web", model.Egress, e)) // what the server sends must not begin the connection anew
 		p := pathOf(c.client, c.server, n)
 		c.stops(p, "from no member", p.tcp(40000, 80, syn, 1, 0))
 		friend := memberOf("friends", c.client)
