@@ -8,7 +8,6 @@ import (
 
 	"github.com/dragonflow/dragonflow/internal/controller/flow"
 	"github.com/dragonflow/dragonflow/internal/controller/number"
-	"github.com/dragonflow/dragonflow/internal/controller/pipeline"
 	"github.com/dragonflow/dragonflow/internal/controller/view"
 	"github.com/dragonflow/dragonflow/internal/vswitch/reconcile"
 )
@@ -24,7 +23,7 @@ func (c *Controller) advance(ctx context.Context) {
 		switch {
 		case !c.full && c.complete(), c.auditDue && c.full:
 			j := c.syncJob(reconcile.Full)
-			j.audit = c.full && c.pend.empty()
+			j.audit = c.full
 			c.start(ctx, j)
 		case !c.pend.empty():
 			c.start(ctx, c.changeJob())
@@ -35,14 +34,18 @@ func (c *Controller) advance(ctx context.Context) {
 }
 
 // ready reports whether the switch may be touched, and how far. As long as the view may still become
-// complete the loop waits; after that it adds what it knows and removes nothing.
+// complete the loop waits. After that it works with what it has: with a snapshot at least as new as the
+// switch fully, else by adding what the switch knows nothing of.
 func (c *Controller) ready() (reconcile.Mode, bool) {
 	if c.complete() {
 		return reconcile.Full, true
 	}
-	missing, remembered := c.lacking()
-	if !c.waited || len(missing) == 0 && !remembered || len(c.scopes) == len(missing) {
+	missing, _ := c.lacking()
+	if !c.waited || !c.db.Synced(view.ScopeOVSDB) || len(missing) == len(c.scopes) {
 		return reconcile.AddOnly, false
+	}
+	if len(missing) == 0 && c.journal.restored >= c.marked {
+		return reconcile.Full, true
 	}
 	return reconcile.AddOnly, true
 }
@@ -60,34 +63,34 @@ func (c *Controller) syncJob(mode reconcile.Mode) *job {
 		Groups: slices.Collect(c.engine.Groups()), Meters: slices.Collect(c.engine.Meters()),
 	}
 	c.auditDue = false
-	return c.finishing(&job{sync: state, mode: mode}, mode == reconcile.Full)
+	state.Marker = marker(c.journal.seq)
+	return c.finishing(&job{sync: state, mode: mode, complete: c.complete()})
 }
 
 // changeJob carries out what is pending.
 func (c *Controller) changeJob() *job {
-	return c.finishing(&job{change: c.pend.change()}, true)
+	change := c.pend.change()
+	change.Marker = marker(c.journal.seq)
+	return c.finishing(&job{change: change, complete: c.full})
 }
 
 // finishing adds to a job what every job has: zones to flush first, connections to cut, and what counts
 // as done with it. What is pending is part of the job.
-func (c *Controller) finishing(j *job, settle bool) *job {
-	for _, ch := range c.numbers.TakeChanges() {
-		if ch.Space == pipeline.Zones.Name && !ch.Freed {
-			j.flush = append(j.flush, uint16(ch.Number))
-		}
-	}
+func (c *Controller) finishing(j *job) *job {
+	j.flush, c.journal.zones = c.journal.zones, nil
 	for cut := range c.pend.cuts {
 		j.cuts = append(j.cuts, cut)
 	}
 	c.pend = newPending()
 	due := c.ports.take()
 	var rested []number.Entry
-	if settle {
+	if j.complete { // else a number may still be claimed by what has not come yet
 		rested = c.numbers.Resting()
 	}
 	j.done = func(c *Controller, ok bool) {
 		if !ok {
 			c.ports.putBack(due)
+			c.journal.zones = append(c.journal.zones, j.flush...)
 			return
 		}
 		c.numbers.Settle(rested)
@@ -110,6 +113,8 @@ func (c *Controller) takeLink(ctx context.Context, e linkEvent) {
 	switch {
 	case e.connected:
 		c.phase, c.synced, c.full = waiting, false, false
+		c.marked = e.marker
+		c.journal.log.Advance(e.marker)
 		c.pend = newPending() // the sync will have it
 		c.trouble("switch", nil)
 		c.log.Info("switch connected", "bridge", c.o.Bridge)
@@ -140,7 +145,7 @@ func (c *Controller) takeOutcome(ctx context.Context, e linkEvent) {
 	c.phase, c.synced = idle, true
 	c.announce()
 	if e.job.sync != nil {
-		c.full = e.job.mode == reconcile.Full
+		c.full = e.job.complete
 		clear(c.refused)
 	}
 	if e.job.audit && e.outcome.FlowMods+e.outcome.EntryMods > 0 {

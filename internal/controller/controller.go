@@ -42,6 +42,9 @@ type Options struct {
 	StateDir string
 	// LeaseTTL is how long the chassis counts as alive after its last sign; 10 s if zero.
 	LeaseTTL time.Duration
+	// Patience is how long to wait for the view to be in sync before working with what the snapshot has;
+	// 5 s if zero.
+	Patience time.Duration
 	// AuditEvery is how often the switch is compared with what is desired; 60 s if zero.
 	AuditEvery time.Duration
 	// Self is what apps are told about this chassis; its name is filled in.
@@ -88,10 +91,14 @@ type Controller struct {
 	// synced says that the switch has been made equal to the desired state since it was connected, and
 	// full that nothing was left out because the view was old or incomplete.
 	synced, full bool
+	// marked is the batch of the snapshot that the switch had when it was connected.
+	marked uint64
 	// waited says that patience with scopes that do not come has ended.
 	waited   bool
 	auditDue bool
 	bridged  bridgeState
+	journal  journal
+	held     *held
 	// troubles is what is wrong now, by topic; invalid and refused by object.
 	troubles, invalid, refused map[string]string
 	drift, jobs                uint64
@@ -129,15 +136,21 @@ func New(ctx context.Context, o Options) (*Controller, error) {
 	if c.ovs, err = ovsdb.New(ovsdb.Config{Endpoint: o.OVSDB}); err != nil {
 		return nil, fmt.Errorf("controller: %w", err)
 	}
-	c.feed = northbound.NewSubscriber(ctx, o.DB, nil)
 	c.link = newLink(o, c.log)
 	c.reporter = newReporter(c.store, o, c.log)
+	if c.held, err = c.restore(); err != nil {
+		return nil, fmt.Errorf("controller: %w", err)
+	}
+	c.feed = northbound.NewSubscriber(ctx, o.DB, c.held.of)
 	return c, nil
 }
 
 func (o Options) withDefaults() Options {
 	if o.LeaseTTL == 0 {
 		o.LeaseTTL = 10 * time.Second
+	}
+	if o.Patience == 0 {
+		o.Patience = 5 * time.Second
 	}
 	if o.AuditEvery == 0 {
 		o.AuditEvery = time.Minute
@@ -155,6 +168,11 @@ func (o Options) withDefaults() Options {
 func (c *Controller) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	var work sync.WaitGroup
+	defer func() {
+		if err := c.journal.log.Close(); err != nil {
+			c.log.Warn("snapshot not closed", "err", err)
+		}
+	}()
 	defer work.Wait()
 	defer c.background.Wait()
 	defer c.feed.Close()

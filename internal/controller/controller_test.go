@@ -25,6 +25,7 @@ type chassis struct {
 	t     *testing.T
 	sw    *ovs.Switch
 	conn  *db.Connection
+	link  *memory.Link
 	store *northbound.Store
 	dir   string
 	ctl   *controller.Controller
@@ -33,7 +34,8 @@ type chassis struct {
 
 func newChassis(t *testing.T) *chassis {
 	t.Helper()
-	c := &chassis{t: t, sw: ovs.Start(t), conn: memory.Open(), dir: t.TempDir()}
+	c := &chassis{t: t, sw: ovs.Start(t), dir: t.TempDir()}
+	c.conn, c.link = memory.New().Connect()
 	t.Cleanup(func() { _ = c.conn.Close() })
 	c.store = northbound.NewStore(c.conn)
 	c.start()
@@ -45,7 +47,7 @@ func (c *chassis) start() {
 	ctx, cancel := context.WithCancel(c.t.Context())
 	ctl, err := controller.New(ctx, controller.Options{
 		Chassis: apptest.Host, DB: c.conn, OVSDB: "unix:" + c.sw.OVSDB(), Bridge: "br-int", Mgmt: c.sw.Mgmt("br-int"),
-		StateDir: c.dir, Apps: apps.All(), Log: slog.New(slog.NewTextHandler(c.t.Output(), nil)), LeaseTTL: 10 * time.Second,
+		StateDir: c.dir, Apps: apps.All(), Log: slog.New(slog.NewTextHandler(c.t.Output(), nil)), LeaseTTL: 10 * time.Second, Patience: 300 * time.Millisecond,
 		Self: view.Chassis{DHCPLeaseTime: 86400},
 	})
 	if err != nil {
@@ -102,8 +104,10 @@ func (c *chassis) status() (s controller.Status) {
 	return s
 }
 
+// dump lists the flows of the switch, but for the marker.
 func (c *chassis) dump() string {
 	lines := strings.Split(c.sw.Ofctl("-O", "OpenFlow14", "dump-flows", "--no-stats", "br-int"), "\n")
+	lines = slices.DeleteFunc(lines, func(l string) bool { return strings.Contains(l, "actions=note:") })
 	slices.Sort(lines)
 	return strings.Join(lines, "\n")
 }
@@ -156,6 +160,48 @@ func youngest(dump string) float64 {
 		}
 	}
 	return age
+}
+
+func TestAControllerThatStartsWithoutTheDatabaseServesFromItsSnapshot(t *testing.T) {
+	c := newChassis(t)
+	c.put(apptest.Net("n"))
+	c.plug("a", 1)
+	c.eventually("complete", func() bool { return c.up("a") && c.status().Complete })
+	want := c.dump()
+	c.stop()
+	c.link.Cut()
+	c.start()
+	c.eventually("the switch is synced", func() bool { return c.status().Synced })
+	if s := c.status(); s.Complete || s.Ports != 1 {
+		t.Errorf("status without the database: %+v", s)
+	}
+	if got := c.dump(); got != want {
+		t.Errorf("flows differ\nbefore:\n%s\nafter:\n%s", want, got)
+	}
+	c.sw.KillVswitchd()
+	c.eventually("the controller notices", func() bool { return !c.status().Synced })
+	c.sw.StartVswitchd()
+	c.eventually("the switch is programmed from the snapshot", func() bool { return c.status().Synced && c.dump() == want })
+	c.link.Restore()
+	c.eventually("complete with the database", func() bool { return c.status().Complete })
+}
+
+func TestNothingIsTouchedBeforeTheViewIsInSync(t *testing.T) {
+	c := newChassis(t)
+	c.put(apptest.Net("n"))
+	c.plug("a", 1)
+	c.eventually("complete", func() bool { return c.up("a") && c.status().Complete })
+	want := c.dump()
+	c.stop()
+	c.dir = t.TempDir() // a host that lost its state
+	c.link.Cut()
+	c.start()
+	c.eventually("patience is over", func() bool { s := c.status(); return s.Phase == "waiting" && s.Uptime > time.Second })
+	if got := c.dump(); got != want {
+		t.Errorf("the switch was touched without a view\nbefore:\n%s\nafter:\n%s", want, got)
+	}
+	c.link.Restore()
+	c.eventually("complete again", func() bool { return c.status().Complete })
 }
 
 func TestFlowsComeBackAfterTheSwitchRestarts(t *testing.T) {

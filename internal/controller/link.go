@@ -42,20 +42,22 @@ type job struct {
 	flush []uint16
 	// cuts lists connections to forget once the flows are there.
 	cuts []app.Cut
+	// complete says that the view was, when the job was made.
+	complete bool
 	// audit says that a sync is expected to find nothing to do.
 	audit bool
-	// ports are up once the job is done, and rested numbers free.
+	// done hears in the loop whether the switch has what the job brought.
 	done func(c *Controller, ok bool)
-
-	started time.Time
 }
 
 // linkEvent tells the loop that the connection came or went, or how a job ended.
 type linkEvent struct {
 	connected, lost bool
-	job             *job
-	outcome         reconcile.Outcome
-	err             error
+	// marker is what the switch had recorded of the snapshot when it was connected.
+	marker  uint64
+	job     *job
+	outcome reconcile.Outcome
+	err     error
 }
 
 // query is a question that needs the flow connection, such as a dump with counters.
@@ -124,7 +126,11 @@ func (l *link) session(ctx context.Context) error {
 		Mark: pipeline.CookieMark, Mask: pipeline.CookieMask,
 		MaxMeter: pipeline.MeterNumbers.Max, MaxGroup: pipeline.GroupNumbers.Max,
 	})
-	if !l.tell(ctx, linkEvent{connected: true}) {
+	seq, err := readMarker(ctx, flows)
+	if err != nil {
+		return err
+	}
+	if !l.tell(ctx, linkEvent{connected: true, marker: seq}) {
 		return ctx.Err()
 	}
 	for {
@@ -144,6 +150,18 @@ func (l *link) session(ctx context.Context) error {
 			}
 		}
 	}
+}
+
+func readMarker(ctx context.Context, conn *openflow.Conn) (uint64, error) {
+	for st, err := range conn.Flows(ctx, openflow.Filter{OneTable: true, Table: pipeline.Marker.Table()}) {
+		if err != nil {
+			return 0, fmt.Errorf("read the marker: %w", err)
+		}
+		if seq, ok := markerSeq(st.Flow); ok {
+			return seq, nil
+		}
+	}
+	return 0, nil
 }
 
 // drain drops a job for the connection before: the loop starts again with a sync.

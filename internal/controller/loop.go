@@ -24,9 +24,6 @@ const (
 
 func (p phase) String() string { return [...]string{"down", "waiting", "busy", "idle"}[p] }
 
-// patience is how long the loop waits for the view to be in sync before it works with what it has.
-const patience = 5 * time.Second
-
 // loop receives until ctx ends. Everything that is ready is one batch, after which the engine steps.
 func (c *Controller) loop(ctx context.Context) error {
 	view.Set(c.db, view.Self, c.o.Self)
@@ -35,6 +32,7 @@ func (c *Controller) loop(ctx context.Context) error {
 	timers := newTimers(c.o)
 	defer timers.stop()
 	c.step(ctx)
+	c.forgetLeftovers()
 	for {
 		if !c.receive(ctx, timers, true) {
 			return ctx.Err()
@@ -82,6 +80,7 @@ func (c *Controller) receive(ctx context.Context, timers *timers, wait bool) boo
 		c.waited = true
 	case <-timers.audit.C:
 		c.auditDue = true
+		c.mend()
 	case i := <-timers.apps:
 		c.tick(i)
 	case <-never:
@@ -102,6 +101,7 @@ func (c *Controller) step(ctx context.Context) {
 		c.announceUnbound(d.Changed(view.Interfaces))
 	}
 	c.ports.settle(c)
+	c.remember()
 	c.advance(ctx)
 }
 
@@ -114,7 +114,7 @@ type timers struct {
 }
 
 func newTimers(o Options) *timers {
-	t := &timers{patience: time.NewTimer(patience), audit: time.NewTicker(o.AuditEvery), apps: make(chan int)}
+	t := &timers{patience: time.NewTimer(o.Patience), audit: time.NewTicker(o.AuditEvery), apps: make(chan int)}
 	t.ends = append(t.ends, func() { t.patience.Stop() }, t.audit.Stop)
 	for i, a := range o.Apps {
 		if a.Ticker == nil {

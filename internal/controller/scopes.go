@@ -6,12 +6,15 @@ import (
 	"github.com/dragonflow/dragonflow/internal/controller/view"
 	"github.com/dragonflow/dragonflow/internal/model"
 	"github.com/dragonflow/dragonflow/internal/northbound"
+	"github.com/dragonflow/dragonflow/internal/northbound/db"
 )
 
 // scopeState is what the loop knows of a scope that it follows.
 type scopeState struct {
 	// keys are the rows that the scope gave to the view.
-	keys map[rowName]struct{}
+	keys map[rowName]db.Revision
+	// revision is the database's when the scope was last in sync.
+	revision db.Revision
 	// live says that the database has confirmed the scope since this process started; before, it may
 	// be there from the snapshot.
 	live bool
@@ -29,7 +32,7 @@ type rowName struct {
 // follow subscribes to a scope.
 func (c *Controller) follow(scope string) {
 	if c.scopes[scope] == nil {
-		c.scopes[scope] = &scopeState{keys: map[rowName]struct{}{}}
+		c.scopes[scope] = &scopeState{keys: map[rowName]db.Revision{}}
 	}
 	c.feed.Subscribe(scope)
 }
@@ -56,6 +59,8 @@ func (c *Controller) forget(scope string) {
 	for r := range st.keys {
 		c.db.DeleteAny(view.TableOf(r.kind), r.key)
 	}
+	c.held.drop(scope)
+	c.journal.forget(scope)
 }
 
 // takeFeed brings what the database told into the view.
@@ -74,12 +79,20 @@ func (c *Controller) takeScope(st *scopeState, e northbound.ScopeEvent) {
 	switch e.Type {
 	case northbound.Changed:
 		delete(c.invalid, name)
-		c.place(st, e.Object)
+		c.place(st, e.Object, e.Revision)
+		c.journal.changed(e)
 	case northbound.Removed:
 		delete(c.invalid, name)
 		c.displace(st, model.Kind(e.Key.Kind), e.Scope, e.Key.ID)
+		c.journal.removed(e)
 	case northbound.InSync:
-		st.live, st.stale, st.frozen = true, false, ""
+		if !st.live { // from now on what was restored is not compared with any more
+			c.held.drop(e.Scope)
+		}
+		if !st.live || !c.db.Synced(e.Scope) {
+			c.journal.inSync(e)
+		}
+		st.live, st.stale, st.frozen, st.revision = true, false, "", e.Revision
 		c.db.SetSynced(e.Scope, true)
 	case northbound.Stale:
 		st.stale = true
@@ -92,13 +105,13 @@ func (c *Controller) takeScope(st *scopeState, e northbound.ScopeEvent) {
 	}
 }
 
-func (c *Controller) place(st *scopeState, o model.Object) {
+func (c *Controller) place(st *scopeState, o model.Object, rev db.Revision) {
 	if s, ok := o.(*model.PortStatus); ok {
 		c.reporter.observed(s.ID, s)
 		return
 	}
 	if c.db.Place(o) {
-		st.keys[rowName{o.Kind(), view.KeyOf(o)}] = struct{}{}
+		st.keys[rowName{o.Kind(), view.KeyOf(o)}] = rev
 	}
 }
 

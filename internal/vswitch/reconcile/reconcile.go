@@ -78,6 +78,9 @@ type State struct {
 	Flows  []flow.Flow
 	Groups []flow.GroupEntry
 	Meters []flow.MeterEntry
+	// Marker, if set, records in the switch itself what it has: it is written in the last bundle of what
+	// changes other flows, and never by itself.
+	Marker *flow.Flow
 }
 
 // Change is a difference of two states. New nil means gone.
@@ -85,6 +88,8 @@ type Change struct {
 	Flows  []FlowChange
 	Groups []GroupChange
 	Meters []MeterChange
+	// Marker is as in State.
+	Marker *flow.Flow
 }
 
 // FlowChange, GroupChange and MeterChange are the changes of one entry each.
@@ -154,6 +159,9 @@ func (w *Writer) Sync(ctx context.Context, want State, mode Mode) (Outcome, erro
 	if err != nil {
 		return out, err
 	}
+	if want.Marker != nil {
+		delete(have.flows, want.Marker.Key())
+	}
 	add, del := w.compare(have, want, mode, &out)
 	limit := MaxBundle
 	if len(have.flows) == 0 {
@@ -163,7 +171,10 @@ func (w *Writer) Sync(ctx context.Context, want State, mode Mode) (Outcome, erro
 	if err := w.entries(ctx, before, &out); err != nil {
 		return out, fmt.Errorf("sync meters and groups: %w", err)
 	}
-	if err := w.flows(ctx, append(add, del...), limit, &out); err != nil {
+	if mode == AddOnly {
+		want.Marker = nil // the switch may have more than we know
+	}
+	if err := w.flows(ctx, mark(append(add, del...), want.Marker), limit+1, &out); err != nil {
 		return out, fmt.Errorf("sync flows: %w", err)
 	}
 	if err := w.entries(ctx, after, &out); err != nil {
@@ -191,13 +202,21 @@ func (w *Writer) Apply(ctx context.Context, c Change) (Outcome, error) {
 			add = append(add, FlowMod{Flow: *f.New})
 		}
 	}
-	if err := w.flows(ctx, append(add, del...), MaxBundle, &out); err != nil {
+	if err := w.flows(ctx, mark(append(add, del...), c.Marker), MaxBundle, &out); err != nil {
 		return out, fmt.Errorf("change flows: %w", err)
 	}
 	if err := w.entries(ctx, after, &out); err != nil {
 		return out, fmt.Errorf("remove meters and groups: %w", err)
 	}
 	return out, nil
+}
+
+// mark adds the marker to changes, if there are any.
+func mark(mods []FlowMod, marker *flow.Flow) []FlowMod {
+	if len(mods) == 0 || marker == nil {
+		return mods
+	}
+	return append(mods, FlowMod{Flow: *marker})
 }
 
 func (w *Writer) held(f flow.Flow, out *Outcome) bool {

@@ -10,8 +10,8 @@ import (
 )
 
 const (
-	mark = uint64(0xdf) << 56
-	mask = uint64(0xff) << 56
+	ourMark = uint64(0xdf) << 56
+	ourMask = uint64(0xff) << 56
 )
 
 // fakeSwitch behaves as Open vSwitch does: bundles are all or nothing, an entry in use takes its flows
@@ -90,12 +90,12 @@ func (s *fakeSwitch) ModEntries(_ context.Context, mods []EntryMod) error {
 func testFlow(port int, table uint8, cookie uint64) flow.Flow {
 	return flow.Flow{
 		Table: 0, Priority: 10, Match: flow.NewMatch(flow.InPort.Is(uint64(port))),
-		Instructions: flow.Goto(table), Cookie: mark | cookie,
+		Instructions: flow.Goto(table), Cookie: ourMark | cookie,
 	}
 }
 
 func writer(s Switch) *Writer {
-	return New(s, Options{Mark: mark, Mask: mask, MaxMeter: 1000, MaxGroup: 1000})
+	return New(s, Options{Mark: ourMark, Mask: ourMask, MaxMeter: 1000, MaxGroup: 1000})
 }
 
 func TestASecondSyncSendsNothing(t *testing.T) {
@@ -211,7 +211,7 @@ func TestLaterBundlesAreShort(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, n := range s.sent {
-		if n > MaxBundle {
+		if n > MaxBundle+1 {
 			t.Errorf("a bundle of %d flow-mods while traffic flows", n)
 		}
 	}
@@ -239,5 +239,35 @@ func TestRandomStatesConverge(t *testing.T) {
 				t.Fatalf("%v is missing", f)
 			}
 		}
+	}
+}
+
+func TestTheMarkerGoesWithWhatItMarksAndNeverAlone(t *testing.T) {
+	s := newFake()
+	w := writer(s)
+	marker := func(n uint8) *flow.Flow {
+		return &flow.Flow{Table: 99, Priority: 1, Instructions: flow.Do(flow.Note([]byte{n})), Cookie: ourMark}
+	}
+	f, g := testFlow(1, 5, 1), testFlow(2, 5, 1)
+	if out, err := w.Sync(t.Context(), State{Flows: []flow.Flow{f}, Marker: marker(1)}, Full); err != nil || out.Bundles != 1 {
+		t.Fatalf("%+v, %v; want the marker in the same bundle", out, err)
+	}
+	if out, err := w.Sync(t.Context(), State{Flows: []flow.Flow{f}, Marker: marker(2)}, Full); err != nil || out.FlowMods != 0 {
+		t.Errorf("%+v, %v; the marker was written alone", out, err)
+	}
+	if s.flows[marker(1).Key()] != *marker(1) {
+		t.Error("the marker was removed as stale")
+	}
+	if _, err := w.Apply(t.Context(), Change{Flows: []FlowChange{{nil, &g}}, Marker: marker(3)}); err != nil {
+		t.Fatal(err)
+	}
+	if s.flows[marker(3).Key()] != *marker(3) {
+		t.Error("the change did not bring its marker")
+	}
+	if _, err := w.Sync(t.Context(), State{Flows: []flow.Flow{testFlow(7, 5, 9)}, Marker: marker(4)}, AddOnly); err != nil {
+		t.Fatal(err)
+	}
+	if s.flows[marker(3).Key()] != *marker(3) {
+		t.Error("adding only must not claim that the switch has nothing newer")
 	}
 }
