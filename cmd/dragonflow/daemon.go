@@ -41,7 +41,9 @@ func (d *daemon) add(part func(context.Context) error) { d.parts = append(d.part
 // openDatabase connects to the northbound database for the daemon's lifetime.
 func (d *daemon) openDatabase(ctx context.Context) (*db.Connection, error) {
 	s := d.settings.Database
-	conn, err := northbound.Open(ctx, s.URL, northbound.Options{Prefix: s.Prefix})
+	conn, err := northbound.Open(ctx, s.URL, northbound.Options{
+		Prefix: s.Prefix, Cert: s.Cert, Key: s.Key, CA: s.CA, Log: d.log,
+	})
 	if err != nil {
 		return nil, fmt.Errorf("open the database: %w", err)
 	}

@@ -112,9 +112,9 @@ func TestADaemonThatCannotStartSaysWhy(t *testing.T) {
 		code int
 		err  string
 	}{
-		"API's port is taken":       {[]string{"--api-listen", taken.Addr().String()}, exitFailed, "--api-listen"},
+		"API's port is taken":       {[]string{"--api-listen", taken.Addr().String()}, exitFailed, "address already in use"},
 		"metrics' port is taken":    {[]string{"--api-listen", freeAddress(t), "--metrics-listen", taken.Addr().String()}, exitFailed, "--metrics-listen"},
-		"API open to everybody":     {[]string{"--api-listen", "0.0.0.0:0"}, exitUsage, "not loopback"},
+		"API open to everybody":     {[]string{"--api-listen", "0.0.0.0:0"}, exitFailed, "can be reached by others"},
 		"no such kind of database":  {[]string{"--db", "punchcards://"}, exitFailed, "punchcards"},
 		"database with a bad value": {[]string{"--db", "etcd"}, exitUsage, "must be a URL"},
 	} {

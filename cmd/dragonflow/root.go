@@ -25,6 +25,7 @@ func commands(h *host) []*cobra.Command {
 		serverCommand(h),
 		controllerCommand(h),
 		standaloneCommand(h),
+		demoCommand(h),
 		configCommand(h),
 		versionCommand(h),
 	}
