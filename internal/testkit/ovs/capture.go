@@ -2,7 +2,6 @@ package ovs
 
 import (
 	"encoding/binary"
-	"encoding/hex"
 	"fmt"
 	"io"
 	"os"
@@ -10,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/dragonflow/dragonflow/internal/testkit/packet"
 	"github.com/dragonflow/dragonflow/internal/vswitch/private"
 )
 
@@ -145,7 +145,7 @@ func (s *Switch) WaitSent(port string, predicate func(frame []byte) bool) []byte
 		select {
 		case <-tick.C:
 		case <-deadline.C:
-			s.t.Fatalf("no such frame was sent to %s within %v; sent:\n%s", port, Deadline, dump(s.Sent(port)))
+			s.t.Fatalf("no such frame was sent to %s within %v; sent:\n%s", port, Deadline, packet.Summaries(s.Sent(port)))
 		}
 	}
 }
@@ -158,13 +158,4 @@ func (c *capture) match(predicate func([]byte) bool) []byte {
 		}
 	}
 	return nil
-}
-
-func dump(frames [][]byte) string {
-	var b strings.Builder
-	for _, f := range frames {
-		b.WriteString(hex.EncodeToString(f))
-		b.WriteByte('\n')
-	}
-	return b.String()
 }

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/dragonflow/dragonflow/internal/testkit/ovs"
 	"github.com/dragonflow/dragonflow/internal/vswitch/ovsdb"
 )
 
@@ -106,11 +107,15 @@ func update3(u string) string {
 	return `{"id":null,"method":"update3","params":["dragonflow","00000000-0000-0000-0000-000000000000",` + u + `]}`
 }
 
-// quick is a client's configuration with which failures show soon.
+// soon is a deadline that is meant to pass. The others are long, for machines
+// that are busy.
+const soon = 200 * time.Millisecond
+
+// quick is a client's configuration that reconnects at once.
 func quick(endpoint string) ovsdb.Config {
 	return ovsdb.Config{
-		Endpoint: endpoint, CallTimeout: 300 * time.Millisecond, SyncTimeout: 300 * time.Millisecond,
-		Probe: 100 * time.Millisecond, MinBackoff: time.Millisecond, MaxBackoff: 10 * time.Millisecond,
+		Endpoint: endpoint, CallTimeout: ovs.Deadline, SyncTimeout: ovs.Deadline, Probe: ovs.Deadline,
+		MinBackoff: time.Millisecond, MaxBackoff: 10 * time.Millisecond,
 	}
 }
 
@@ -144,7 +149,7 @@ func TestBadPeersAreLeft(t *testing.T) {
 					return
 				}
 			}
-		}, "does not read"},
+		}, "sync: get_schema"}, // it "does not read", unless the deadline was faster
 		"refuses":      {func(nc net.Conn) { answer(nc, map[string]string{"get_schema": `"error":"unknown database"`}) }, "unknown database"},
 		"other schema": {func(nc net.Conn) { answer(nc, map[string]string{"get_schema": `{"tables":{}}`}) }, "no table Open_vSwitch"},
 		"null schema":  {func(nc net.Conn) { answer(nc, map[string]string{"get_schema": `null`}) }, "no table"},
@@ -159,7 +164,9 @@ func TestBadPeersAreLeft(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			client := run(t, quick(peer(t, c.serve)))
+			cfg := quick(peer(t, c.serve))
+			cfg.SyncTimeout = soon
+			client := run(t, cfg)
 			for range 3 { // again and again, and never for longer than the deadline
 				ev := next(t, client)
 				if ev.State != ovsdb.Disconnected || len(ev.Changes) > 0 || ev.Err == nil || !strings.Contains(ev.Err.Error(), c.want) {
@@ -234,13 +241,15 @@ func TestOldServerIsFollowed(t *testing.T) {
 func TestResumedServer(t *testing.T) {
 	t.Parallel()
 	var connections atomic.Int32
-	client := run(t, quick(peer(t, func(nc net.Conn) {
+	cfg := quick(peer(t, func(nc net.Conn) {
 		state := `[true,"` + otherID + `",{"Open_vSwitch":{"` + rootID + `":{"modify":{"external_ids":["map",[["b","2"]]]}}}}]`
 		if connections.Add(1) == 1 {
 			state = strings.Replace(goodState, "00000000-0000-0000-0000-000000000000", otherID, 1)
 		}
 		answer(nc, map[string]string{"get_schema": goodSchema, "monitor_cond_since": state}) // no echo: given up soon
-	})))
+	}))
+	cfg.Probe = soon
+	client := run(t, cfg)
 	db := ovsdb.NewDB()
 	await(t, client, db, func(db *ovsdb.DB) bool { return len(db.OpenvSwitch().ExternalIDs) == 2 })
 }
@@ -255,7 +264,7 @@ func TestSilenceIsProbed(t *testing.T) {
 				results["echo"] = echo
 			}
 			cfg := quick(peer(t, func(nc net.Conn) { answer(nc, results) }))
-			cfg.Probe = 200 * time.Millisecond
+			cfg.Probe = 500 * time.Millisecond
 			client := run(t, cfg)
 			if ev := next(t, client); ev.State != ovsdb.InSync {
 				t.Fatal(ev)
@@ -266,7 +275,7 @@ func TestSilenceIsProbed(t *testing.T) {
 				}
 				return
 			}
-			quiet := time.NewTimer(5 * cfg.Probe)
+			quiet := time.NewTimer(3 * cfg.Probe)
 			defer quiet.Stop()
 			select {
 			case ev := <-client.Events():
@@ -281,7 +290,9 @@ func TestSilenceIsProbed(t *testing.T) {
 func TestTransactHasADeadline(t *testing.T) {
 	t.Parallel()
 	results := map[string]string{"get_schema": goodSchema, "monitor_cond_since": goodState, "echo": "[]"}
-	client := run(t, quick(peer(t, func(nc net.Conn) { answer(nc, results) })))
+	cfg := quick(peer(t, func(nc net.Conn) { answer(nc, results) }))
+	cfg.CallTimeout = soon
+	client := run(t, cfg)
 	db := ovsdb.NewDB()
 	await(t, client, db, func(*ovsdb.DB) bool { return true })
 	txn := ovsdb.MergeExternalIDs(db.OpenvSwitch(), map[string]string{"k": "v"}, nil)
