@@ -73,15 +73,6 @@ func (r *reporter) observed(id string, s *model.PortStatus) {
 	r.poke()
 }
 
-// withdraw takes back the report of a port whose binding to this chassis is gone.
-func (r *reporter) withdraw(id string) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.want[id] = nil
-	r.dirty[id] = struct{}{}
-	r.poke()
-}
-
 func (r *reporter) poke() {
 	select {
 	case r.wake <- struct{}{}:

@@ -69,9 +69,6 @@ func (p Packet) write(s flow.SubField, v flow.Value) {
 	p.set(s.Field, v.Shl(int(s.Ofs)).And(s.Mask()), s.Mask())
 }
 
-// satisfies reports whether the packet has what a constraint demands.
-func (p Packet) satisfies(c flow.Constraint) bool { return p.fields[c.Field].And(c.Mask) == c.Value }
-
 // Probe is a packet to ask about, in the terms of people. The zero values of what its protocol does not
 // have are ignored.
 type Probe struct {

@@ -47,7 +47,7 @@ type badRequest struct {
 func badNetworks() []badRequest {
 	const bad = "HTTPBadRequest"
 	return []badRequest{
-		{400, bad, obj{"nmae": "x"}},
+		{400, bad, obj{"nane": "x"}},
 		{400, bad, obj{"id": nowhere}},
 		{400, bad, obj{"status": "DOWN"}},
 		{400, bad, obj{"router:external": true}},

@@ -212,6 +212,8 @@ func (d *Door) Serve(ctx context.Context) error {
 	if err := d.http.Shutdown(end); err != nil {
 		return errors.Join(fmt.Errorf("end the API: %w", err), d.http.Close())
 	}
-	<-served
+	if err := <-served; !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("serve the API: %w", err)
+	}
 	return nil
 }

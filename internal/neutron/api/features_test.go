@@ -357,7 +357,9 @@ func TestAuditRepairs(t *testing.T) {
 	if _, err := store.Txn().Delete(northbound.KeyOf(binding), northbound.AnyObjectRevision).Commit(ctx); err != nil {
 		t.Fatal(err)
 	}
-	conn.Apply(ctx, dbOps(ipam.AddressKey(id(n), netip.MustParseAddr("10.0.0.99"))))
+	if _, err := conn.Apply(ctx, dbOps(ipam.AddressKey(id(n), netip.MustParseAddr("10.0.0.99")))); err != nil {
+		t.Fatal(err)
+	}
 	for want := range []int{4, 4} {
 		if err := c.Server.Audit(ctx); err != nil || c.Server.Drift() != 4 {
 			t.Errorf("audit %d: %v, %d differences repaired, want 4", want, err, c.Server.Drift())

@@ -1,7 +1,6 @@
 package api_test
 
 import (
-	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -13,7 +12,7 @@ import (
 
 // FuzzRequest: whatever a client sends, the answer is the API's, never a failure of the server.
 func FuzzRequest(f *testing.F) {
-	c := open(f, func(o *api.Options) { o.Logger = slog.New(slog.NewTextHandler(io.Discard, nil)) })
+	c := open(f, func(o *api.Options) { o.Logger = slog.New(slog.DiscardHandler) })
 	n := c.network(obj{})
 	s := c.subnet(n["id"], "10.0.0.0/24", nil)
 	p := c.port(n["id"], nil)

@@ -223,7 +223,7 @@ func listOf[E any](what string, limit int, v any, parse func(any) (E, error)) ([
 	}
 	l, ok := v.([]any)
 	if !ok {
-		return nil, fmt.Errorf("Invalid data format for %s: '%s'", what, show(v)) //nolint:staticcheck // Neutron's words
+		return nil, fmt.Errorf("Invalid data format for %s: '%s'", what, show(v))
 	}
 	if len(l) > limit {
 		return nil, fmt.Errorf("more than %d entries", limit)
@@ -240,7 +240,7 @@ func listOf[E any](what string, limit int, v any, parse func(any) (E, error)) ([
 }
 
 func duplicate(what string, value any) error {
-	return fmt.Errorf("Duplicate %s '%s'", what, value) //nolint:staticcheck // Neutron's words
+	return fmt.Errorf("Duplicate %s '%s'", what, value)
 }
 
 // object converts a JSON object that may hold only certain keys.

@@ -1,6 +1,7 @@
 package resource
 
 import (
+	"errors"
 	"slices"
 	"strings"
 )
@@ -84,7 +85,7 @@ func (t *Type) apply(row Row, body map[string]any, access Access) (Given, error)
 			continue
 		}
 		if err := a.Set(row, v); err != nil {
-			if e, ok := err.(*Error); ok {
+			if e := (*Error)(nil); errors.As(err, &e) {
 				return nil, e
 			}
 			return nil, Invalid(a.Name, err.Error())
@@ -157,10 +158,9 @@ func field[T Row, V any](name string, access Access, parse func(any) (V, error),
 	}, func(r T) any { return *at(r) })
 }
 
-func required(a Attr) Attr  { a.Required = true; return a }
-func unsorted(a Attr) Attr  { a.NoSort = true; return a }
-func unlisted(a Attr) Attr  { a.NoSort, a.NoFilter = true, true; return a }
-func takenOnly(a Attr) Attr { a.Get, a.NoSort, a.NoFilter = nil, true, true; return a }
+func required(a Attr) Attr { a.Required = true; return a }
+func unsorted(a Attr) Attr { a.NoSort = true; return a }
+func unlisted(a Attr) Attr { a.NoSort, a.NoFilter = true, true; return a }
 
 // standard returns the attributes that every resource has, those shown first and those shown last.
 func standard(name Attr) (first, last []Attr) {

@@ -174,7 +174,7 @@ func TestDumpIsComplete(t *testing.T) {
 			t.Errorf("%+v selects %d flows, want %d", f.Filter, n, f.want)
 		}
 	}
-	for range c.Flows(deadline(t), openflow.Filter{}) {
+	for range c.Flows(deadline(t), openflow.Filter{}) { //nolint:errcheck // it is not read to its end
 		break // leaves the rest of the dump to nobody
 	}
 	if err := c.Barrier(deadline(t)); err != nil {

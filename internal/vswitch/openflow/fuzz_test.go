@@ -56,7 +56,7 @@ func FuzzReplies(f *testing.F) {
 		_ = records(b, flowStatsSize+4, func(r []byte) error {
 			s, err := readFlowStats(r)
 			if err == nil && s.Opaque == nil {
-				_ = s.Flow.String()
+				_ = s.String()
 			}
 			return nil
 		})
