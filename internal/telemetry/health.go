@@ -29,6 +29,17 @@ func (s Severity) String() string { return [...]string{"notice", "degraded", "no
 // MarshalText writes the severity's name.
 func (s Severity) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
+// UnmarshalText reads the severity's name.
+func (s *Severity) UnmarshalText(name []byte) error {
+	for _, known := range []Severity{Notice, Degraded, NotReady} {
+		if known.String() == string(name) {
+			*s = known
+			return nil
+		}
+	}
+	return fmt.Errorf("%q is not a severity", name)
+}
+
 // Warning is a kind of trouble, declared before it can happen.
 type Warning struct {
 	// Code names it for programs: words in lower case with hyphens, unique in the process.
