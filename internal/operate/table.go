@@ -3,11 +3,12 @@ package operate
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 )
 
-// table writes columns for people.
+// columns writes a table for people.
 type columns struct {
 	w     io.Writer
 	tab   *tabwriter.Writer
@@ -26,6 +27,7 @@ func (c *columns) row(cells ...string) {
 		fmt.Fprintln(c.tab, c.title)
 	}
 	c.rows++
+	cells = slices.Clone(cells)
 	for i, cell := range cells {
 		cells[i] = printable(cell)
 	}
@@ -49,4 +51,10 @@ func printable(s string) string {
 		}
 		return r
 	}, s)
+}
+
+// pair writes a row of two cells without titles.
+func (c *columns) pair(name, value string) {
+	c.rows++
+	fmt.Fprintf(c.tab, "%s\t%s\n", name, printable(value))
 }

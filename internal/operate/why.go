@@ -36,12 +36,11 @@ type Answer struct {
 
 // Write writes the sentence and what there is to know beside it.
 func (a *Answer) Write(w io.Writer) error {
-	_, err := fmt.Fprintln(w, a.Sentence)
+	text := printable(a.Sentence) + "\n"
 	for _, line := range a.Waiting {
-		if err == nil {
-			_, err = fmt.Fprintln(w, "  "+line)
-		}
+		text += "  " + printable(line) + "\n"
 	}
+	_, err := io.WriteString(w, text)
 	return err
 }
 

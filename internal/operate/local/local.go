@@ -1,0 +1,163 @@
+// Package local carries an operator's questions from the command line to the controller that runs on
+// the same host: HTTP over a Unix socket in the controller's state directory, which only those may open
+// who may read that directory. Nothing can be changed through it.
+package local
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"path/filepath"
+	"time"
+
+	"github.com/dragonflow/dragonflow/internal/controller"
+	"github.com/dragonflow/dragonflow/internal/controller/pipeline"
+	"github.com/dragonflow/dragonflow/internal/operate"
+	"github.com/dragonflow/dragonflow/internal/telemetry"
+	"github.com/dragonflow/dragonflow/internal/vswitch/openflow"
+)
+
+// Chassis is a controller at work. [controller.Controller] is the real one.
+type Chassis interface {
+	// Inspect runs f where the view and the engine may be read, and waits for it.
+	Inspect(ctx context.Context, f func(controller.Inside)) error
+	// Ask runs f with a connection to the switch, and waits for it.
+	Ask(ctx context.Context, f func(context.Context, *openflow.Conn) error) error
+}
+
+// Socket is the path of the socket in a controller's state directory.
+func Socket(stateDir string) string { return filepath.Join(stateDir, "controller.sock") }
+
+// patience bounds how long the controller or its switch may take for an answer.
+const patience = 20 * time.Second
+
+// The paths of the questions.
+const (
+	pathStatus = "/v1/status"
+	pathFlows  = "/v1/flows"
+	pathDrops  = "/v1/drops"
+	pathWhy    = "/v1/why"
+)
+
+// Handler answers questions about a chassis. conditions are those of the process; it may be nil.
+func Handler(c Chassis, conditions func() []telemetry.Condition) http.Handler {
+	h := &handler{c, conditions}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET "+pathStatus, answering(h.status))
+	mux.HandleFunc("GET "+pathFlows, answering(h.flows))
+	mux.HandleFunc("GET "+pathDrops, answering(h.drops))
+	mux.HandleFunc("GET "+pathWhy, answering(h.why))
+	return mux
+}
+
+type handler struct {
+	chassis    Chassis
+	conditions func() []telemetry.Condition
+}
+
+// badQuestion is an error of the one who asks.
+type badQuestion struct{ error }
+
+func (b *badQuestion) Unwrap() error { return b.error }
+
+// failure is the body of an answer that is none.
+type failure struct {
+	Error string `json:"error"`
+}
+
+// answering turns a function into a handler that answers in JSON.
+func answering[A any](answer func(context.Context, *http.Request) (A, error)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		ctx, cancel := context.WithTimeout(r.Context(), patience)
+		defer cancel()
+		body, err := answer(ctx, r)
+		w.Header().Set("Content-Type", "application/json")
+		var bad *badQuestion
+		switch {
+		case errors.As(err, &bad):
+			w.WriteHeader(http.StatusBadRequest)
+		case err != nil:
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}
+		// An error of Encode means that the reader has gone.
+		if err != nil {
+			_ = json.NewEncoder(w).Encode(failure{err.Error()})
+			return
+		}
+		_ = json.NewEncoder(w).Encode(body)
+	}
+}
+
+// inspect runs f with the chassis' world.
+func (h *handler) inspect(ctx context.Context, f func(operate.World, controller.Status)) error {
+	return h.chassis.Inspect(ctx, func(in controller.Inside) {
+		f(operate.World{View: in.View, Engine: in.Engine, Numbers: in.Numbers}, in.Status)
+	})
+}
+
+func (h *handler) status(ctx context.Context, _ *http.Request) (*operate.Status, error) {
+	var conditions []telemetry.Condition
+	if h.conditions != nil {
+		conditions = h.conditions()
+	}
+	var s *operate.Status
+	err := h.inspect(ctx, func(w operate.World, cs controller.Status) { s = operate.StatusOf(w, cs, conditions) })
+	return s, err
+}
+
+func (h *handler) flows(ctx context.Context, r *http.Request) (operate.FlowList, error) {
+	counted, err := h.counted(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var list operate.FlowList
+	var unknown error
+	err = h.inspect(ctx, func(w operate.World, _ controller.Status) {
+		list, unknown = operate.Flows(w, counted, r.FormValue("port"))
+	})
+	if unknown != nil {
+		return nil, &badQuestion{unknown}
+	}
+	return list, err
+}
+
+func (h *handler) drops(ctx context.Context, r *http.Request) (operate.DropList, error) {
+	counted, err := h.counted(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var list operate.DropList
+	err = h.inspect(ctx, func(w operate.World, _ controller.Status) {
+		list = operate.Drops(w, counted, r.FormValue("all") == "true")
+	})
+	return list, err
+}
+
+func (h *handler) why(ctx context.Context, r *http.Request) (*operate.Answer, error) {
+	q := operate.Question{Port: r.FormValue("port"), Dst: r.FormValue("dst"), What: r.FormValue("what")}
+	var answer *operate.Answer
+	var unclear error
+	err := h.inspect(ctx, func(w operate.World, _ controller.Status) { answer, unclear = operate.Why(w, q) })
+	if unclear != nil {
+		return nil, &badQuestion{unclear}
+	}
+	return answer, err
+}
+
+// counted dumps the flows that are ours, with what they counted.
+func (h *handler) counted(ctx context.Context) ([]operate.Counted, error) {
+	var list []operate.Counted
+	err := h.chassis.Ask(ctx, func(ctx context.Context, conn *openflow.Conn) error {
+		list = nil
+		for s, err := range conn.Flows(ctx, openflow.Filter{Cookie: pipeline.CookieMark, CookieMask: pipeline.CookieMask}) {
+			if err != nil {
+				return fmt.Errorf("dump the flows: %w", err)
+			}
+			list = append(list, operate.Counted{Flow: s.Flow, Packets: s.Packets, Bytes: s.Bytes})
+		}
+		return nil
+	})
+	return list, err
+}
