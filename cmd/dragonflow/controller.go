@@ -53,6 +53,9 @@ func (d *daemon) addController(ctx context.Context, conn *db.Connection, unbound
 	if err != nil {
 		return err
 	}
+	if err := d.addQuestions(c); err != nil {
+		return err
+	}
 	d.starting.Raise("switch", "the switch does not have what is desired yet")
 	d.add(func(ctx context.Context) error {
 		err := c.Run(ctx)

@@ -26,6 +26,11 @@ func commands(h *host) []*cobra.Command {
 		controllerCommand(h),
 		standaloneCommand(h),
 		demoCommand(h),
+		getCommand(h),
+		statusCommand(h),
+		whyCommand(h),
+		flowsCommand(h),
+		dropsCommand(h),
 		configCommand(h),
 		versionCommand(h),
 	}
