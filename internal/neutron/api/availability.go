@@ -38,9 +38,6 @@ func (s *Server) resolveAvailability(prefix string, parts []string) (string, met
 		return prefix, methods{http.MethodGet: s.listAvailability}
 	case 1:
 		return prefix + "/{id}", methods{http.MethodGet: func(w http.ResponseWriter, r *http.Request) error {
-			if err := s.fresh(r.Context()); err != nil {
-				return err
-			}
 			row, err := s.store.Get(r.Context(), s.networks.Kind, parts[0])
 			if errors.Is(err, db.ErrNotFound) {
 				return s.networks.NotFound(parts[0])
@@ -58,9 +55,6 @@ func (s *Server) resolveAvailability(prefix string, parts []string) (string, met
 }
 
 func (s *Server) listAvailability(w http.ResponseWriter, r *http.Request) error {
-	if err := s.fresh(r.Context()); err != nil {
-		return err
-	}
 	query := r.URL.Query()
 	version := 0
 	if v := query.Get("ip_version"); v != "" {

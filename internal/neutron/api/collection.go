@@ -168,9 +168,6 @@ func (s *Server) stamp(row resource.Row, revision int64) {
 }
 
 func (c *collection) show(w http.ResponseWriter, r *http.Request, id string) error {
-	if err := c.server.fresh(r.Context()); err != nil {
-		return err
-	}
 	row, err := c.server.store.Get(r.Context(), c.typ.Kind, id)
 	if errors.Is(err, db.ErrNotFound) {
 		return c.typ.NotFound(id)

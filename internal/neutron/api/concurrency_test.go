@@ -101,8 +101,19 @@ func TestChurnLeaksNothing(t *testing.T) {
 	s := servers[0].subnet(n["id"], "10.2.0.0/24", nil)
 	each(servers, 16, func(c *client, i int) { churn(c, n["id"], s["id"], uint64(i)) })
 
+	checkReservations(t, conn, servers[1], n)
+	for _, c := range servers {
+		if err := c.Server.Audit(context.Background()); err != nil || c.Server.Drift() != 0 {
+			t.Errorf("audit: %v, %d differences", err, c.Server.Drift())
+		}
+	}
+}
+
+// checkReservations compares the reservations of a network in the database with its ports.
+func checkReservations(t *testing.T, conn *db.Connection, c *client, n obj) {
+	t.Helper()
 	want := map[string]string{}
-	for _, p := range servers[1].list("/v2.0/ports?network_id=" + id(n)) {
+	for _, p := range c.list("/v2.0/ports?network_id=" + id(n)) {
 		want[p["mac_address"].(string)] = id(p)
 		for _, a := range addresses(p) {
 			if want[a] != "" {
@@ -119,11 +130,6 @@ func TestChurnLeaksNothing(t *testing.T) {
 	}
 	if len(got) != len(want) {
 		t.Errorf("%d reservations, want %d", len(got), len(want))
-	}
-	for _, c := range servers {
-		if err := c.Server.Audit(context.Background()); err != nil || c.Server.Drift() != 0 {
-			t.Errorf("audit: %v, %d differences", err, c.Server.Drift())
-		}
 	}
 }
 
@@ -264,5 +270,23 @@ func TestDuplicatesUnderConcurrency(t *testing.T) {
 		if won != 1 {
 			t.Errorf("%s: %d of 12 succeeded", path, won)
 		}
+	}
+}
+
+// A limit holds also when several servers count at the same time.
+func TestQuotaUnderConcurrency(t *testing.T) {
+	t.Parallel()
+	_, servers := cluster(t, 3)
+	servers[0].must(200, "PUT", "/v2.0/quotas/acme", obj{"quota": obj{"network": 5}})
+	for _, c := range servers {
+		eventually(t, func() bool { return c.must(200, "GET", "/v2.0/quotas/acme", nil)["network"] == 5.0 })
+	}
+	each(servers, 12, func(c *client, _ int) {
+		if status, out := c.do("POST", "/v2.0/networks", obj{"network": obj{"project_id": "acme"}}); status != 201 && status != 409 {
+			t.Errorf("%d %v", status, out)
+		}
+	})
+	if l := servers[0].list("/v2.0/networks?project_id=acme"); len(l) != 5 {
+		t.Errorf("%d networks with a limit of 5", len(l))
 	}
 }

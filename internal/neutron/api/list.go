@@ -98,9 +98,6 @@ func (c *collection) list(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if err := c.server.fresh(r.Context()); err != nil {
-		return err
-	}
 	if c.typ == c.server.groups {
 		if err := c.server.touchDefaultGroup(r, q.filters); err != nil {
 			return err

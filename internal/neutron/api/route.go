@@ -32,7 +32,14 @@ func (s *Server) route(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, errMethod)
 		return
 	}
-	if err := h(w, r); err != nil {
+	var err error
+	if strings.HasPrefix(route, "/v2.0/") && !strings.HasPrefix(route, "/v2.0/extensions") {
+		err = s.fresh(r.Context())
+	}
+	if err == nil {
+		err = h(w, r)
+	}
+	if err != nil {
 		s.fail(w, r, err)
 	}
 }

@@ -60,7 +60,7 @@ type Server struct {
 	status *statusBoard
 
 	networks, subnets, ports, groups, rules *resource.Type
-	quotas, defaultGroups                   *resource.Type
+	quotas, quotaGuards, defaultGroups      *resource.Type
 	collections                             []*collection
 
 	hintsMu sync.Mutex
@@ -82,8 +82,10 @@ func New(opts Options) (*Server, error) {
 	s.networks, s.subnets, s.ports = resource.Networks(), resource.Subnets(), resource.Ports()
 	s.rules = resource.SecurityGroupRules()
 	s.groups = resource.SecurityGroups(s.rules)
-	s.quotas, s.defaultGroups = resource.Quotas(), resource.DefaultGroups()
-	types := []*resource.Type{s.networks, s.subnets, s.ports, s.groups, s.rules, s.quotas, s.defaultGroups}
+	s.quotas, s.quotaGuards, s.defaultGroups = resource.Quotas(), resource.QuotaGuards(), resource.DefaultGroups()
+	types := []*resource.Type{
+		s.networks, s.subnets, s.ports, s.groups, s.rules, s.quotas, s.quotaGuards, s.defaultGroups,
+	}
 	s.store = rows.New(opts.DB, types, opts.Logger, opts.Clock)
 	s.status = newStatusBoard(opts.DB, opts.Logger)
 	s.collections = []*collection{

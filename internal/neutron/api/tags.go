@@ -53,9 +53,6 @@ func (c *collection) tags(r *http.Request, id string, edit func([]string) ([]str
 }
 
 func (c *collection) showTags(w http.ResponseWriter, r *http.Request, id string) error {
-	if err := c.server.fresh(r.Context()); err != nil {
-		return err
-	}
 	row, err := c.server.store.Get(r.Context(), c.typ.Kind, id)
 	if err != nil {
 		return c.missing(err, id)
@@ -129,9 +126,6 @@ func (c *collection) clearTags(w http.ResponseWriter, r *http.Request, id string
 }
 
 func (c *collection) hasTag(w http.ResponseWriter, r *http.Request, id, tag string) error {
-	if err := c.server.fresh(r.Context()); err != nil {
-		return err
-	}
 	row, err := c.server.store.Get(r.Context(), c.typ.Kind, id)
 	if err != nil {
 		return c.missing(err, id)

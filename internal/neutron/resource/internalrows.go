@@ -35,3 +35,18 @@ func DefaultGroups() *Type {
 		notFoundType: "SecurityGroupNotFound", notFoundText: "Default security group of %s does not exist",
 	}
 }
+
+// QuotaGuard is written with every resource that a project makes when it is near a limit, so that
+// servers that count at the same time notice each other; its ID is the project.
+type QuotaGuard struct{ Common }
+
+// Clone returns a copy.
+func (g *QuotaGuard) Clone() Row { c := *g; return &c }
+
+// QuotaGuards is the type of these rows; the API does not show them.
+func QuotaGuards() *Type {
+	return &Type{
+		Kind: "neutron.quota-guard", Singular: "quota guard", New: func() Row { return new(QuotaGuard) },
+		notFoundType: "ProjectQuotaNotFound", notFoundText: "Quota for project %s could not be found.",
+	}
+}
