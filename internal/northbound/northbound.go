@@ -17,12 +17,14 @@ import (
 	"net"
 	"net/url"
 	"os"
+	"strconv"
 	"strings"
 
 	"github.com/dragonflow/dragonflow/internal/northbound/db"
 	"github.com/dragonflow/dragonflow/internal/northbound/db/embedded"
 	"github.com/dragonflow/dragonflow/internal/northbound/db/etcd"
 	"github.com/dragonflow/dragonflow/internal/northbound/db/memory"
+	"github.com/dragonflow/dragonflow/internal/northbound/db/redis"
 )
 
 // DefaultPrefix begins every key of Dragonflow in a database that others use too.
@@ -47,6 +49,8 @@ type Options struct {
 //	embedded:///var/lib/dragonflow      in this process, with its data in a directory
 //	etcd://host:2379,host:2379          an etcd cluster
 //	etcds://host:2379,host:2379         the same with TLS
+//	redis://[[user]:password@]host:6379[/number]   one Redis server, or redis:///path for its socket
+//	rediss://…                          the same with TLS
 //
 // It does not wait for a remote database to be reachable. The caller closes the connection.
 func Open(ctx context.Context, rawURL string, opts Options) (*db.Connection, error) {
@@ -65,7 +69,7 @@ func Open(ctx context.Context, rawURL string, opts Options) (*db.Connection, err
 }
 
 func open(ctx context.Context, scheme, rest string, opts Options) (*db.Connection, error) {
-	secure := scheme == "etcds"
+	secure := scheme == "etcds" || scheme == "rediss"
 	if !secure && (opts.Cert != "" || opts.Key != "" || opts.CA != "") {
 		return nil, fmt.Errorf("a certificate, key or CA is given, but %s does not use TLS", scheme)
 	}
@@ -82,8 +86,10 @@ func open(ctx context.Context, scheme, rest string, opts Options) (*db.Connectio
 		return embedded.Open(ctx, embedded.Config{Dir: rest, Prefix: opts.Prefix, Log: opts.Log})
 	case "etcd", "etcds":
 		return openEtcd(rest, secure, opts)
+	case "redis", "rediss":
+		return openRedis(ctx, rest, secure, opts)
 	}
-	return nil, fmt.Errorf("unknown scheme %q; known are memory, embedded, etcd, etcds", scheme)
+	return nil, fmt.Errorf("unknown scheme %q; known are memory, embedded, etcd, etcds, redis, rediss", scheme)
 }
 
 func openEtcd(rest string, secure bool, opts Options) (*db.Connection, error) {
@@ -103,6 +109,38 @@ func openEtcd(rest string, secure bool, opts Options) (*db.Connection, error) {
 		}
 	}
 	return etcd.Open(cfg)
+}
+
+func openRedis(ctx context.Context, rest string, secure bool, opts Options) (*db.Connection, error) {
+	u, err := url.Parse("redis://" + rest)
+	if err != nil {
+		return nil, errors.New("is not a URL") // the parser's error shows the password
+	}
+	if u.RawQuery != "" || u.Fragment != "" {
+		return nil, errors.New("options after ? or # are not known")
+	}
+	cfg := redis.Config{Address: u.Host, User: u.User.Username(), Prefix: opts.Prefix}
+	cfg.Password, _ = u.User.Password()
+	switch number := strings.TrimPrefix(u.Path, "/"); {
+	case u.Host == "" && len(u.Path) > 1 && !secure:
+		cfg.Address = "unix:" + u.Path
+	case number != "":
+		if cfg.DB, err = strconv.Atoi(number); err != nil || cfg.DB < 0 {
+			return nil, fmt.Errorf("%q is not the number of a Redis database", number)
+		}
+		fallthrough
+	default:
+		if err := checkAddress(u.Host); err != nil {
+			return nil, err
+		}
+	}
+	if secure {
+		if cfg.TLS, err = opts.tls(); err != nil {
+			return nil, err
+		}
+		cfg.TLS.ServerName = u.Hostname()
+	}
+	return redis.Open(ctx, cfg)
 }
 
 // checkAddress refuses what is not host:port.

@@ -32,6 +32,14 @@ func TestOpenRefuses(t *testing.T) {
 		"etcds://h:4":                   {Options{Cert: junk, Key: junk}, junk},
 		"etcds://user:secret%zz@h:4":    {Options{}, "xxxxx@h:4"},
 		"etcds://user:secret@h:4,h2:%x": {Options{}, "xxxxx@h:4,h2:%x"},
+		"redis://":                      {Options{}, "is not host:port"},
+		"redis://:secret@h":             {Options{}, `"h" is not host:port`},
+		"redis://:secret@h:1/x":         {Options{}, `"x" is not the number`},
+		"redis://:secret@h:1/-1":        {Options{}, "is not the number"},
+		"redis://:secret@h:1?a=b":       {Options{}, "options after"},
+		"redis://:secret@h:%zz":         {Options{}, "is not a URL"},
+		"redis://h:1":                   {Options{CA: junk}, "does not use TLS"},
+		"rediss:///run/socket":          {Options{}, "is not host:port"},
 	} {
 		conn, err := Open(t.Context(), url, c.opts)
 		if err == nil {
@@ -45,7 +53,8 @@ func TestOpenRefuses(t *testing.T) {
 
 // TestOpen opens what needs no server; the drivers' own tests do the rest.
 func TestOpen(t *testing.T) {
-	for _, url := range []string{"memory://", "embedded://" + t.TempDir(), "etcd://127.0.0.1:1,[::1]:1", "etcds://localhost:1"} {
+	for _, url := range []string{"memory://", "embedded://" + t.TempDir(), "etcd://127.0.0.1:1,[::1]:1", "etcds://localhost:1",
+		"redis://user:pw@127.0.0.1:1/2", "rediss://localhost:1", "redis:///nonexistent/socket"} {
 		conn, err := Open(t.Context(), url, Options{})
 		if err != nil {
 			t.Errorf("%q: %v", url, err)
