@@ -20,16 +20,17 @@ import (
 	"github.com/dragonflow/dragonflow/internal/testkit/ovs"
 )
 
-// guestInterface is the name of the guest's interface in its namespace.
-const guestInterface = "eth0"
+// The ends of the cable.
+const guestInterface, serverInterface = "eth0", "s0"
 
 // wire is a guest, in a network namespace, whose cable ends in our hands: what it sends is answered by
 // ReplyV4, ReplyV6 and ReplyRS.
 type wire struct {
-	t     *testing.T
-	guest string // the namespace
-	ra    *RAConfig
-	fd    int
+	t      *testing.T
+	guest  string // the namespace
+	server string // that of the other end
+	ra     *RAConfig
+	fd     int
 
 	mu      sync.Mutex
 	cfg     *Config
@@ -38,8 +39,17 @@ type wire struct {
 	claimed []netip.Addr
 }
 
-// newWire makes the guest until the end of the test.
+// newWire makes the guest until the end of the test, and answers it.
 func newWire(t *testing.T, cfg *Config, ra *RAConfig) *wire {
+	t.Helper()
+	w := newCable(t)
+	w.cfg, w.ra = cfg, ra
+	w.open()
+	return w
+}
+
+// newCable makes the guest until the end of the test, with nobody at the other end of its cable.
+func newCable(t *testing.T) *wire {
 	t.Helper()
 	if os.Geteuid() != 0 {
 		ovs.Missing(t, "network namespaces need root")
@@ -51,19 +61,18 @@ func newWire(t *testing.T, cfg *Config, ra *RAConfig) *wire {
 		}
 		return -1
 	}, base)
-	w := &wire{t: t, guest: name + "g", cfg: cfg, ra: ra}
-	server := name + "s"
-	for _, n := range []string{w.guest, server} {
+	w := &wire{t: t, guest: name + "g", server: name + "s"}
+	for _, n := range []string{w.guest, w.server} {
 		command(t, "ip", "netns", "add", n)
 		t.Cleanup(func() { command(t, "ip", "netns", "del", n) })
 	}
-	command(t, "ip", "link", "add", guestInterface, "netns", w.guest, "type", "veth", "peer", "name", "s0", "netns", server)
-	command(t, "ip", "netns", "exec", server, "sysctl", "-qw", "net.ipv6.conf.all.disable_ipv6=1")
+	command(t, "ip", "link", "add", guestInterface, "netns", w.guest, "type", "veth", "peer", "name", serverInterface, "netns", w.server)
+	command(t, "ip", "netns", "exec", w.server, "sysctl", "-qw", "net.ipv6.conf.all.disable_ipv6=1")
 	w.run("sysctl", "-qw", "net.ipv6.conf.all.accept_dad=0", "net.ipv6.conf."+guestInterface+".accept_dad=0")
 	w.run("ethtool", "-K", guestInterface, "tx", "off")
-	command(t, "ip", "-n", server, "link", "set", "s0", "up")
+	command(t, "ip", "netns", "exec", w.server, "ethtool", "-K", serverInterface, "tx", "off")
+	command(t, "ip", "-n", w.server, "link", "set", serverInterface, "up")
 	w.run("ip", "link", "set", guestInterface, "address", "fa:16:3e:00:00:05")
-	w.open(server)
 	w.run("ip", "link", "set", guestInterface, "up")
 	until(t, "link-local address", func() string { return w.run("ip", "-6", "address", "show", "dev", guestInterface, "scope", "link") },
 		func(s string) bool { return strings.Contains(s, "fe80::") && !strings.Contains(s, "tentative") })
@@ -101,45 +110,57 @@ func (w *wire) run(argv ...string) string {
 	return command(w.t, append([]string{"ip", "netns", "exec", w.guest}, argv...)...)
 }
 
-// open takes the cable's end in a namespace and answers on it until the end of the test.
-func (w *wire) open(namespace string) {
+// open takes the cable's end and answers on it until the end of the test.
+func (w *wire) open() {
 	w.t.Helper()
+	w.fd = w.tap(w.server, serverInterface)
+	done, stop := make(chan struct{}), make(chan struct{})
+	go func() { defer close(done); w.answer(stop) }()
+	w.t.Cleanup(func() { close(stop); <-done })
+}
+
+// tap opens a packet socket on an interface in a namespace, until the end of the test.
+func (w *wire) tap(namespace, device string) int {
+	w.t.Helper()
+	var fd int
 	opened := make(chan error)
 	go func() {
 		runtime.LockOSThread() // never unlocked: the thread ends with the goroutine
-		opened <- w.socket("/var/run/netns/" + namespace)
+		var err error
+		fd, err = socket("/var/run/netns/"+namespace, device)
+		opened <- err
 	}()
 	if err := <-opened; err != nil {
 		w.t.Fatal(err)
 	}
-	done, stop := make(chan struct{}), make(chan struct{})
-	go func() { defer close(done); w.answer(stop) }()
-	w.t.Cleanup(func() { close(stop); <-done; _ = unix.Close(w.fd) })
+	w.t.Cleanup(func() { _ = unix.Close(fd) })
+	return fd
 }
 
-func (w *wire) socket(namespace string) error {
+func socket(namespace, device string) (int, error) {
 	ns, err := unix.Open(namespace, unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	defer func() { _ = unix.Close(ns) }()
 	if err := unix.Setns(ns, unix.CLONE_NEWNET); err != nil {
-		return err
+		return 0, err
 	}
 	const allProtocols = 0x0300 // ETH_P_ALL in network order
-	if w.fd, err = unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, allProtocols); err != nil {
-		return err
+	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, allProtocols)
+	if err != nil {
+		return 0, err
 	}
-	var ifreq *unix.Ifreq
-	if ifreq, err = unix.NewIfreq("s0"); err != nil {
-		return err
+	ifreq, err := unix.NewIfreq(device)
+	if err != nil {
+		return 0, err
 	}
-	if err := unix.IoctlIfreq(w.fd, unix.SIOCGIFINDEX, ifreq); err != nil {
-		return err
+	if err := unix.IoctlIfreq(fd, unix.SIOCGIFINDEX, ifreq); err != nil {
+		return 0, err
 	}
 	patience := unix.NsecToTimeval(20e6)
-	return errors.Join(unix.SetsockoptTimeval(w.fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &patience),
-		unix.Bind(w.fd, &unix.SockaddrLinklayer{Protocol: allProtocols, Ifindex: int(ifreq.Uint32())}))
+	return fd, errors.Join(unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &patience),
+		unix.Bind(fd, &unix.SockaddrLinklayer{Protocol: allProtocols, Ifindex: int(ifreq.Uint32())}))
 }
 
 func (w *wire) answer(stop chan struct{}) {
