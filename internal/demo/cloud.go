@@ -172,7 +172,7 @@ func (c *cloud) eventually(ctx context.Context, patience time.Duration, f func()
 func (c *cloud) dragonflow(ctx context.Context, args ...string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
-	out, err := exec.CommandContext(ctx, c.binary, append(args, "--config", os.DevNull, "--state-dir", c.state())...).CombinedOutput()
+	out, err := exec.CommandContext(ctx, c.binary, append(args, "--state-dir", c.state())...).CombinedOutput()
 	return strings.TrimSpace(string(out)), err
 }
 

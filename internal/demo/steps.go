@@ -173,7 +173,15 @@ func rules(ctx context.Context, s *story, c *cloud) {
 		}
 		return ms(start), c.client.update(ctx, "port", blue1.port.ID, map[string]any{"security_groups": []string{web.ID}})
 	})
-	s.step("blue2 cannot connect to "+to.String(), func() (string, error) { return refused(ctx, blue2, to) })
+	s.step("blue2 can no longer connect to "+to.String(), func() (string, error) {
+		// The API answers when the change is safe in the database; the switch follows within milliseconds.
+		var measured string
+		err := c.eventually(ctx, 5*time.Second, func() (err error) {
+			measured, err = refused(ctx, blue2, to)
+			return err
+		})
+		return measured, err
+	})
 	s.step("dragonflow why says which rule is missing", func() (string, error) {
 		out, err := c.dragonflow(ctx, "why", "blue2", "blue1", "tcp/8080")
 		if err == nil && !strings.Contains(out, "web") {

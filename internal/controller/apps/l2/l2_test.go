@@ -2,12 +2,14 @@ package l2_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/dragonflow/dragonflow/internal/controller/app"
 	"github.com/dragonflow/dragonflow/internal/controller/apps/classifier"
 	"github.com/dragonflow/dragonflow/internal/controller/apps/l2"
 	"github.com/dragonflow/dragonflow/internal/controller/apps/misses"
+	"github.com/dragonflow/dragonflow/internal/controller/apps/portsecurity"
 	"github.com/dragonflow/dragonflow/internal/model"
 	"github.com/dragonflow/dragonflow/internal/testkit/apptest"
 )
@@ -67,4 +69,63 @@ func TestAPortMoreChangesOneSet(t *testing.T) {
 	if d := w.MustStep(); len(d.Flows) > 6 {
 		t.Errorf("one port more on a network of 300 costs %d flow-mods, want at most 6", len(d.Flows))
 	}
+}
+
+// onSwitch is a world of three ports of network n and one of network m on a real switch; c has no port
+// security.
+func onSwitch(t *testing.T) (*apptest.World, *apptest.Switch, []*model.Port) {
+	t.Helper()
+	w := apptest.New(t, misses.New(), classifier.New(), portsecurity.New(), l2.New(), apptest.Open())
+	ports := []*model.Port{
+		apptest.Port("a", "n", 1), apptest.Port("b", "n", 2), apptest.Port("c", "n", 3), apptest.Port("d", "m", 4),
+	}
+	ports[2].PortSecurityEnabled = false
+	w.Set(apptest.Net("n"), apptest.Net("m"))
+	for _, p := range ports {
+		w.Set(p, apptest.Bind(p))
+	}
+	s := w.Switch(ports...)
+	w.MustStep()
+	s.Install()
+	return w, s, ports
+}
+
+func frame(from *model.Port, to model.MAC) []byte {
+	f := append(append(to[:], from.MACAddress[:]...), 0x88, 0xb5)
+	return append(f, make([]byte, 46)...)
+}
+
+func TestFramesReachWhomTheyAreFor(t *testing.T) {
+	t.Parallel()
+	_, s, ports := onSwitch(t)
+	a := ports[0]
+	for name, c := range map[string]struct {
+		to   model.MAC
+		want string
+	}{
+		"unicast":                      {ports[1].MACAddress, "b"},
+		"broadcast":                    {model.MAC{255, 255, 255, 255, 255, 255}, "bc"},
+		"multicast":                    {model.MAC{1, 0, 0x5e, 0, 0, 1}, "bc"},
+		"unknown unicast":              {model.MAC{2, 0, 0, 0, 0, 9}, "c"},
+		"to itself":                    {a.MACAddress, ""},
+		"to a port of another network": {ports[3].MACAddress, "c"},
+	} {
+		got := ""
+		received := s.Send(a, frame(a, c.to))
+		for _, p := range ports {
+			got += strings.Repeat(p.ID, len(received[p.ID]))
+		}
+		if got != c.want {
+			t.Errorf("%s reaches %q, want %q", name, got, c.want)
+		}
+	}
+}
+
+// TestReadme keeps the dump in the README real.
+func TestReadme(t *testing.T) {
+	t.Parallel()
+	_, s, ports := onSwitch(t)
+	s.Send(ports[0], frame(ports[0], model.MAC{255, 255, 255, 255, 255, 255}))
+	s.Send(ports[0], frame(ports[0], ports[1].MACAddress))
+	apptest.Readme(t, "dump", s.Dump(func(owner string) bool { return strings.HasPrefix(owner, "l2.") }))
 }
