@@ -157,7 +157,7 @@ var stages = [numStages]declaration{
 	EgressRefuse: {
 		name: "egress-refuse", app: "secgroup",
 		purpose: "marks connections that no rule allows any more as blocked, so that replies stop, too",
-		matches: fields(one(flow.Reg0, flow.EthType), conntrack), sets: one(flow.CTMark),
+		matches: fields(one(flow.Reg0, flow.EthType, flow.IPFrag), conntrack), sets: one(flow.CTMark),
 		miss: "security group: no egress rule allows the packet",
 	},
 	EgressCommit: {
@@ -260,7 +260,7 @@ var stages = [numStages]declaration{
 	IngressRefuse: {
 		name: "ingress-refuse", app: "secgroup",
 		purpose: "marks connections that no rule allows any more as blocked, so that replies stop, too",
-		matches: fields(one(flow.Reg0, flow.EthType), conntrack), sets: one(flow.CTMark),
+		matches: fields(one(flow.Reg0, flow.EthType, flow.IPFrag), conntrack), sets: one(flow.CTMark),
 		miss: "security group: no ingress rule allows the packet",
 	},
 	IngressCommit: {

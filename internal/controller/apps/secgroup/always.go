@@ -94,11 +94,12 @@ func inOriginalDirection() flow.Constraint {
 	return flow.CTStateIs(flow.CTTrk, flow.CTRpl|flow.CTRel|flow.CTInv)
 }
 
-// refuse marks a connection that was allowed once, so that replies stop with what is refused here.
+// refuse marks a connection that was allowed once, so that replies stop with what is refused here. A
+// fragment marks nothing: the tracker would put it together with later ones that go to the commit.
 func refuse(d direction, out *app.Output) {
 	out.Flow(d.refuse, pipeline.High, flow.NewMatch(stateless()), flow.Drop(), "no rule of the stateless groups allows the packet")
 	for _, family := range families() {
-		out.Flow(d.refuse, pipeline.Normal, flow.NewMatch(family, pipeline.Committed.Is(1), pipeline.Blocked.Is(0)),
+		out.Flow(d.refuse, pipeline.Normal, flow.NewMatch(family, flow.IPFrag.Is(0), pipeline.Committed.Is(1), pipeline.Blocked.Is(0)),
 			flow.Do(flow.CT(flow.ConnTrack{Commit: true, ZoneFrom: pipeline.Zone, Exec: []flow.Action{flow.Load(pipeline.Blocked, 1)}})),
 			"no rule allows the connection any more: it is cut")
 	}
@@ -108,13 +109,13 @@ func refuse(d direction, out *app.Output) {
 func commit(d direction, out *app.Output) {
 	out.Flow(d.commit, pipeline.Override, flow.NewMatch(stateless()), flow.Goto(d.next.Table()),
 		"a rule of the stateless groups allows the packet")
-	out.Flow(d.commit, pipeline.High,
-		flow.NewMatch(pipeline.NextMark.Is(pipeline.StampRemote), pipeline.Stamp.Is(pipeline.StampRemote), pipeline.Blocked.Is(0)),
-		flow.Goto(d.next.Table()), "the other end is still a member of a group that a rule names")
 	record := flow.ConnTrack{
 		Commit: true, ZoneFrom: pipeline.Zone, Exec: []flow.Action{flow.Move(pipeline.NextMark, flow.CTMark.All())},
 	}
 	for _, family := range families() {
+		out.Flow(d.commit, pipeline.High,
+			flow.NewMatch(family, flow.IPFrag.Is(0), pipeline.NextMark.Is(pipeline.StampRemote), flow.CTMark.Is(pipeline.StampRemote)),
+			flow.Goto(d.next.Table()), "the other end is still a member of a group that a rule names")
 		out.Flow(d.commit, pipeline.Normal, flow.NewMatch(family), flow.Do(flow.CT(record)).Goto(d.next.Table()),
 			"a rule allows the connection: it is recorded")
 	}

@@ -126,15 +126,15 @@ func compareBool(a, b bool) int {
 // merge drops clauses that another one covers, and joins ranges of ports that touch. The list is sorted.
 func merge(list []clause) []clause {
 	var out []clause
-	any := map[scope]bool{}
+	everything := map[scope]bool{} // by scope without protocol
 	for _, c := range list {
 		s := c.scope
 		s.proto = model.AnyProtocol
-		if any[s] {
+		if everything[s] {
 			continue
 		}
 		if c.proto == model.AnyProtocol {
-			any[s] = true
+			everything[s] = true
 		}
 		if n := len(out) - 1; n >= 0 && out[n].scope == c.scope {
 			if c.last <= out[n].last {
@@ -150,39 +150,37 @@ func merge(list []clause) []clause {
 	return out
 }
 
-// matches returns the constraints of each flow that the clause needs.
+// matches returns the constraints of each flow that the clause needs, first those of whole packets and
+// first fragments, then that of later fragments, if it needs one.
 //
 // The switch hides ports and ICMP types of all fragments. But the connection tracker puts them together
 // to look at them, so that the tuple of the connection tells for the first one; a later one has neither.
 // It may go as far as the commit, where the tracker lets nothing go that is not whole: the first decides.
 // In stateless groups nobody puts fragments together, and a clause about ports is not about fragments.
-func (c clause) matches(stateful bool) [][]flow.Constraint {
-	base := []flow.Constraint{flow.IPv4()}
+func (c clause) matches(stateful bool) (exact [][]flow.Constraint, later []flow.Constraint) {
+	family := flow.IPv4()
 	if c.v6 {
-		base[0] = flow.IPv6()
+		family = flow.IPv6()
 	}
 	if c.proto == model.AnyProtocol {
-		return [][]flow.Constraint{base}
+		return [][]flow.Constraint{{family}}, nil
 	}
 	proto := flow.IPProto.Is(uint64(c.proto))
-	tuple := []flow.Constraint{base[0], flow.CTStateIs(flow.CTTrk, flow.CTInv), flow.CTNwProto.Is(uint64(c.proto))}
-	later := slices.Concat(tuple, []flow.Constraint{flow.IPFrag.Is(flow.FragAny | flow.FragLater)})
-	base = append(base, proto)
+	tuple := []flow.Constraint{family, flow.CTStateIs(flow.CTTrk, flow.CTInv), flow.CTNwProto.Is(uint64(c.proto))}
+	// An IPv6 fragment other than the first does not tell its protocol either.
+	if stateful && (c.v6 || !c.allPorts()) {
+		later = slices.Concat(tuple, []flow.Constraint{flow.IPFrag.Is(flow.FragAny | flow.FragLater)})
+	}
 	if c.allPorts() {
-		// An IPv6 fragment other than the first does not tell its protocol either.
-		if stateful && c.v6 {
-			return [][]flow.Constraint{base, later}
-		}
-		return [][]flow.Constraint{base}
+		return [][]flow.Constraint{{family, proto}}, later
 	}
 	typ, dst := fieldsOf(c)
-	out := c.limited(append(base, flow.IPFrag.Is(0)), typ, dst)
-	if !stateful {
-		return out
+	exact = c.limited([]flow.Constraint{family, proto, flow.IPFrag.Is(0)}, typ, dst)
+	if stateful {
+		first := append(tuple, proto, flow.IPFrag.Is(flow.FragAny))
+		exact = append(exact, c.limited(first, flow.CTTpSrc, flow.CTTpDst)...)
 	}
-	first := append(tuple, proto, flow.IPFrag.Is(flow.FragAny))
-	out = append(out, c.limited(first, flow.CTTpSrc, flow.CTTpDst)...)
-	return append(out, later)
+	return exact, later
 }
 
 // limited adds what the clause says about ports, or about type and code, of which fields are given.

@@ -83,6 +83,38 @@ func TestFragmentsAreNotTakenForPortZero(t *testing.T) {
 	})
 }
 
+// The first fragment decides; what another rule says about later ones must not outlast it.
+func TestFragmentsEndWithTheirRule(t *testing.T) {
+	inFamilies(t, func(t *testing.T, n int, e model.EtherType) {
+		dns := rule("dns", "web", model.Ingress, e, proto(17), ports(53, 53))
+		c := newCloud(t, []string{"web"}, group("web"), dns, rule("ntp", "web", model.Ingress, e, proto(17), ports(123, 123)),
+			rule("tftp", "web", model.Ingress, e, proto(17), ports(69, 69), remote("friends")))
+		friend := memberOf("friends", c.client)
+		c.set(friend)
+		p := pathOf(c.client, c.server, n)
+		both := func(what string, want int, port uint16) {
+			t.Helper()
+			c.arrive(p, what, want, p.fragments(p.large(40000, port), 1400))
+		}
+		both("to a member's port", 2, 69)
+		c.passes(p.back(), "answer", p.back().udp(69, 40000))
+		both("to a member's port again", 2, 69)
+		c.remove(friend)
+		both("to a port that was a member's", 0, 69)
+		c.stops(p, "a whole one to a port that was a member's", p.udp(40000, 69))
+		c.stops(p.back(), "answer", p.back().udp(69, 40000))
+
+		both("to an open port", 2, 53)
+		c.passes(p, "a whole one to the open port", p.udp(40000, 53))
+		both("to the open port", 2, 53)
+		c.remove(dns)
+		both("to a port that was open", 0, 53)
+		both("to a port that was open", 0, 53)
+		c.stops(p, "a whole one to a port that was open", p.udp(40000, 53))
+		both("to the other port", 2, 123)
+	})
+}
+
 // arrive checks how many of the frames reach the other end, which may hold some back for later ones.
 func (c *cloud) arrive(p path, what string, want int, frames [][]byte) {
 	c.t.Helper()

@@ -19,31 +19,24 @@ func rules(r *view.Reader, p profile, out *app.Output) {
 		for _, text := range problems {
 			out.Problem(text)
 		}
-		u := newUniverse(r, d, &set, out)
-		var own, remote []clause
+		x := translation{direction: d, mine: mine, stateful: set.stateful, bits: bitsOf(r, d, set.remotes(d), out), out: out}
+		var own []clause
 		for _, c := range list {
-			if c.group == "" {
+			switch _, hasBit := x.bits[c.group]; {
+			case c.group == "":
 				own = append(own, c)
-			} else {
-				remote = append(remote, c)
+				x.allow(c)
+			case hasBit:
+				x.allowGroup(c)
+			default:
+				members, _ := view.Find(r, view.MembersByGroup, c.group)
+				x.allowEach(c, members)
 			}
 		}
-		established(d, mine, pipeline.StampOf(hash(own)), out)
-		for _, c := range own {
-			for _, m := range c.matches(set.stateful) {
-				out.Flow(d.rules, pipeline.Normal, flow.NewMatch(append(m, d.with(mine, c)...)...), flow.Goto(d.commit.Table()),
-					"a rule of the port's groups allows it")
-			}
-		}
-		for _, c := range remote {
-			u.allow(r, d, mine, c, out)
+		if set.stateful {
+			established(d, mine, pipeline.StampOf(hash(own)), out)
 		}
 	}
-}
-
-// with demands the profile and the other end of a clause.
-func (d direction) with(mine flow.Constraint, c clause) []flow.Constraint {
-	return append(d.from(c.prefix), mine)
 }
 
 // established lets pass what the same rules allowed before, and sends everything else through them.
@@ -56,20 +49,16 @@ func established(d direction, mine flow.Constraint, stamp uint32, out *app.Outpu
 		"the rules decide on a new connection, or again on one that other rules allowed")
 }
 
-// universe is the set of remote groups that the rules of a direction name.
-type universe struct {
-	stateful bool
-	bits     map[string]int
-}
+// wordBits is the number of groups in a register.
+const wordBits = 32
 
-// newUniverse gives each group a bit, and says so in rows that members find.
-func newUniverse(r *view.Reader, d direction, set *ruleSet, out *app.Output) universe {
-	u := universe{stateful: set.stateful, bits: map[string]int{}}
-	groups := set.remotes(d)
+// bitsOf gives a bit to each remote group of the profile's universe, and says so in rows that members find.
+func bitsOf(r *view.Reader, d direction, groups []string, out *app.Output) map[string]int {
+	bits := map[string]int{}
 	number := universeOf(r, groups)
 	count := min(len(groups), pipeline.GroupBits)
 	for bit, g := range groups[:count] {
-		u.bits[g] = bit
+		bits[g] = bit
 		app.Emit(out, names, named{
 			direction: d.name, universe: number, group: g, bit: bit, words: (count + wordBits - 1) / wordBits,
 		})
@@ -78,35 +67,72 @@ func newUniverse(r *view.Reader, d direction, set *ruleSet, out *app.Output) uni
 		out.Problem(fmt.Sprintf("the port's groups name %d remote groups in %s rules; those beyond %d get a flow for each rule and "+
 			"address, which is slow: let fewer groups share a port", len(groups), d.name, pipeline.GroupBits))
 	}
-	return u
+	return bits
 }
 
-// wordBits is the number of groups in a register.
-const wordBits = 32
+// translation makes flows of the clauses of a profile and direction.
+type translation struct {
+	direction
+	mine     flow.Constraint
+	stateful bool
+	bits     map[string]int
+	out      *app.Output
+}
 
-// allow makes the flows of a clause with a remote group.
-func (u universe) allow(r *view.Reader, d direction, mine flow.Constraint, c clause, out *app.Output) {
-	const reason = "a rule of the port's groups allows it from or to members of a group"
-	mark := flow.Do(flow.Load(pipeline.NextMark, pipeline.StampRemote)).Goto(d.commit.Table())
-	bit, ok := u.bits[c.group]
-	for _, m := range c.matches(u.stateful) {
-		if ok {
-			out.Flow(d.remoteRules, pipeline.Normal, flow.NewMatch(append(m, mine, pipeline.GroupBit(bit).Is(1))...), mark, reason)
-			continue
-		}
-		members, _ := view.Find(r, view.MembersByGroup, c.group)
-		u.eachAddress(members, c.v6, func(match []flow.Constraint) {
-			out.Flow(d.rules, pipeline.Low, flow.NewMatch(append(match, m...)...).And(mine), mark, reason)
-		}, d)
+const (
+	byRule  = "a rule of the port's groups allows it"
+	byGroup = "a rule of the port's groups allows it from or to members of a group"
+)
+
+// allow makes the flows of a clause without remote group. A connection that a later fragment commits
+// may be another rule's: it is looked at again.
+func (x translation) allow(c clause) {
+	end := append(x.from(c.prefix), x.mine)
+	exact, later := c.matches(x.stateful)
+	for _, m := range exact {
+		x.out.Flow(x.rules, pipeline.Normal, flow.NewMatch(append(m, end...)...), flow.Goto(x.commit.Table()), byRule)
+	}
+	if later != nil {
+		x.out.Flow(x.rules, pipeline.Normal, flow.NewMatch(append(later, end...)...), x.forNow(), byRule)
 	}
 }
 
-func (universe) eachAddress(members []*model.SecurityGroupMember, v6 bool, f func([]flow.Constraint), d direction) {
-	for _, m := range members {
-		for _, p := range m.Addresses {
-			if p.Addr().Is6() == v6 {
-				f(d.from(p))
+// allowGroup makes the flows of a clause with a remote group that has a bit.
+func (x translation) allowGroup(c clause) {
+	for _, m := range c.all(x.stateful) {
+		x.out.Flow(x.remoteRules, pipeline.Normal, flow.NewMatch(append(m, x.mine, pipeline.GroupBit(x.bits[c.group]).Is(1))...),
+			x.forNow(), byGroup)
+	}
+}
+
+// allowEach makes the flows of a clause with a remote group that has no bit.
+func (x translation) allowEach(c clause, members []*model.SecurityGroupMember) {
+	for _, member := range members {
+		for _, p := range member.Addresses {
+			if p.Addr().Is6() != c.v6 {
+				continue
+			}
+			for _, m := range c.all(x.stateful) {
+				m = append(m, x.from(p)...)
+				x.out.Flow(x.rules, pipeline.Low, flow.NewMatch(append(m, x.mine)...), x.forNow(), byGroup)
 			}
 		}
 	}
+}
+
+// forNow allows a packet and has the next one of the connection looked at again.
+func (x translation) forNow() flow.Instructions {
+	if !x.stateful {
+		return flow.Goto(x.commit.Table())
+	}
+	return flow.Do(flow.Load(pipeline.NextMark, pipeline.StampRemote)).Goto(x.commit.Table())
+}
+
+// all returns all flows that a clause needs.
+func (c clause) all(stateful bool) [][]flow.Constraint {
+	exact, later := c.matches(stateful)
+	if later != nil {
+		exact = append(exact, later)
+	}
+	return exact
 }
