@@ -121,17 +121,16 @@ func openRedis(ctx context.Context, rest string, secure bool, opts Options) (*db
 	}
 	cfg := redis.Config{Address: u.Host, User: u.User.Username(), Prefix: opts.Prefix}
 	cfg.Password, _ = u.User.Password()
-	switch number := strings.TrimPrefix(u.Path, "/"); {
-	case u.Host == "" && len(u.Path) > 1 && !secure:
+	if u.Host == "" && len(u.Path) > 1 && !secure {
 		cfg.Address = "unix:" + u.Path
-	case number != "":
+		return redis.Open(ctx, cfg)
+	}
+	if err := checkAddress(u.Host); err != nil {
+		return nil, err
+	}
+	if number := strings.TrimPrefix(u.Path, "/"); number != "" {
 		if cfg.DB, err = strconv.Atoi(number); err != nil || cfg.DB < 0 {
 			return nil, fmt.Errorf("%q is not the number of a Redis database", number)
-		}
-		fallthrough
-	default:
-		if err := checkAddress(u.Host); err != nil {
-			return nil, err
 		}
 	}
 	if secure {
