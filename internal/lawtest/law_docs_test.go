@@ -224,3 +224,43 @@ func hasFolder(t *tree, folder string) bool {
 	}
 	return false
 }
+
+var paths = law{
+	name:   "every folder that the documents name exists, and ARCHITECTURE.md names every package",
+	reason: "the map is of use only while it is complete and true",
+	find: func(t *tree) []finding {
+		named := regexp.MustCompile("`((?:cmd|internal|docs|deploy|test|tools|bench)/[A-Za-z0-9_./-]+?)/?`")
+		var found []finding
+		inMap := map[string]bool{}
+		for _, line := range markdownLines(t) {
+			for _, match := range named.FindAllStringSubmatch(line.text, -1) {
+				if _, isFile := t.texts[match[1]]; !isFile && !hasFolder(t, match[1]) {
+					found = append(found, finding{line.where, match[1] + " does not exist"})
+				}
+				inMap[match[1]] = inMap[match[1]] || line.file == "ARCHITECTURE.md"
+			}
+		}
+		for _, s := range t.product() {
+			if strings.HasPrefix(s.dir, "internal/") && !covered(inMap, s.dir) {
+				inMap[s.dir] = true // one finding for each package
+				found = append(found, finding{s.path, "ARCHITECTURE.md names neither the package nor the folder that it lies in"})
+			}
+		}
+		return found
+	},
+	breaks: "-- ARCHITECTURE.md --\nSee `internal/a` and `cmd/b/main.go`.\nSee `internal/gone`. breaks\nAnd `internal/parent`.\n" +
+		"-- internal/a/a.go --\npackage a\n" +
+		"-- cmd/b/main.go --\npackage main\n" +
+		"-- internal/parent/child/a.go --\npackage child\n" +
+		"-- internal/secret/a.go --\npackage secret // breaks: file\n",
+}
+
+// covered tells whether the map names a folder or one above it; internal itself does not count.
+func covered(inMap map[string]bool, dir string) bool {
+	for ; strings.Contains(dir, "/"); dir = path.Dir(dir) {
+		if inMap[dir] {
+			return true
+		}
+	}
+	return false
+}
