@@ -32,6 +32,7 @@ func (c *client) url() string {
 type port struct {
 	ID       string `json:"id"`
 	Name     string `json:"name"`
+	Network  string `json:"network_id"`
 	MAC      string `json:"mac_address"`
 	Status   string `json:"status"`
 	FixedIPs []struct {

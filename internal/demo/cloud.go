@@ -168,6 +168,14 @@ func (c *cloud) eventually(ctx context.Context, patience time.Duration, f func()
 	}
 }
 
+// pause lets traffic run for a while.
+func (c *cloud) pause(ctx context.Context, d time.Duration) {
+	select {
+	case <-time.After(d):
+	case <-ctx.Done():
+	}
+}
+
 // dragonflow runs one of the operator's commands.
 func (c *cloud) dragonflow(ctx context.Context, args ...string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)

@@ -56,12 +56,12 @@ func (s *story) step(promise string, do func() (measured string, err error)) {
 		mark, r.measured = "FAIL", strings.TrimSpace(measured+" "+err.Error())
 	}
 	s.results = append(s.results, r)
-	fmt.Fprintf(s.out, "  %s  %-62s %s\n", mark, r.promise, r.measured)
+	fmt.Fprintf(s.out, "  %s  %-71s %s\n", mark, r.promise, r.measured)
 }
 
 // table ends the story with all promises, and returns ErrBroken if one was not kept.
 func (s *story) table() error {
-	fmt.Fprintf(s.out, "\n%s\n", strings.Repeat("─", 100))
+	fmt.Fprintf(s.out, "\n%s\n", strings.Repeat("─", 110))
 	broken := 0
 	for _, r := range s.results {
 		mark := "kept  "
@@ -69,9 +69,9 @@ func (s *story) table() error {
 			mark = "BROKEN"
 			broken++
 		}
-		fmt.Fprintf(s.out, "%s  %-62s %s\n", mark, r.promise, r.measured)
+		fmt.Fprintf(s.out, "%s  %-71s %s\n", mark, r.promise, short(r.measured))
 	}
-	fmt.Fprintf(s.out, "%s\n%d promises, %d broken, %.1f s\n", strings.Repeat("─", 100), len(s.results), broken, time.Since(s.start).Seconds())
+	fmt.Fprintf(s.out, "%s\n%d promises, %d broken, %.1f s\n", strings.Repeat("─", 110), len(s.results), broken, time.Since(s.start).Seconds())
 	if broken > 0 {
 		return fmt.Errorf("%w: %d of %d", ErrBroken, broken, len(s.results))
 	}
@@ -100,4 +100,13 @@ func Run(ctx context.Context, o Options) (err error) {
 		<-ctx.Done()
 	}
 	return s.table()
+}
+
+// short keeps the table's lines on one line; the story above has the whole.
+func short(text string) string {
+	const most = 60
+	if line, _, more := strings.Cut(text, "\n"); more || len([]rune(line)) > most {
+		return string([]rune(line)[:min(most, len([]rune(line)))]) + "…"
+	}
+	return text
 }
