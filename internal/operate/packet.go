@@ -69,6 +69,16 @@ func (p Packet) write(s flow.SubField, v flow.Value) {
 	p.set(s.Field, v.Shl(int(s.Ofs)).And(s.Mask()), s.Mask())
 }
 
+// meets reports whether the packet has all that a match demands.
+func (p Packet) meets(m flow.Match) bool {
+	for c := range m.Fields() {
+		if p.fields[c.Field].And(c.Mask) != c.Value {
+			return false
+		}
+	}
+	return true
+}
+
 // Probe is a packet to ask about, in the terms of people. The zero values of what its protocol does not
 // have are ignored.
 type Probe struct {

@@ -36,13 +36,17 @@ func (t *Tables) add(f flow.Flow) {
 	tab.flows = append(tab.flows, f)
 }
 
-// table is a flow table. Flows with the same priority that look at the same bits are kept in a map by
-// the values that they demand, as Open vSwitch does, so that a look-up costs one probe for each such
-// shape and not for each flow.
+// table is a flow table. The first look-ups go through all flows. After that, flows with the same priority
+// that look at the same bits are kept in a map by the values that they demand, as Open vSwitch does, so
+// that a look-up costs one probe for each such shape: a broadcast comes to the same table many times.
 type table struct {
-	flows  []flow.Flow
-	shapes []*shape
+	flows   []flow.Flow
+	lookups int
+	shapes  []*shape
 }
+
+// indexAfter is the number of look-ups that cost less than the index.
+const indexAfter = 16
 
 type shape struct {
 	priority uint16
@@ -58,8 +62,32 @@ func (t *Tables) find(number uint8, p Packet) (f flow.Flow, rivals []flow.Flow, 
 	if tab == nil {
 		return flow.Flow{}, nil, false
 	}
+	if tab.lookups++; tab.lookups <= indexAfter {
+		return tab.scan(p)
+	}
 	tab.prepare()
-	for _, s := range tab.shapes {
+	return tab.probe(p)
+}
+
+// scan looks at every flow.
+func (t *table) scan(p Packet) (f flow.Flow, rivals []flow.Flow, ok bool) {
+	for _, g := range t.flows {
+		if ok && g.Priority < f.Priority || !p.meets(g.Match) {
+			continue
+		}
+		switch {
+		case !ok || g.Priority > f.Priority:
+			f, rivals, ok = g, nil, true
+		case g.Instructions != f.Instructions:
+			rivals = append(rivals, g)
+		}
+	}
+	return f, rivals, ok
+}
+
+// probe looks at the shapes, in order of priority.
+func (t *table) probe(p Packet) (f flow.Flow, rivals []flow.Flow, ok bool) {
+	for _, s := range t.shapes {
 		if ok && s.priority < f.Priority {
 			break
 		}
@@ -75,7 +103,7 @@ func (t *Tables) find(number uint8, p Packet) (f flow.Flow, rivals []flow.Flow, 
 
 // prepare sorts the flows into shapes.
 func (t *table) prepare() {
-	if len(t.flows) == 0 {
+	if t.shapes != nil {
 		return
 	}
 	type kind struct {
@@ -101,7 +129,6 @@ func (t *table) prepare() {
 		}
 		s.flows[s.key(values)] = f
 	}
-	t.flows = nil
 	slices.SortFunc(t.shapes, func(a, b *shape) int {
 		return cmp.Or(cmp.Compare(b.priority, a.priority), cmp.Compare(a.bits, b.bits))
 	})

@@ -90,7 +90,13 @@ func (s *State) flow(k flow.Key) *flow.Flow {
 	if !ok {
 		return nil
 	}
-	return &flow.Flow{Table: k.Table, Priority: k.Priority, Match: k.Match, Instructions: w.value.do, Cookie: w.by.cookie}
+	f := won(k, w)
+	return &f
+}
+
+// won is the flow of a claim that decides.
+func won(k flow.Key, w claim[wanted]) flow.Flow {
+	return flow.Flow{Table: k.Table, Priority: k.Priority, Match: k.Match, Instructions: w.value.do, Cookie: w.by.cookie}
 }
 
 // finish turns what was touched in a step into the difference it made.
@@ -136,8 +142,8 @@ func changes[K, V comparable](touched map[K]*V, table map[K]*claims[V], report f
 // Flows yields every desired flow, in no order.
 func (e *Engine) Flows() iter.Seq[flow.Flow] {
 	return func(yield func(flow.Flow) bool) {
-		for k := range e.state.flows {
-			if f := e.state.flow(k); f != nil && !yield(*f) {
+		for k, c := range e.state.flows {
+			if w, wanted := c.winner(); wanted && !yield(won(k, w)) {
 				return
 			}
 		}

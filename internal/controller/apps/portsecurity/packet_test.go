@@ -223,3 +223,27 @@ func TestReadme(t *testing.T) {
 	s.Send(a, arp(mac(1), 2, mac(1), "10.0.0.2", "10.0.0.2"))
 	apptest.Readme(t, "dump", s.Dump(func(owner string) bool { return owner == "portsecurity.port LocalPort/a" }))
 }
+
+// TestMegaflowsStayWide shows that what the datapath remembers of a checked packet serves its whole
+// conversation: no destination port, and of the source port only the bits that tell it from DHCP's.
+func TestMegaflowsStayWide(t *testing.T) {
+	t.Parallel()
+	_, s, _ := world(t, func(*model.Port) {})
+	s.Install()
+	const v4 = "in_port=1,dl_src=fa:16:3e:00:00:01,dl_dst=fa:16:3e:00:00:02,nw_src=10.0.0.1,nw_dst=10.0.0.2,nw_ttl=64"
+	const v6 = "in_port=1,dl_src=fa:16:3e:00:00:01,dl_dst=fa:16:3e:00:00:02,ipv6_src=2001:db8::1,ipv6_dst=2001:db8::2,nw_ttl=64"
+	for packet, never := range map[string][]string{
+		"tcp," + v4 + ",tcp_src=40000,tcp_dst=80":  {"tp_src", "tp_dst", "nw_ttl", "nw_dst=10.0.0.2,"},
+		"tcp6," + v6 + ",tcp_src=40000,tcp_dst=80": {"tp_src", "tp_dst", "nw_ttl", "ipv6_dst"},
+		"udp," + v4 + ",udp_src=40000,udp_dst=53":  {"tp_dst", "tp_src=40000", "nw_ttl"},
+		"udp6," + v6 + ",udp_src=40000,udp_dst=53": {"tp_dst", "tp_src=40000", "nw_ttl"},
+	} {
+		_, megaflow, _ := strings.Cut(s.Appctl("ofproto/trace", apptest.Bridge, packet), "Megaflow: ")
+		megaflow, _, _ = strings.Cut(megaflow, "\n")
+		for _, field := range never {
+			if megaflow == "" || strings.Contains(megaflow, field) {
+				t.Errorf("%s: the datapath looks at %s:\n%s", packet, field, megaflow)
+			}
+		}
+	}
+}
