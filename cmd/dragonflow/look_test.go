@@ -127,7 +127,13 @@ func TestOperatorsCommands(t *testing.T) {
 	if out := c.until("10.0.0.", "get", "port", "web1"); !strings.Contains(out, "binding:host_id") || strings.Contains(out, "db1") {
 		t.Errorf("get port web1:\n%s", out)
 	}
-	c.inJSON("status", "flows", "drops", "get networks", "why web1 db1")
+	c.until("the switch has exactly what is wanted", "diff")
+	c.sw.Ofctl("-O", "OpenFlow14", "--strict", "del-flows", "br-int", "table=0,priority=0")
+	c.sw.Ofctl("-O", "OpenFlow14", "add-flow", "br-int", "table=0,priority=7,dl_type=0x88b5,actions=drop") // somebody else's
+	if out := c.until("missing ", "diff"); strings.Count(out, "\n") != 2 || !strings.Contains(out, "classify") {
+		t.Errorf("diff:\n%s", out)
+	}
+	c.inJSON("status", "flows", "drops", "diff", "get networks", "why web1 db1")
 	c.mistakes()
 }
 

@@ -31,6 +31,7 @@ func commands(h *host) []*cobra.Command {
 		whyCommand(h),
 		flowsCommand(h),
 		dropsCommand(h),
+		diffCommand(h),
 		configCommand(h),
 		versionCommand(h),
 	}

@@ -150,3 +150,28 @@ func TestFlowsOfAPort(t *testing.T) {
 		t.Error("an unknown port has flows")
 	}
 }
+
+func TestDiffFindsEveryKindOfDifference(t *testing.T) {
+	t.Parallel()
+	c := newCloud(t)
+	s := c.onSwitch()
+	have := counted(s)
+	if l := operate.Diff(c.world(), have); len(l) != 0 {
+		t.Fatalf("nothing was changed: %+v", l)
+	}
+	have[0].Flow.Instructions = flow.Goto(99)
+	stale, foreign := have[1].Flow, have[1].Flow
+	stale.Priority, foreign.Priority, foreign.Cookie = 7, 8, 1
+	have[2] = operate.Counted{Flow: stale}
+	have = append(have, operate.Counted{Flow: foreign})
+	kinds := map[operate.DifferenceKind]int{}
+	for _, d := range operate.Diff(c.world(), have) {
+		kinds[d.Kind]++
+		if d.Kind != operate.Stale && (d.Object == "" || d.Reason == "") {
+			t.Errorf("whose is it? %+v", d)
+		}
+	}
+	if kinds[operate.Missing] != 1 || kinds[operate.Different] != 1 || kinds[operate.Stale] != 1 || len(kinds) != 3 {
+		t.Errorf("%v", kinds)
+	}
+}

@@ -51,6 +51,11 @@ func (c *Client) Drops(ctx context.Context, all bool) (operate.DropList, error) 
 	return get[operate.DropList](ctx, c, pathDrops, url.Values{"all": {strconv.FormatBool(all)}})
 }
 
+// Diff asks how the switch differs from what is wanted.
+func (c *Client) Diff(ctx context.Context) (operate.DifferenceList, error) {
+	return get[operate.DifferenceList](ctx, c, pathDiff, nil)
+}
+
 // Why asks what becomes of a packet.
 func (c *Client) Why(ctx context.Context, q operate.Question) (*operate.Answer, error) {
 	return get[*operate.Answer](ctx, c, pathWhy, url.Values{"port": {q.Port}, "dst": {q.Dst}, "what": {q.What}})

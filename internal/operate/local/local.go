@@ -38,6 +38,7 @@ const (
 	pathStatus = "/v1/status"
 	pathFlows  = "/v1/flows"
 	pathDrops  = "/v1/drops"
+	pathDiff   = "/v1/diff"
 	pathWhy    = "/v1/why"
 )
 
@@ -48,6 +49,7 @@ func Handler(c Chassis, conditions func() []telemetry.Condition) http.Handler {
 	mux.HandleFunc("GET "+pathStatus, answering(h.status))
 	mux.HandleFunc("GET "+pathFlows, answering(h.flows))
 	mux.HandleFunc("GET "+pathDrops, answering(h.drops))
+	mux.HandleFunc("GET "+pathDiff, answering(h.diff))
 	mux.HandleFunc("GET "+pathWhy, answering(h.why))
 	return mux
 }
@@ -132,6 +134,16 @@ func (h *handler) drops(ctx context.Context, r *http.Request) (operate.DropList,
 	err = h.inspect(ctx, func(w operate.World, _ controller.Status) {
 		list = operate.Drops(w, counted, r.FormValue("all") == "true")
 	})
+	return list, err
+}
+
+func (h *handler) diff(ctx context.Context, _ *http.Request) (operate.DifferenceList, error) {
+	counted, err := h.counted(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var list operate.DifferenceList
+	err = h.inspect(ctx, func(w operate.World, _ controller.Status) { list = operate.Diff(w, counted) })
 	return list, err
 }
 

@@ -35,7 +35,7 @@ func FromDatabase(ctx context.Context, store *northbound.Store, k Kind, name str
 			if err := json.Unmarshal(e.Raw, &o); err != nil {
 				o = Object{"id": e.Key.ID, "error": fmt.Sprintf("not readable: %v", err)}
 			}
-			if e.Err != nil {
+			if e.Err != nil && o["error"] == nil {
 				o["error"] = e.Err.Error()
 			}
 			if name == "" || o["id"] == name || o["name"] == name {

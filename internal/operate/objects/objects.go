@@ -77,7 +77,7 @@ func Write(w io.Writer, k Kind, list []Object, all bool) error {
 		_, err := fmt.Fprintf(w, "no %s\n", k.Word)
 		return err
 	}
-	used := slices.DeleteFunc(slices.Clone(k.columns), func(column string) bool {
+	used := slices.DeleteFunc(append(slices.Clone(k.columns), "error"), func(column string) bool {
 		return !slices.ContainsFunc(list, func(o Object) bool { _, has := o[column]; return has })
 	})
 	titles := make([]string, len(used))
