@@ -50,13 +50,22 @@ func (s *Server) withRequestID(next http.Handler) http.Handler {
 				s.opts.Observe(Observation{r.Method, rec.route, rec.status, time.Since(start)})
 			}
 		}()
-		next.ServeHTTP(rec, r.WithContext(ctx))
+		select {
+		case s.slots <- struct{}{}:
+			defer func() { <-s.slots }()
+			next.ServeHTTP(rec, r.WithContext(ctx))
+		case <-ctx.Done():
+			s.fail(rec, r.WithContext(ctx), errBusy)
+		}
 	})
 }
 
 var errInternal = errors.New("internal")
 
 var (
+	errBusy = &resource.Error{
+		Status: http.StatusServiceUnavailable, Type: "ServiceUnavailable", Message: "Too many requests at once; try again.",
+	}
 	errNoRoute = &resource.Error{
 		Status: http.StatusNotFound, Type: "HTTPNotFound", Message: "The resource could not be found.",
 	}

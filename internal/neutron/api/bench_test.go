@@ -3,6 +3,8 @@ package api_test
 import (
 	"fmt"
 	"testing"
+
+	"github.com/dragonflow/dragonflow/internal/northbound/db/embedded"
 )
 
 // BenchmarkCreatePort is one port from the request to the answer, with a network that has 0 and 5,000 already.
@@ -18,6 +20,22 @@ func BenchmarkCreatePort(b *testing.B) {
 				c.port(n["id"], nil)
 			}
 		})
+	}
+}
+
+// BenchmarkCreatePortDurably is the same with the embedded database, which syncs its log before it answers.
+func BenchmarkCreatePortDurably(b *testing.B) {
+	conn, err := embedded.Open(b.Context(), embedded.Config{Dir: b.TempDir(), Prefix: "/b"})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { _ = conn.Close() })
+	c := start(b, conn)
+	n := c.network(obj{})
+	c.subnet(n["id"], "10.0.0.0/8", nil)
+	b.ResetTimer()
+	for b.Loop() {
+		c.port(n["id"], nil)
 	}
 }
 

@@ -110,6 +110,9 @@ func (c *collection) createAll(ctx context.Context, news []newRow) error {
 			if err := c.ops.create(t, row, n.given); err != nil {
 				return err
 			}
+			if len(news) > 1 && t.Size() > c.server.opts.DB.Capabilities.AtomicOps {
+				return db.ErrBatchTooLarge
+			}
 		}
 		return nil
 	})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http/httptest"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -238,4 +239,34 @@ func TestDatabaseAway(t *testing.T) {
 	if l := c.list("/v2.0/networks"); len(l) != 0 {
 		t.Errorf("networks: %v", l)
 	}
+}
+
+// A server that starts without a database answers 503, and serves when there is one.
+func TestDatabaseAwayAtStart(t *testing.T) {
+	t.Parallel()
+	store := memory.New()
+	conn, link := store.Connect()
+	link.Cut()
+	s, err := api.New(api.Options{DB: conn, RequestTimeout: 200 * time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- s.Run(ctx) }()
+	web := httptest.NewServer(s.Handler())
+	t.Cleanup(func() {
+		web.Close()
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+	c := &client{t: t, base: web.URL, Server: s}
+	c.refused(503, "ServiceUnavailable", "GET", "/v2.0/networks", nil)
+	c.refused(503, "ServiceUnavailable", "POST", "/v2.0/networks", obj{"network": obj{}})
+	c.must(200, "GET", "/", nil)
+	link.Restore()
+	eventually(t, s.Ready)
+	c.network(obj{})
 }

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"net/http"
 	"net/url"
 	"slices"
@@ -187,15 +188,14 @@ func sortRows(found []resource.Row, sorts []sortKey) {
 	})
 }
 
-// compareValues orders what attributes show: nothing first, then numbers and words.
+// compareValues orders what an attribute shows: nothing first, then numbers by size and words by letter.
 func compareValues(a, b any) int {
-	x, y := toText(a), toText(b)
-	n, errX := strconv.Atoi(x)
-	m, errY := strconv.Atoi(y)
-	if errX == nil && errY == nil {
-		return n - m
+	n, isInt := a.(int)
+	m, bothInt := b.(int)
+	if isInt && bothInt {
+		return cmp.Compare(n, m)
 	}
-	return strings.Compare(x, y)
+	return strings.Compare(toText(a), toText(b))
 }
 
 // page cuts out what follows the marker, or with page_reverse what precedes it, up to the limit.

@@ -63,6 +63,9 @@ type Server struct {
 	quotas, quotaGuards, defaultGroups      *resource.Type
 	collections                             []*collection
 
+	// slots bound how many requests are worked on at once, and with that the memory they take.
+	slots chan struct{}
+
 	hintsMu sync.Mutex
 	hints   addressHints
 	drift   driftCounter
@@ -78,7 +81,9 @@ func New(opts Options) (*Server, error) {
 			opts.DB.Name, n, minAtomicOps)
 	}
 	setDefaults(&opts)
-	s := &Server{opts: opts, log: opts.Logger, now: opts.Clock, hints: addressHints{}}
+	s := &Server{
+		opts: opts, log: opts.Logger, now: opts.Clock, hints: addressHints{}, slots: make(chan struct{}, maxRequests),
+	}
 	s.networks, s.subnets, s.ports = resource.Networks(), resource.Subnets(), resource.Ports()
 	s.rules = resource.SecurityGroupRules()
 	s.groups = resource.SecurityGroups(s.rules)
@@ -97,6 +102,9 @@ func New(opts Options) (*Server, error) {
 	}
 	return s, nil
 }
+
+// maxRequests is how many requests are worked on at once; more wait.
+const maxRequests = 256
 
 // minAtomicOps is the batch that the largest single write needs: a port that leaves MaxSecurityGroups
 // groups for as many others, changes all its addresses and its host.

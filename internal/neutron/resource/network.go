@@ -25,7 +25,7 @@ func Networks() *Type {
 	own := []Attr{
 		field("admin_state_up", Writable, Bool, func(n *Network) *bool { return &n.AdminStateUp }),
 		shown("status", func(*Network) any { return "ACTIVE" }),
-		unsorted(shown("subnets", func(n *Network) any { return orEmpty(n.Subnets) })),
+		unlisted(shown("subnets", func(n *Network) any { return orEmpty(n.Subnets) })),
 		field("shared", Writable, Bool, func(n *Network) *bool { return &n.Shared }),
 		field("mtu", Writable, mtu, func(n *Network) *int { return &n.MTU }),
 		field("port_security_enabled", Writable, Bool, func(n *Network) *bool { return &n.PortSecurityEnabled }),

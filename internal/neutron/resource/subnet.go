@@ -55,7 +55,7 @@ func Subnets() *Type {
 		field("ip_version", OnPost, ipVersion, func(s *Subnet) *int { return &s.IPVersion }),
 		attr("cidr", OnPost, setCIDR, func(s *Subnet) any { return s.CIDR.String() }),
 		attr("gateway_ip", Writable, setGateway, func(s *Subnet) any { return addrOrNil(s.GatewayIP) }),
-		unsorted(attr("allocation_pools", Writable, setPools, func(s *Subnet) any { return orEmpty(s.AllocationPools) })),
+		unlisted(attr("allocation_pools", Writable, setPools, func(s *Subnet) any { return orEmpty(s.AllocationPools) })),
 		field("enable_dhcp", Writable, Bool, func(s *Subnet) *bool { return &s.EnableDHCP }),
 		unlisted(attr("dns_nameservers", Writable, setNameservers,
 			func(s *Subnet) any { return orEmpty(s.DNSNameservers) })),
