@@ -3,6 +3,7 @@ package apptest
 import (
 	"bytes"
 	"context"
+	"encoding/hex"
 	"time"
 
 	"github.com/dragonflow/dragonflow/internal/controller/app"
@@ -34,7 +35,7 @@ func (s *Switch) Controller() *Controller {
 	s.w.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), ovs.Deadline)
 	defer cancel()
-	conn, err := openflow.Dial(ctx, s.Mgmt(Bridge), openflow.Options{PacketIns: 64, ControllerID: pipeline.ControllerID})
+	conn, err := openflow.Dial(ctx, s.Mgmt(Bridge), openflow.Options{PacketIns: 512, ControllerID: pipeline.ControllerID})
 	if err != nil {
 		s.w.t.Fatal(err)
 	}
@@ -95,5 +96,29 @@ func (c *Controller) next(patience time.Duration) (openflow.PacketIn, bool) {
 		return in, true
 	case <-deadline.C:
 		return openflow.PacketIn{}, false
+	}
+}
+
+// Flood gives many copies of a frame to the switch at once and returns how many came to the controller.
+func (c *Controller) Flood(from *model.Port, frame []byte, copies int) int {
+	t := c.s.w.t
+	t.Helper()
+	args := []string{Plug(from, 0).Name}
+	for range copies {
+		args = append(args, hex.EncodeToString(frame))
+	}
+	c.s.Appctl("netdev-dummy/receive", args...)
+	c.s.Settle()
+	ctx, cancel := context.WithTimeout(context.Background(), ovs.Deadline)
+	defer cancel()
+	if err := c.conn.Barrier(ctx); err != nil {
+		t.Fatal(err)
+	}
+	came := 0
+	for {
+		if _, ok := c.next(50 * time.Millisecond); !ok {
+			return came
+		}
+		came++
 	}
 }

@@ -1,6 +1,7 @@
 package dhcp_test
 
 import (
+	"fmt"
 	"net"
 	"net/netip"
 	"strings"
@@ -230,10 +231,62 @@ func TestOverARealSwitch(t *testing.T) {
 	}
 }
 
+// TestFloodIsMetered sends what a guest could send in a moment; its neighbour has a meter of its own.
+func TestFloodIsMetered(t *testing.T) {
+	t.Parallel()
+	s, a, b := world(t, model.DHCPv6Stateful)
+	c := s.Controller()
+	for name, frame := range map[string][]byte{"DHCPv4": discover(a), "DHCPv6": solicit6(a), "RS": solicitRouter(a)} {
+		if came := c.Flood(a, frame, 300); came > 120 { // a burst, and what the meter refills meanwhile
+			t.Errorf("%s: %d of 300 packets came to the controller", name, came)
+		}
+	}
+	if got := c.Ask(dhcp.New(), b, discover(b)); got.Reply.Event != "offer" {
+		t.Errorf("the neighbour of a flooding guest: %+v", got)
+	}
+}
+
 // TestReadme keeps the dump in the README real.
 func TestReadme(t *testing.T) {
 	t.Parallel()
 	s, a, _ := world(t, model.DHCPv6Stateful)
 	s.Controller().Ask(dhcp.New(), a, discover(a))
 	apptest.Readme(t, "dump", s.Dump(func(owner string) bool { return owner == "dhcp.port LocalPort/a" }))
+}
+
+// BenchmarkPacketIn is a request from the packet-in to the packet-out, over a view of 1,000 ports. The budget is 25 us.
+func BenchmarkPacketIn(b *testing.B) {
+	w := apptest.New(b, alone()...)
+	w.Set(apptest.Net("n"), v4(), v6(model.DHCPv6Stateful))
+	var p *model.Port
+	for i := range 1000 {
+		p = guest(fmt.Sprintf("c91e6c53-9ac5-4f7e-a9b2-%012d", i), byte(i%200), v4(), v6(model.DHCPv6Stateful))
+		p.ExtraDHCPOpts = []model.DHCPOption{{Name: "ntp-server", Value: "192.0.2.1", IPVersion: 4}}
+		w.SetUnsynced(p, apptest.Bind(p), apptest.Plug(p, uint32(i+1)))
+	}
+	w.Sync(p.Scope())
+	w.Engine.Step()
+	service := dhcp.New()
+	for name, in := range map[string]app.PacketIn{
+		"v4": {Userdata: []byte("4" + p.ID), Data: discover(p)},
+		"v6": {Userdata: []byte("6" + p.ID), Data: solicit6(p)},
+		"ra": {Userdata: []byte("r" + p.ID), Data: solicitRouter(p)},
+	} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if got, err := service.PacketIn(view.NewReader(w.DB, w.Numbers, nil), in); err != nil || len(got.Packets) != 1 {
+					b.Fatal(got, err)
+				}
+			}
+		})
+	}
+	b.Run("ticker", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			if out := service.Ticker.Send(view.NewReader(w.DB, w.Numbers, nil)); len(out) != 1000 {
+				b.Fatal(len(out))
+			}
+		}
+	})
 }

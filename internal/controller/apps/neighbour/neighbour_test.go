@@ -272,6 +272,14 @@ func TestDuplicateAddressIsDefended(t *testing.T) {
 	}
 }
 
+func TestFloodIsMetered(t *testing.T) {
+	t.Parallel()
+	s, a := world(t)
+	if came := s.Controller().Flood(a, solicit("::", "ff02::1:ff00:3", "2001:db8::3", 255, nil), 300); came == 0 || came > 100 {
+		t.Errorf("%d of 300 packets came to the controller", came)
+	}
+}
+
 func FuzzPacketIn(f *testing.F) {
 	f.Add([]byte{1, 2, 3}, solicit("::", "ff02::1:ff00:3", "2001:db8::3", 255, nil))
 	a := addr("2001:db8::3").As16()
