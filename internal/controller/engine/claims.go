@@ -159,18 +159,16 @@ func (e *Engine) settleRow(k rowKey, c *claims[any]) {
 	e.db.SetAny(k.table, w.value)
 }
 
-func (e *Engine) replaceGroups(ev *eval, want []flow.GroupEntry) {
-	ev.groups = replace(ev, ev.groups, want, e.state.groups, e.state.touchedGroups,
-		func(g flow.GroupEntry) uint32 { return g.ID })
+func (e *Engine) replaceGroups(ev *eval, want []flow.GroupEntry) []uint32 {
+	return replace(ev, ev.groups, want, e.state.groups, e.state.touchedGroups, func(g flow.GroupEntry) uint32 { return g.ID })
 }
 
-func (e *Engine) replaceMeters(ev *eval, want []flow.MeterEntry) {
-	ev.meters = replace(ev, ev.meters, want, e.state.meters, e.state.touchedMeters,
-		func(m flow.MeterEntry) uint32 { return m.ID })
+func (e *Engine) replaceMeters(ev *eval, want []flow.MeterEntry) []uint32 {
+	return replace(ev, ev.meters, want, e.state.meters, e.state.touchedMeters, func(m flow.MeterEntry) uint32 { return m.ID })
 }
 
-func (e *Engine) replaceCuts(ev *eval, want []app.Cut) {
-	ev.cuts = replace(ev, ev.cuts, want, e.state.cuts, e.state.touchedCuts, func(c app.Cut) app.Cut { return c })
+func (e *Engine) replaceCuts(ev *eval, want []app.Cut) []app.Cut {
+	return replace(ev, ev.cuts, want, e.state.cuts, e.state.touchedCuts, func(c app.Cut) app.Cut { return c })
 }
 
 // replace exchanges an owner's claims in a table of them, remembering the winners of before.

@@ -38,6 +38,8 @@ type Engine struct {
 	strict  bool
 	evals   int
 	tracked map[view.AnyTable]map[string]struct{}
+	nothing *rare
+	scratch []view.Node
 }
 
 type rule struct {
@@ -48,15 +50,21 @@ type rule struct {
 	dirty map[string]struct{}
 }
 
-// eval is one rule evaluated for one row: an owner.
+// eval is one rule evaluated for one row: an owner. There are several for each port in view, so what
+// few owners have is apart.
 type eval struct {
-	rule    *rule
-	key     string
-	cookie  uint64
-	nodes   []view.Node
+	rule   *rule
+	key    string
+	cookie uint64
+	nodes  []view.Node
+	flows  []flow.Key
+	rows   []rowKey
+	*rare
+}
+
+// rare is what few owners have. Those that have nothing of it share one, which nobody changes.
+type rare struct {
 	claims  []view.Claim
-	flows   []flow.Key
-	rows    []rowKey
 	groups  []uint32
 	meters  []uint32
 	cuts    []app.Cut
@@ -65,6 +73,15 @@ type eval struct {
 	notes   []string
 	// collision says that another owner has the same cookie.
 	collision string
+}
+
+// setRare replaces what is rare about an owner.
+func (e *Engine) setRare(ev *eval, r rare) {
+	if len(r.claims)+len(r.groups)+len(r.meters)+len(r.cuts)+len(r.unknown)+len(r.notes) == 0 && r.problem == "" && r.collision == "" {
+		ev.rare = e.nothing
+		return
+	}
+	ev.rare = &r
 }
 
 // Options adjust an engine.
@@ -84,7 +101,7 @@ func New(db *view.DB, numbers *number.Allocator, apps []*app.App, o Options) (*E
 		byTable: map[view.AnyTable][]*rule{}, readers: map[view.Node]*readerSet{},
 		writers: map[view.AnyTable]int{}, reads: map[view.AnyTable]int{},
 		cookies: map[uint64]*eval{}, checked: map[uintptr]bool{}, state: newState(),
-		tracked: map[view.AnyTable]map[string]struct{}{},
+		tracked: map[view.AnyTable]map[string]struct{}{}, nothing: &rare{},
 	}
 	for _, t := range o.Track {
 		e.tracked[t] = map[string]struct{}{}
@@ -146,7 +163,7 @@ func (e *Engine) Step() Delta {
 			keys = append(keys, k)
 		}
 		slices.Sort(keys)
-		clear(r.dirty)
+		r.dirty = map[string]struct{}{} // a cleared one would keep the room of the largest batch
 		for _, k := range keys {
 			e.run(r, k)
 		}
@@ -180,28 +197,35 @@ func (e *Engine) run(r *rule, key string) {
 		return
 	}
 	if ev == nil {
-		ev = &eval{rule: r, key: key}
+		ev = &eval{rule: r, key: key, rare: e.nothing}
 		ev.cookie = e.cookieFor(ev)
 		r.evals[key] = ev
 	}
 	e.evals++
-	var nodes []view.Node
+	nodes := e.scratch[:0]
 	rd := view.NewReader(e.db, e.numbers, func(n view.Node) {
 		e.checkRead(r, n)
-		nodes = append(nodes, n)
+		if !slices.Contains(nodes, n) || len(nodes) > maxDistinct {
+			nodes = append(nodes, n)
+		}
 	})
 	out := &app.Output{}
 	err := e.evaluate(r, rd, row, out)
 	e.setNodes(ev, nodes)
-	ev.unknown = slices.Compact(slices.Sorted(slices.Values(rd.Unknown())))
-	ev.problem = ""
-	switch {
-	case err != nil:
-		ev.problem = err.Error()
-	case len(ev.unknown) == 0:
+	e.scratch = nodes[:0]
+	known := *ev.rare
+	known.problem, known.unknown = "", slices.Compact(slices.Sorted(slices.Values(rd.Unknown())))
+	if err != nil {
+		known.problem = err.Error()
+	}
+	e.setRare(ev, known)
+	if err == nil && len(known.unknown) == 0 {
 		e.commit(ev, out, rd.Claims())
 	}
 }
+
+// maxDistinct is how many reads of an evaluation are looked through for repetitions.
+const maxDistinct = 64
 
 // evaluate runs the rule and contains its failures: whatever goes wrong concerns this owner only.
 func (e *Engine) evaluate(r *rule, rd *view.Reader, row any, out *app.Output) (err error) {
@@ -266,12 +290,11 @@ func (e *Engine) commit(ev *eval, out *app.Output, claims []view.Claim) {
 	for _, c := range ev.claims {
 		e.numbers.Release(c.Space, c.Content)
 	}
-	ev.claims = claims
-	ev.notes = out.Problems
 	e.replaceFlows(ev, out.Flows)
-	e.replaceGroups(ev, out.Groups)
-	e.replaceMeters(ev, out.Meters)
-	e.replaceCuts(ev, out.Cuts)
+	e.setRare(ev, rare{
+		claims: claims, notes: out.Problems, unknown: ev.unknown, problem: ev.problem, collision: ev.collision,
+		groups: e.replaceGroups(ev, out.Groups), meters: e.replaceMeters(ev, out.Meters), cuts: e.replaceCuts(ev, out.Cuts),
+	})
 	e.replaceRows(ev, out.Rows)
 }
 
@@ -304,7 +327,7 @@ func (e *Engine) setNodes(ev *eval, nodes []view.Node) {
 			e.db.Forget(n)
 		}
 	}
-	ev.nodes = slices.Clip(nodes)
+	ev.nodes = exactly(nodes)
 }
 
 // panicSite names the app's line that panicked.
@@ -315,4 +338,14 @@ func panicSite() string {
 		}
 	}
 	return ""
+}
+
+// exactly copies a list without room to grow: there are very many of them.
+func exactly[T any](list []T) []T {
+	if len(list) == 0 {
+		return nil
+	}
+	out := make([]T, len(list))
+	copy(out, list)
+	return out
 }

@@ -131,7 +131,7 @@ func (e *Engine) cookieFor(ev *eval) uint64 {
 	_, _ = fmt.Fprintf(h, "%s\x00%s\x00%s", ev.rule.Name, ev.rule.Table.Name(), ev.key)
 	c := pipeline.Cookie(ev.rule.app.ID, h.Sum64())
 	if other := e.cookies[c]; other != nil && other != ev {
-		ev.collision = fmt.Sprintf("shares its cookie %#x with %s", c, other.owner())
+		ev.rare = &rare{collision: fmt.Sprintf("shares its cookie %#x with %s", c, other.owner())}
 		return c
 	}
 	e.cookies[c] = ev
