@@ -237,7 +237,7 @@ func TestFloodIsMetered(t *testing.T) {
 	s, a, b := world(t, model.DHCPv6Stateful)
 	c := s.Controller()
 	for name, frame := range map[string][]byte{"DHCPv4": discover(a), "DHCPv6": solicit6(a), "RS": solicitRouter(a)} {
-		if came := c.Flood(a, frame, 300); came > 120 { // a burst, and what the meter refills meanwhile
+		if came := c.Flood(a, frame, 300); came == 0 || came > 70 { // a burst, and what the meter refills meanwhile
 			t.Errorf("%s: %d of 300 packets came to the controller", name, came)
 		}
 	}

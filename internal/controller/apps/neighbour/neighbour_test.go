@@ -275,7 +275,7 @@ func TestDuplicateAddressIsDefended(t *testing.T) {
 func TestFloodIsMetered(t *testing.T) {
 	t.Parallel()
 	s, a := world(t)
-	if came := s.Controller().Flood(a, solicit("::", "ff02::1:ff00:3", "2001:db8::3", 255, nil), 300); came == 0 || came > 100 {
+	if came := s.Controller().Flood(a, solicit("::", "ff02::1:ff00:3", "2001:db8::3", 255, nil), 300); came == 0 || came > 50 { // without a meter Open vSwitch itself lets 100 wait
 		t.Errorf("%d of 300 packets came to the controller", came)
 	}
 }
