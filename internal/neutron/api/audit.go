@@ -33,7 +33,9 @@ func (s *Server) auditLoop(ctx context.Context) error {
 		if !s.store.Live() {
 			continue
 		}
-		if err := s.Audit(ctx); err != nil && ctx.Err() == nil {
+		err := s.Audit(ctx)
+		_, swept := northbound.NewStore(s.opts.DB).SweepTombstones(ctx)
+		if err := errors.Join(err, swept); err != nil && ctx.Err() == nil {
 			s.log.Warn("audit not finished", "err", err)
 		}
 	}

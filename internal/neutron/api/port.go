@@ -19,6 +19,9 @@ type portOps struct{ *Server }
 // begin at the first one each time.
 type addressHints map[string]netip.Addr
 
+// maxHints bounds what is remembered of subnets that may be gone.
+const maxHints = 100_000
+
 func (o portOps) create(t *rows.Txn, row resource.Row, given resource.Given) error {
 	p := row.(*resource.Port)
 	n, err := o.network(t, p.NetworkID)
@@ -162,6 +165,9 @@ func (s *Server) hint(subnet string) netip.Addr {
 func (s *Server) remember(ips []model.FixedIP) {
 	s.hintsMu.Lock()
 	defer s.hintsMu.Unlock()
+	if len(s.hints) > maxHints {
+		clear(s.hints)
+	}
 	for _, f := range ips {
 		s.hints[f.SubnetID] = f.IPAddress
 	}

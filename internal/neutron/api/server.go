@@ -80,6 +80,10 @@ func New(opts Options) (*Server, error) {
 		return nil, fmt.Errorf("neutron api: the %s driver writes at most %d keys atomically, the API needs %d",
 			opts.DB.Name, n, minAtomicOps)
 	}
+	if opts.DB.Capabilities.Durability == db.Async {
+		return nil, fmt.Errorf("neutron api: the %s database may lose what it has acknowledged, and would be the only "+
+			"copy; use one that writes to disk first, or Dragonflow behind a Neutron", opts.DB.Name)
+	}
 	setDefaults(&opts)
 	s := &Server{
 		opts: opts, log: opts.Logger, now: opts.Clock, hints: addressHints{}, slots: make(chan struct{}, maxRequests),

@@ -7,7 +7,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/dragonflow/dragonflow/internal/model"
+	"github.com/dragonflow/dragonflow/internal/neutron/api"
 	"github.com/dragonflow/dragonflow/internal/northbound"
+	"github.com/dragonflow/dragonflow/internal/northbound/db"
 	"github.com/dragonflow/dragonflow/internal/northbound/db/memory"
 )
 
@@ -53,5 +55,22 @@ func TestFromRequestToLogicalObjects(t *testing.T) {
 	group := port.SecurityGroups[0]
 	if diff := cmp.Diff([]string{"neutron", "secgroup/" + group}, scopeNames(scopes)); diff != "" {
 		t.Errorf("left behind: %s", diff)
+	}
+}
+
+// The API is the source of truth only in a database that can be one.
+func TestUnfitDatabases(t *testing.T) {
+	t.Parallel()
+	for name, can := range map[string]db.Capabilities{
+		"asynchronous": {AtomicOps: 128, Durability: db.Async}, "without batches": {AtomicOps: 1, Durability: db.Quorum},
+	} {
+		conn := *memory.Open()
+		conn.Capabilities = can
+		if _, err := api.New(api.Options{DB: &conn}); err == nil {
+			t.Errorf("%s: accepted", name)
+		}
+	}
+	if _, err := api.New(api.Options{}); err == nil {
+		t.Error("no database: accepted")
 	}
 }
