@@ -10,6 +10,7 @@ import (
 	"github.com/dragonflow/dragonflow/internal/controller/flow"
 	"github.com/dragonflow/dragonflow/internal/controller/view"
 	"github.com/dragonflow/dragonflow/internal/model"
+	"github.com/dragonflow/dragonflow/internal/packet"
 )
 
 // Question asks what becomes of a packet.
@@ -169,6 +170,9 @@ func (w World) nobody(from *model.Port, ip netip.Addr) error {
 // sourceFor returns the address from which a port sends to another: of its family and, if it can be, of
 // a like prefix.
 func sourceFor(p *model.Port, dst netip.Addr) (netip.Addr, error) {
+	if dst.Is6() && dst.IsLinkLocalUnicast() {
+		return packet.LinkLocal(p.MACAddress), nil
+	}
 	var best netip.Addr
 	common := -1
 	for _, f := range p.FixedIPs {

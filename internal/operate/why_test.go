@@ -44,6 +44,8 @@ func TestWhy(t *testing.T) {
 			"delivered to open1: allowed by egress rule icmp to 0.0.0.0/0 of group web and open1 has no port security; replies pass"},
 		{"web1", "2001:db8::2", "", false,
 			"dropped in egress-refuse at port web1: no rule of groups [web] allows icmpv6/128/0 to 2001:db8::2; nearest: icmp to 0.0.0.0/0 of group web (other ethertype)"},
+		{"open1", "fe80::f816:3eff:fe00:2", "", false,
+			"dropped in ingress-refuse at port db1: no rule of groups [database] allows icmpv6/128/0 from fe80::f816:3eff:fe00:3; nearest: "},
 		{"web1", "far1", "tcp/80", false,
 			"not delivered to far1, which this chassis does not serve (the port is not bound to this chassis); as unknown unicast delivered to open1 (OpenFlow port 3)"},
 		{"stranger1", "alone1", "icmp", false,
@@ -126,4 +128,18 @@ func TestWhyOnUnsettledRows(t *testing.T) {
 	if err != nil || !ans.Passes {
 		t.Errorf("%+v, %v", ans, err)
 	}
+}
+
+// FuzzWhy asks anything.
+func FuzzWhy(f *testing.F) {
+	c := newCloud(f)
+	for _, q := range [][3]string{{"web1", "db1", "tcp/5432"}, {"open1", "10.0.0.1", "icmp/8/0"}, {"1111", "fe80::1%eth0", "47"}, {"", "::", "udp:1"}} {
+		f.Add(q[0], q[1], q[2])
+	}
+	f.Fuzz(func(t *testing.T, port, dst, what string) {
+		ans, err := operate.Why(c.world(), operate.Question{Port: port, Dst: dst, What: what})
+		if (err == nil) != (ans != nil) || err == nil && ans.Sentence == "" {
+			t.Errorf("%+v, %v", ans, err)
+		}
+	})
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/dragonflow/dragonflow/internal/controller/number"
 	"github.com/dragonflow/dragonflow/internal/controller/view"
 	"github.com/dragonflow/dragonflow/internal/model"
+	"github.com/dragonflow/dragonflow/internal/packet"
 )
 
 // World is what a chassis knows and wants. Who passes one must be allowed to read all of it for the time
@@ -103,13 +104,16 @@ func (w World) network(p *model.Port) *model.Network {
 	return &model.Network{Meta: model.Meta{ID: p.NetworkID}, AdminStateUp: true}
 }
 
-// holder finds the port of a network that has an address: as a fixed IP, else as the narrowest allowed
-// address pair.
+// holder finds the port of a network that has an address: as a fixed IP or the link-local address of its
+// MAC address, else as the narrowest allowed address pair.
 func (w World) holder(network string, a netip.Addr) (*model.Port, model.MAC, bool) {
 	var best *model.Port
 	var mac model.MAC
 	bits := -1
 	for _, p := range find(w, view.PortsByNetwork, network) {
+		if a == packet.LinkLocal(p.MACAddress) {
+			return p, p.MACAddress, true
+		}
 		for _, f := range p.FixedIPs {
 			if f.IPAddress == a {
 				return p, p.MACAddress, true
