@@ -93,7 +93,7 @@ func TestDropsTellReasonAndObject(t *testing.T) {
 	if err := list.Write(&out); err != nil {
 		t.Fatal(err)
 	}
-	apptest.Golden(t, "drops", out.String())
+	apptest.Page(t, "../../docs/operate/questions.md", "drops", "$ dragonflow drops\n"+out.String())
 	if all := operate.Drops(c.world(), counted(s), true); len(all) < 20 {
 		t.Errorf("with those that nothing met there are only %d reasons", len(all))
 	}
@@ -174,4 +174,33 @@ func TestDiffFindsEveryKindOfDifference(t *testing.T) {
 	if kinds[operate.Missing] != 1 || kinds[operate.Different] != 1 || kinds[operate.Stale] != 1 || len(kinds) != 3 {
 		t.Errorf("%v", kinds)
 	}
+}
+
+// TestPage keeps the examples of docs/operate/questions.md real.
+func TestPage(t *testing.T) {
+	t.Parallel()
+	const page = "../../docs/operate/questions.md"
+	c := newCloud(t)
+	var out, trace bytes.Buffer
+	for _, q := range []operate.Question{
+		{Port: "web1", Dst: "db1", What: "tcp/5432"}, {Port: "web1", Dst: "db1", What: "tcp/5433"},
+		{Port: "web1", Dst: "10.0.0.2", What: "udp/53"}, {Port: "open1", Dst: "web1", What: "tcp/443"},
+		{Port: "web1", Dst: "10.0.0.77"}, {Port: "web1", Dst: "stranger1"},
+	} {
+		fmt.Fprintln(&out, strings.TrimSpace(fmt.Sprintf("$ dragonflow why %s %s %s", q.Port, q.Dst, q.What)))
+		ans, err := operate.Why(c.world(), q)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := ans.Write(&out); err != nil {
+			t.Fatal(err)
+		}
+		if trace.Len() == 0 {
+			if err := ans.Trace.Write(&trace); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	apptest.Page(t, page, "why", out.String())
+	apptest.Page(t, page, "trace", trace.String())
 }

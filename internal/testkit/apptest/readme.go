@@ -16,7 +16,13 @@ import (
 // with text; go test -update rewrites it.
 func Readme(t testing.TB, name, text string) {
 	t.Helper()
-	const file, fence = "README.md", "```\n"
+	Page(t, "README.md", name, text)
+}
+
+// Page is Readme for any page.
+func Page(t testing.TB, file, name, text string) {
+	t.Helper()
+	const fence = "```\n"
 	content, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
