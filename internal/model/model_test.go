@@ -1,0 +1,93 @@
+package model
+
+import (
+	"encoding/json"
+	"net/netip"
+	"strings"
+	"testing"
+)
+
+func ptr(n int) *int { return &n }
+
+func TestValidateNamesTheObjectAndTheField(t *testing.T) {
+	meta := Meta{ID: "x", Revision: 1}
+	mac := MAC{0xfa, 0x16, 0x3e, 0, 0, 1}
+	prefix := netip.MustParsePrefix
+	for field, o := range map[string]Object{
+		"id":                   &Network{},
+		"revision":             &Network{Meta: Meta{ID: "x", Revision: -1}},
+		"mtu":                  &Network{Meta: meta, MTU: 40},
+		"cidr":                 &Subnet{Meta: meta, NetworkID: "n", CIDR: netip.PrefixFrom(netip.MustParseAddr("10.0.0.1"), 24)},
+		"gateway_ip":           &Subnet{Meta: meta, NetworkID: "n", CIDR: prefix("10.0.0.0/24"), GatewayIP: netip.MustParseAddr("fe80::1")},
+		"ipv6 mode":            &Subnet{Meta: meta, NetworkID: "n", CIDR: prefix("10.0.0.0/24"), IPv6RAMode: SLAAC},
+		"mac_address":          &Port{Meta: meta, NetworkID: "n", MACAddress: MAC{1}},
+		"fixed_ips":            &Port{Meta: meta, NetworkID: "n", MACAddress: mac, FixedIPs: []FixedIP{{}}},
+		"extra_dhcp_opts":      &Port{Meta: meta, NetworkID: "n", MACAddress: mac, ExtraDHCPOpts: []DHCPOption{{Name: "mtu", IPVersion: 5}}},
+		"allowed_address_pair": &Port{Meta: meta, NetworkID: "n", MACAddress: mac, AllowedAddressPairs: []AddressPair{{}}},
+		"status":               &Binding{Meta: meta, NetworkID: "n", Host: "c", Status: "MAYBE"},
+		"host":                 &PortStatus{Meta: meta, NetworkID: "n"},
+		"direction":            &SecurityGroupRule{Meta: meta, SecurityGroupID: "g", EtherType: IPv4, Direction: "sideways"},
+		"protocol":             &SecurityGroupRule{Meta: meta, SecurityGroupID: "g", EtherType: IPv4, Direction: Egress, Protocol: 256},
+		"port_range":           &SecurityGroupRule{Meta: meta, SecurityGroupID: "g", EtherType: IPv4, Direction: Egress, PortRangeMin: ptr(-1)},
+		"remote_ip_prefix":     &SecurityGroupRule{Meta: meta, SecurityGroupID: "g", EtherType: IPv4, Direction: Egress, RemoteIPPrefix: prefix("::/0")},
+		"addresses":            &SecurityGroupMember{Meta: meta, SecurityGroupID: "g", Addresses: []netip.Prefix{{}}},
+	} {
+		err := o.Validate()
+		if err == nil || !strings.Contains(err.Error(), field) || !strings.Contains(err.Error(), string(o.Kind())) {
+			t.Errorf("%s: %v", field, err)
+		}
+	}
+}
+
+func TestEveryKindCanBeMadeAndLiesInAScope(t *testing.T) {
+	for _, k := range []Kind{
+		KindNetwork, KindSubnet, KindPort, KindBinding, KindPortStatus, KindChassis, KindEpoch,
+		KindSecurityGroup, KindSecurityGroupRule, KindSecurityGroupMember,
+	} {
+		o := New(k)
+		if o == nil || o.Kind() != k {
+			t.Errorf("New(%s) = %T", k, o)
+			continue
+		}
+		if o.Scope() == "" {
+			t.Errorf("%s lies in no scope", k)
+		}
+		if o.Validate() == nil {
+			t.Errorf("an empty %s is valid", k)
+		}
+	}
+	if New("Unheard") != nil {
+		t.Error("an unknown kind was made")
+	}
+}
+
+func TestAddressesAreTheFixedOnesAndThePairsOnce(t *testing.T) {
+	p := &Port{
+		FixedIPs: []FixedIP{{IPAddress: netip.MustParseAddr("10.0.0.1")}, {IPAddress: netip.MustParseAddr("2001:db8::1")}},
+		AllowedAddressPairs: []AddressPair{
+			{IPAddress: netip.MustParsePrefix("10.0.0.1/32")}, {IPAddress: netip.PrefixFrom(netip.MustParseAddr("10.1.2.3"), 16)},
+		},
+	}
+	var got []string
+	for _, a := range p.Addresses() {
+		got = append(got, a.String())
+	}
+	if s := strings.Join(got, " "); s != "10.0.0.1/32 2001:db8::1/128 10.1.0.0/16" {
+		t.Errorf("addresses = %s", s)
+	}
+}
+
+func TestMACsAreWrittenCanonically(t *testing.T) {
+	var m MAC
+	if err := json.Unmarshal([]byte(`"FA-16-3E-00-00-0A"`), &m); err != nil || m.String() != "fa:16:3e:00:00:0a" {
+		t.Errorf("%s, %v", m, err)
+	}
+	for _, bad := range []string{"", "fa:16:3e:00:00", "fa:16:3e:00:00:01:02:03", "zz:16:3e:00:00:01"} {
+		if _, err := ParseMAC(bad); err == nil {
+			t.Errorf("%q passes for an address", bad)
+		}
+	}
+	if !(MAC{1}).IsMulticast() || (MAC{2}).IsMulticast() {
+		t.Error("the group bit is the lowest of the first byte")
+	}
+}
