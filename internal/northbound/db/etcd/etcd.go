@@ -56,24 +56,33 @@ type Config struct {
 
 // Open returns a connection to a cluster. It does not wait for the cluster to be reachable.
 func Open(cfg Config) (*db.Connection, error) {
-	client, err := clientv3.New(clientv3.Config{
+	shakes := &handshakes{}
+	config := clientv3.Config{
 		Endpoints: cfg.Endpoints, TLS: cfg.TLS, Logger: zap.NewNop(),
 		DialKeepAliveTime: keepAlive, DialKeepAliveTimeout: keepAliveTimeout, PermitWithoutStream: true,
 		MaxCallSendMsgSize: 8 << 20,
-	})
+	}
+	if cfg.TLS != nil {
+		config.DialOptions = append(config.DialOptions, shakes.option(cfg.TLS))
+	}
+	client, err := clientv3.New(config)
 	if err != nil {
 		return nil, fmt.Errorf("open etcd %s: %w", strings.Join(cfg.Endpoints, ","), err)
 	}
 	if cfg.Name == "" {
 		cfg.Name, cfg.Durability = "etcd", db.Quorum
 	}
-	return Wrap(client, cfg.Name, cfg.Durability, cfg.Prefix), nil
+	return wrap(client, cfg.Name, cfg.Durability, cfg.Prefix, shakes), nil
 }
 
 // Wrap makes a connection of a client, which it owns from then on. It is for servers of etcd that are not
 // reached by Open, such as one in this process.
 func Wrap(client *clientv3.Client, name string, durability db.Durability, prefix string) *db.Connection {
-	d := &driver{client: client, root: prefix + "/", syncs: make(chan struct{}, syncs)}
+	return wrap(client, name, durability, prefix, nil)
+}
+
+func wrap(client *clientv3.Client, name string, durability db.Durability, prefix string, shakes *handshakes) *db.Connection {
+	d := &driver{client: client, root: prefix + "/", syncs: make(chan struct{}, syncs), shakes: shakes}
 	d.ctx, d.stop = context.WithCancel(context.Background())
 	d.link = newLink(d.ctx, client)
 	d.spawn(d.link.run)
@@ -87,6 +96,7 @@ type driver struct {
 	ctx    context.Context
 	stop   context.CancelFunc
 	link   *link
+	shakes *handshakes // nil in this process
 	syncs  chan struct{}
 	once   sync.Once
 
@@ -268,7 +278,7 @@ func (d *driver) explain(ctx context.Context, err error) error {
 		return db.ErrClosed
 	}
 	if ctx.Err() != nil {
-		return errors.Join(db.ErrUnavailable, ctx.Err(), err)
+		return unavailable(ctx.Err(), d.shakes.reason())
 	}
 	switch {
 	case errors.Is(err, rpctypes.ErrLeaseNotFound):
@@ -283,6 +293,14 @@ func (d *driver) explain(ctx context.Context, err error) error {
 	switch status.Code(err) {
 	case codes.InvalidArgument, codes.PermissionDenied, codes.Unauthenticated, codes.FailedPrecondition:
 		return err
+	}
+	return unavailable(err, d.shakes.reason())
+}
+
+// unavailable wraps db.ErrUnavailable with what is known of why.
+func unavailable(err, handshake error) error {
+	if handshake != nil {
+		return fmt.Errorf("%w: %w (%w)", db.ErrUnavailable, handshake, err)
 	}
 	return fmt.Errorf("%w: %w", db.ErrUnavailable, err)
 }
