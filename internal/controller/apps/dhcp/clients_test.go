@@ -7,8 +7,10 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
+	"github.com/dragonflow/dragonflow/internal/lab"
 	"github.com/dragonflow/dragonflow/internal/model"
 	"github.com/dragonflow/dragonflow/internal/testkit/ovs"
 )
@@ -48,14 +50,13 @@ func fullConfig(t *testing.T) *Config {
 
 // client is a program that runs in a guest and tells by a script what it understood.
 type client struct {
-	t    *testing.T
-	w    *wire
-	dir  string
-	cmd  *exec.Cmd
-	done chan struct{}
+	t       *testing.T
+	w       *wire
+	dir     string
+	process *lab.Process
 }
 
-// script makes a client's script: it keeps the variables of each event in a file with the event's name.
+// newClient makes the client's script: it keeps the variables of each event in a file with the event's name.
 func newClient(t *testing.T, w *wire) *client {
 	t.Helper()
 	c := &client{t: t, w: w, dir: t.TempDir()}
@@ -81,27 +82,12 @@ func (c *client) start(argv ...string) {
 	if _, err := exec.LookPath(argv[0]); err != nil {
 		ovs.Missing(c.t, err.Error())
 	}
-	c.cmd = exec.Command("ip", append([]string{"netns", "exec", c.w.guest}, argv...)...)
-	log, err := os.Create(filepath.Join(c.dir, "log"))
+	p, err := c.w.guest.Start(nil, argv...)
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	c.cmd.Stdout, c.cmd.Stderr = log, log
-	c.cmd.Env = []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin"}
-	if err := c.cmd.Start(); err != nil {
-		c.t.Fatal(err)
-	}
-	c.done = make(chan struct{})
-	go func() { _ = c.cmd.Wait(); _ = log.Close(); close(c.done) }()
-	c.t.Cleanup(c.stop)
-}
-
-func (c *client) stop() {
-	if c.cmd != nil {
-		_ = c.cmd.Process.Kill()
-		<-c.done
-		c.cmd = nil
-	}
+	c.process = p
+	c.t.Cleanup(p.Kill)
 }
 
 // wait returns the variables of an event, and forgets the event.
@@ -136,19 +122,15 @@ func (c *client) until(what string, condition func() bool) {
 		if condition() {
 			return ""
 		}
-		log, _ := os.ReadFile(filepath.Join(c.dir, "log"))
 		files, _ := filepath.Glob(c.dir + "/*")
-		return fmt.Sprintf("exchange %q; files %v; the client wrote:\n%s", c.w.exchange(), files, log)
+		return fmt.Sprintf("exchange %q; files %v; the client wrote:\n%s", c.w.exchange(), files, c.process.Output())
 	}, func(s string) bool { return s == "" })
 }
 
 // said waits until the client's log has a text.
 func (c *client) said(text string) {
 	c.t.Helper()
-	c.until(text, func() bool {
-		log, err := os.ReadFile(filepath.Join(c.dir, "log"))
-		return err == nil && strings.Contains(string(log), text)
-	})
+	c.until(text, func() bool { return strings.Contains(c.process.Output(), text) })
 }
 
 // understood compares variables.
@@ -175,7 +157,7 @@ request subnet-mask, broadcast-address, routers, domain-name, domain-name-server
  ms-routes, ntp-servers, root-path, nis-domain, time-offset, tftp-server-name, bootfile-name, default-ip-ttl, netbios-name-servers, log-servers,
  tcp-keepalive-interval;
 `)
-	argv := []string{"dhclient", "-4", "-d", "-1", "-cf", conf, "-sf", c.dir + "/script", "-lf", c.dir + "/leases", "-pf", c.dir + "/pid", guestInterface}
+	argv := []string{"dhclient", "-4", "-d", "-1", "-cf", conf, "-sf", c.dir + "/script", "-lf", c.dir + "/leases", "-pf", c.dir + "/pid", lab.Interface}
 	c.start(argv...)
 	routes := "16 192 168 10 0 0 9 32 169 254 169 254 0 0 0 0 0 10 0 0 1"
 	want := map[string]string{
@@ -193,12 +175,12 @@ request subnet-mask, broadcast-address, routers, domain-name, domain-name-server
 
 	// It starts again with the lease that it has, then with one that is no longer right.
 	c.said("bound to")
-	c.stop()
+	c.process.Kill()
 	c.start(argv...)
 	understood(t, c.wait("REBOOT"), want)
 	w.expect(t, "REQUEST ACK")
 	c.said("bound to")
-	c.stop()
+	c.process.Kill()
 	moved := *cfg
 	v4 := *cfg.V4
 	v4.Address = addr("10.0.0.6")
@@ -214,7 +196,7 @@ func TestUdhcpc(t *testing.T) {
 	t.Parallel()
 	w := newWire(t, fullConfig(t), nil)
 	c := newClient(t, w)
-	argv := []string{"udhcpc", "-f", "-R", "-t", "5", "-T", "2", "-i", guestInterface, "-s", c.dir + "/script"}
+	argv := []string{"udhcpc", "-f", "-R", "-t", "5", "-T", "2", "-i", lab.Interface, "-s", c.dir + "/script"}
 	for _, o := range []string{"staticroutes", "search", "mtu", "timezone", "bootfile", "tftp", "rootpath", "nisdomain", "ntpsrv", "wins", "ipttl", "msstaticroutes"} {
 		argv = append(argv, "-O", o)
 	}
@@ -231,14 +213,14 @@ func TestUdhcpc(t *testing.T) {
 	w.expect(t, "DISCOVER OFFER", "REQUEST ACK")
 
 	// It renews by unicast to the server's address, then gives the address back.
-	w.run("ip", "address", "add", "10.0.0.5/24", "dev", guestInterface)
-	c.signal("USR1")
+	w.run("ip", "address", "add", "10.0.0.5/24", "dev", lab.Interface)
+	c.signal(syscall.SIGUSR1)
 	understood(t, c.wait("renew"), want)
 	w.expect(t, "REQUEST ACK")
 	if to := w.destinations(); !slices.Contains(to, "10.0.0.1") { // it may fall back to broadcast when it opens its socket too late
 		t.Errorf("requests went to %v, none to the server's address", to)
 	}
-	c.signal("USR2")
+	c.signal(syscall.SIGUSR2)
 	c.until("RELEASE", func() bool { return strings.Contains(strings.Join(w.exchange(), ","), "RELEASE") })
 }
 
@@ -247,7 +229,7 @@ func TestUdhcpcDeclines(t *testing.T) {
 	w := newWire(t, fullConfig(t), nil)
 	w.claim("10.0.0.5") // somebody else answers for it
 	c := newClient(t, w)
-	c.start("udhcpc", "-f", "-a500", "-t", "2", "-T", "1", "-i", guestInterface, "-s", c.dir+"/script")
+	c.start("udhcpc", "-f", "-a500", "-t", "2", "-T", "1", "-i", lab.Interface, "-s", c.dir+"/script")
 	c.until("DECLINE", func() bool { return strings.Contains(strings.Join(w.exchange(), ","), "DECLINE") })
 }
 
@@ -277,12 +259,12 @@ func TestDhcpcd(t *testing.T) {
 	} {
 		c := newClient(t, w)
 		conf := c.write("conf", "option domain_name_servers, domain_name, domain_search, host_name, classless_static_routes, interface_mtu, ntp_servers\n"+
-			"option dhcp6_name_servers, dhcp6_domain_search\nduid\ninterface "+guestInterface+"\n"+tt.conf)
-		// The namespace has a mount namespace of its own, so dhcpcd's files stay there.
-		c.start("sh", "-c", fmt.Sprintf("mkdir -p /var/lib/dhcpcd /run/dhcpcd; mount -t tmpfs none /var/lib/dhcpcd; mount -t tmpfs none /run/dhcpcd; "+
-			"exec dhcpcd -T %s -t 15 -f %s -c %s/script %s", tt.family, conf, c.dir, guestInterface))
+			"option dhcp6_name_servers, dhcp6_domain_search\nduid\ninterface "+lab.Interface+"\n"+tt.conf)
+		// In a mount namespace of its own dhcpcd's files are nobody else's.
+		c.start("unshare", "-m", "sh", "-c", fmt.Sprintf("mkdir -p /var/lib/dhcpcd /run/dhcpcd; mount -t tmpfs none /var/lib/dhcpcd; mount -t tmpfs none /run/dhcpcd; "+
+			"exec dhcpcd -T %s -t 15 -f %s -c %s/script %s", tt.family, conf, c.dir, lab.Interface))
 		understood(t, c.wait("TEST"), tt.want)
-		c.stop()
+		c.process.Kill()
 	}
 }
 
@@ -291,7 +273,7 @@ func TestDhclient6(t *testing.T) {
 	w := newWire(t, fullConfig(t), nil)
 	c := newClient(t, w)
 	conf := c.write("conf", "also request dhcp6.name-servers, dhcp6.domain-search, dhcp6.sntp-servers, dhcp6.fqdn, dhcp6.bootfile-url, dhcp6.nis-domain-name;\n")
-	argv := []string{"dhclient", "-6", "-d", "-1", "-cf", conf, "-sf", c.dir + "/script", "-lf", c.dir + "/leases", "-pf", c.dir + "/pid", guestInterface}
+	argv := []string{"dhclient", "-6", "-d", "-1", "-cf", conf, "-sf", c.dir + "/script", "-lf", c.dir + "/leases", "-pf", c.dir + "/pid", lab.Interface}
 	c.start(argv...)
 	want := map[string]string{
 		"new_ip6_address": "2001:db8::5", "new_ip6_prefixlen": "128", "new_max_life": "86400", "new_preferred_life": "86400", "new_renew": "43200", "new_rebind": "69120",
@@ -300,11 +282,11 @@ func TestDhclient6(t *testing.T) {
 	}
 	understood(t, c.wait("BOUND6"), want)
 	w.expect(t, "SOLICIT ADVERTISE", "REQUEST REPLY")
-	c.stop()
+	c.process.Kill()
 	c.start(argv...) // it confirms the lease that it has
 	understood(t, c.wait("BOUND6"), want)
 	w.expect(t, "CONFIRM REPLY")
-	c.stop()
+	c.process.Kill()
 	c.start(append([]string{"dhclient", "-6", "-r"}, argv[2:]...)...)
 	c.until("RELEASE", func() bool { return strings.Contains(strings.Join(w.exchange(), ","), "RELEASE REPLY") })
 }
@@ -315,7 +297,7 @@ func TestDhclient6Stateless(t *testing.T) {
 	cfg.V6.Addresses = nil
 	w := newWire(t, cfg, nil)
 	c := newClient(t, w)
-	c.start("dhclient", "-6", "-S", "-d", "-1", "-cf", c.write("conf", ""), "-sf", c.dir+"/script", "-lf", c.dir+"/leases", "-pf", c.dir+"/pid", guestInterface)
+	c.start("dhclient", "-6", "-S", "-d", "-1", "-cf", c.write("conf", ""), "-sf", c.dir+"/script", "-lf", c.dir+"/leases", "-pf", c.dir+"/pid", lab.Interface)
 	understood(t, c.wait("RENEW6"), map[string]string{"new_dhcp6_name_servers": "2001:db8::53", "new_dhcp6_domain_search": "example.org."})
 	w.expect(t, "INFORMATION-REQUEST REPLY")
 }
@@ -324,17 +306,14 @@ func TestDhclient6Stateless(t *testing.T) {
 func TestKernelTakesTheAdvertisement(t *testing.T) {
 	t.Parallel()
 	w := newWire(t, fullConfig(t), raConfig(model.SLAAC, model.DHCPv6Stateful))
-	c := newClient(t, w)
-	w.run("sysctl", "-qw", "net.ipv6.conf."+guestInterface+".addr_gen_mode=0")
-	w.run("ip", "link", "set", guestInterface, "down")
-	w.run("ip", "link", "set", guestInterface, "up") // it solicits routers now
-	c.until("address", func() bool {
-		return strings.Contains(w.run("ip", "-6", "address", "show", "dev", guestInterface, "scope", "global"), "2001:db8::f816:3eff:fe00:5/64")
-	})
-	if got := w.run("ip", "-6", "address", "show", "dev", guestInterface, "scope", "global"); strings.Contains(got, "2001:db8:1:") {
+	w.run("ip", "link", "set", lab.Interface, "down")
+	w.run("ip", "link", "set", lab.Interface, "up") // it solicits routers now
+	until(t, "address", func() string { return w.run("ip", "-6", "address", "show", "dev", lab.Interface, "scope", "global") },
+		func(s string) bool { return strings.Contains(s, "2001:db8::f816:3eff:fe00:5/64") })
+	if got := w.run("ip", "-6", "address", "show", "dev", lab.Interface, "scope", "global"); strings.Contains(got, "2001:db8:1:") {
 		t.Errorf("an address was formed in the stateful subnet:\n%s", got)
 	}
-	routes := w.run("ip", "-6", "route", "show", "dev", guestInterface)
+	routes := w.run("ip", "-6", "route", "show", "dev", lab.Interface)
 	for _, want := range []string{"2001:db8::/64 proto kernel", "2001:db8:1::/64 proto kernel"} {
 		if !strings.Contains(routes, want) {
 			t.Errorf("no route %s in\n%s", want, routes)
@@ -343,7 +322,7 @@ func TestKernelTakesTheAdvertisement(t *testing.T) {
 	if strings.Contains(routes, "default") {
 		t.Errorf("a default route, though nobody routes:\n%s", routes)
 	}
-	if got := w.run("cat", "/proc/sys/net/ipv6/conf/"+guestInterface+"/mtu"); strings.TrimSpace(got) != "1442" {
+	if got := w.run("cat", "/proc/sys/net/ipv6/conf/"+lab.Interface+"/mtu"); strings.TrimSpace(got) != "1442" {
 		t.Errorf("MTU %s", got)
 	}
 }
@@ -352,13 +331,10 @@ func TestRdisc6(t *testing.T) {
 	t.Parallel()
 	w := newWire(t, fullConfig(t), raConfig(model.SLAAC))
 	c := newClient(t, w)
-	c.start("rdisc6", "-1", "-w", "5000", guestInterface)
-	<-c.done
-	out, err := os.ReadFile(filepath.Join(c.dir, "log"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	text := strings.Join(strings.Fields(string(out)), " ")
+	c.start("rdisc6", "-1", "-w", "5000", lab.Interface)
+	<-c.process.Done()
+	out := c.process.Output()
+	text := strings.Join(strings.Fields(out), " ")
 	for _, want := range []string{
 		"Hop limit : 64", "Stateful address conf. : No", "Stateful other conf. : No", "Router lifetime : 0 ", "Prefix : 2001:db8::/64", "On-link : Yes",
 		"Autonomous address conf.: Yes", "Valid time : 2592000", "Pref. time : 604800", "MTU : 1442", "Source link-layer address: FA:16:3F:00:00:01",
@@ -370,9 +346,9 @@ func TestRdisc6(t *testing.T) {
 	}
 }
 
-func (c *client) signal(name string) {
+func (c *client) signal(s syscall.Signal) {
 	c.t.Helper()
-	if out, err := exec.Command("kill", "-"+name, fmt.Sprint(c.cmd.Process.Pid)).CombinedOutput(); err != nil {
-		c.t.Fatalf("%v: %s", err, out)
+	if err := c.process.Signal(s); err != nil {
+		c.t.Fatal(err)
 	}
 }

@@ -2,9 +2,7 @@ package dhcp
 
 import (
 	"bytes"
-	"os"
 	"os/exec"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -13,6 +11,7 @@ import (
 	"github.com/insomniacslk/dhcp/dhcpv6"
 	"golang.org/x/sys/unix"
 
+	"github.com/dragonflow/dragonflow/internal/lab"
 	"github.com/dragonflow/dragonflow/internal/model"
 	"github.com/dragonflow/dragonflow/internal/packet"
 	"github.com/dragonflow/dragonflow/internal/testkit/ovs"
@@ -58,8 +57,8 @@ func serveDnsmasq(t *testing.T, w *wire, opts []model.DHCPOption, args ...string
 		ovs.Missing(t, err.Error())
 	}
 	dir := t.TempDir()
-	argv := append([]string{"netns", "exec", w.server, "dnsmasq", "--keep-in-foreground", "--port=0", "--conf-file=/dev/null", "--no-ping", "--user=root",
-		"--interface=" + serverInterface, "--dhcp-authoritative", "--log-dhcp", "--log-facility=-", "--dhcp-leasefile=" + dir + "/leases", "--pid-file=" + dir + "/pid"}, args...)
+	argv := append([]string{"dnsmasq", "--keep-in-foreground", "--port=0", "--conf-file=/dev/null", "--no-ping", "--user=root",
+		"--interface=" + hostInterface, "--dhcp-authoritative", "--log-dhcp", "--log-facility=-", "--dhcp-leasefile=" + dir + "/leases", "--pid-file=" + dir + "/pid"}, args...)
 	for _, o := range opts {
 		name := o.Name
 		if _, err := strconv.Atoi(name); err != nil || o.IPVersion == 6 {
@@ -67,31 +66,23 @@ func serveDnsmasq(t *testing.T, w *wire, opts []model.DHCPOption, args ...string
 		}
 		argv = append(argv, "--dhcp-option-force="+name+","+o.Value)
 	}
-	cmd := exec.Command("ip", argv...)
-	log, err := os.Create(filepath.Join(dir, "log"))
+	p, err := w.host.Start(nil, argv...)
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd.Stdout, cmd.Stderr = log, log
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
 	t.Cleanup(func() {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
-		_ = log.Close()
-		if text, err := os.ReadFile(log.Name()); t.Failed() && err == nil {
-			t.Logf("dnsmasq wrote:\n%s", text)
+		p.Kill()
+		if t.Failed() {
+			t.Logf("dnsmasq wrote:\n%s", p.Output())
 		}
 	})
-	until(t, "DHCP server", func() string { text, _ := os.ReadFile(log.Name()); return string(text) },
-		func(s string) bool { return strings.Contains(s, "DHCP") && strings.Contains(s, "started") })
+	until(t, "DHCP server", p.Output, func(s string) bool { return strings.Contains(s, "DHCP") && strings.Contains(s, "started") })
 }
 
 // exchangeFrame sends a frame from the guest until something that read accepts comes.
 func exchangeFrame(t *testing.T, w *wire, frame []byte, read func([]byte) bool) {
 	t.Helper()
-	fd := w.tap(w.guest, guestInterface)
+	fd := w.tap(w.guest, lab.Interface)
 	buf := make([]byte, 9000)
 	until(t, "answer", func() string {
 		if _, err := unix.Write(fd, frame); err != nil {
@@ -116,7 +107,7 @@ func TestValuesMeanWhatDnsmasqSaysV4(t *testing.T) {
 		t.Fatal(errs)
 	}
 	w := newCable(t)
-	command(t, "ip", "-n", w.server, "address", "add", "10.0.0.1/24", "dev", serverInterface)
+	w.command(w.host, "ip", "address", "add", "10.0.0.1/24", "dev", hostInterface)
 	serveDnsmasq(t, w, dnsmasqV4(), "--dhcp-range=10.0.0.5,10.0.0.5,255.255.255.0")
 	discover := ask{kind: dhcpv4.MessageTypeDiscover, change: func(m *dhcpv4.DHCPv4) { m.Options[57] = []byte{5, 0xdc} }}.frame()
 	var offer *dhcpv4.DHCPv4
@@ -146,11 +137,11 @@ func TestValuesMeanWhatDnsmasqSaysV6(t *testing.T) {
 		t.Fatal(errs)
 	}
 	w := newCable(t)
-	command(t, "ip", "netns", "exec", w.server, "sysctl", "-qw", "net.ipv6.conf.all.disable_ipv6=0", "net.ipv6.conf.all.accept_dad=0",
-		"net.ipv6.conf."+serverInterface+".accept_dad=0", "net.ipv6.conf."+serverInterface+".disable_ipv6=0")
-	command(t, "ip", "-n", w.server, "link", "set", serverInterface, "down")
-	command(t, "ip", "-n", w.server, "link", "set", serverInterface, "up")
-	command(t, "ip", "-n", w.server, "address", "add", "2001:db8::1/64", "dev", serverInterface, "nodad")
+	w.command(w.host, "sysctl", "-qw", "net.ipv6.conf.all.disable_ipv6=0", "net.ipv6.conf.all.accept_dad=0",
+		"net.ipv6.conf."+hostInterface+".accept_dad=0", "net.ipv6.conf."+hostInterface+".disable_ipv6=0")
+	w.command(w.host, "ip", "link", "set", hostInterface, "down")
+	w.command(w.host, "ip", "link", "set", hostInterface, "up")
+	w.command(w.host, "ip", "address", "add", "2001:db8::1/64", "dev", hostInterface, "nodad")
 	serveDnsmasq(t, w, dnsmasqV6(), "--dhcp-range=2001:db8::5,2001:db8::5,64", "--enable-ra")
 	var codes []dhcpv6.OptionCode
 	for _, o := range ours.list {

@@ -1,12 +1,11 @@
 package dhcp
 
 import (
+	"context"
 	"errors"
+	"io"
 	"net/netip"
 	"os"
-	"os/exec"
-	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -16,21 +15,25 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/dragonflow/dragonflow/internal/lab"
 	"github.com/dragonflow/dragonflow/internal/packet"
 	"github.com/dragonflow/dragonflow/internal/testkit/ovs"
 )
 
-// The ends of the cable.
-const guestInterface, serverInterface = "eth0", "s0"
+// hostInterface is the other end of the guest's cable.
+const hostInterface = "tap0"
+
+// patience bounds every step of these tests; the machines that run them are shared.
+const patience = 30 * time.Second
 
 // wire is a guest, in a network namespace, whose cable ends in our hands: what it sends is answered by
 // ReplyV4, ReplyV6 and ReplyRS.
 type wire struct {
-	t      *testing.T
-	guest  string // the namespace
-	server string // that of the other end
-	ra     *RAConfig
-	fd     int
+	t     *testing.T
+	guest *lab.Guest
+	host  *lab.Namespace // the cable's other end
+	ra    *RAConfig
+	fd    int
 
 	mu      sync.Mutex
 	cfg     *Config
@@ -54,35 +57,34 @@ func newCable(t *testing.T) *wire {
 	if os.Geteuid() != 0 {
 		ovs.Missing(t, "network namespaces need root")
 	}
-	base := filepath.Base(filepath.Dir(t.TempDir())) // unique in the machine's temporary directory
-	name := "df" + strings.Map(func(r rune) rune {
-		if r >= '0' && r <= '9' {
-			return r
-		}
-		return -1
-	}, base)
-	w := &wire{t: t, guest: name + "g", server: name + "s"}
-	for _, n := range []string{w.guest, w.server} {
-		command(t, "ip", "netns", "add", n)
-		t.Cleanup(func() { command(t, "ip", "netns", "del", n) })
+	host, err := lab.NewNamespace("host")
+	if err != nil {
+		t.Fatal(err)
 	}
-	command(t, "ip", "link", "add", guestInterface, "netns", w.guest, "type", "veth", "peer", "name", serverInterface, "netns", w.server)
-	command(t, "ip", "netns", "exec", w.server, "sysctl", "-qw", "net.ipv6.conf.all.disable_ipv6=1")
-	w.run("sysctl", "-qw", "net.ipv6.conf.all.accept_dad=0", "net.ipv6.conf."+guestInterface+".accept_dad=0")
-	w.run("ethtool", "-K", guestInterface, "tx", "off")
-	command(t, "ip", "netns", "exec", w.server, "ethtool", "-K", serverInterface, "tx", "off")
-	command(t, "ip", "-n", w.server, "link", "set", serverInterface, "up")
-	w.run("ip", "link", "set", guestInterface, "address", "fa:16:3e:00:00:05")
-	w.run("ip", "link", "set", guestInterface, "up")
-	until(t, "link-local address", func() string { return w.run("ip", "-6", "address", "show", "dev", guestInterface, "scope", "link") },
+	t.Cleanup(func() { closed(t, host) })
+	mac := guestMAC()
+	guest, err := lab.NewGuest(host, lab.Spec{Name: "guest", Port: hostInterface, MAC: mac[:], NoDAD: true, AcceptRA: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { closed(t, guest) })
+	w := &wire{t: t, host: host, guest: guest}
+	w.command(host, "ethtool", "-K", hostInterface, "tx", "off")
+	until(t, "link-local address", func() string { return w.run("ip", "-6", "address", "show", "dev", lab.Interface, "scope", "link") },
 		func(s string) bool { return strings.Contains(s, "fe80::") && !strings.Contains(s, "tentative") })
 	return w
+}
+
+func closed(t *testing.T, c io.Closer) {
+	if err := c.Close(); err != nil {
+		t.Error(err)
+	}
 }
 
 // until waits until what the function tells is right.
 func until(t *testing.T, what string, look func() string, right func(string) bool) {
 	t.Helper()
-	deadline := time.NewTimer(20 * time.Second)
+	deadline := time.NewTimer(patience)
 	defer deadline.Stop()
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
@@ -95,57 +97,54 @@ func until(t *testing.T, what string, look func() string, right func(string) boo
 	}
 }
 
-func command(t *testing.T, argv ...string) string {
-	t.Helper()
-	out, err := exec.Command(argv[0], argv[1:]...).CombinedOutput()
+// place is where commands run: the guest, or the other end.
+type place interface {
+	Run(ctx context.Context, argv ...string) (string, error)
+	Do(f func() error) error
+}
+
+func (w *wire) command(at place, argv ...string) string {
+	w.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	out, err := at.Run(ctx, argv...)
 	if err != nil {
-		t.Fatalf("%s: %v\n%s", strings.Join(argv, " "), err, out)
+		w.t.Fatal(err)
 	}
-	return string(out)
+	return out
 }
 
 // run runs a command in the guest.
 func (w *wire) run(argv ...string) string {
 	w.t.Helper()
-	return command(w.t, append([]string{"ip", "netns", "exec", w.guest}, argv...)...)
+	return w.command(w.guest, argv...)
 }
 
 // open takes the cable's end and answers on it until the end of the test.
 func (w *wire) open() {
 	w.t.Helper()
-	w.fd = w.tap(w.server, serverInterface)
+	w.fd = w.tap(w.host, hostInterface)
 	done, stop := make(chan struct{}), make(chan struct{})
 	go func() { defer close(done); w.answer(stop) }()
 	w.t.Cleanup(func() { close(stop); <-done })
 }
 
-// tap opens a packet socket on an interface in a namespace, until the end of the test.
-func (w *wire) tap(namespace, device string) int {
+// tap opens a packet socket on an interface of a namespace, until the end of the test.
+func (w *wire) tap(at place, device string) int {
 	w.t.Helper()
 	var fd int
-	opened := make(chan error)
-	go func() {
-		runtime.LockOSThread() // never unlocked: the thread ends with the goroutine
-		var err error
-		fd, err = socket("/var/run/netns/"+namespace, device)
-		opened <- err
-	}()
-	if err := <-opened; err != nil {
+	err := at.Do(func() (err error) {
+		fd, err = socket(device)
+		return err
+	})
+	if err != nil {
 		w.t.Fatal(err)
 	}
 	w.t.Cleanup(func() { _ = unix.Close(fd) })
 	return fd
 }
 
-func socket(namespace, device string) (int, error) {
-	ns, err := unix.Open(namespace, unix.O_RDONLY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return 0, err
-	}
-	defer func() { _ = unix.Close(ns) }()
-	if err := unix.Setns(ns, unix.CLONE_NEWNET); err != nil {
-		return 0, err
-	}
+func socket(device string) (int, error) {
 	const allProtocols = 0x0300 // ETH_P_ALL in network order
 	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, allProtocols)
 	if err != nil {
@@ -158,8 +157,8 @@ func socket(namespace, device string) (int, error) {
 	if err := unix.IoctlIfreq(fd, unix.SIOCGIFINDEX, ifreq); err != nil {
 		return 0, err
 	}
-	patience := unix.NsecToTimeval(20e6)
-	return fd, errors.Join(unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &patience),
+	tick := unix.NsecToTimeval(20e6)
+	return fd, errors.Join(unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &tick),
 		unix.Bind(fd, &unix.SockaddrLinklayer{Protocol: allProtocols, Ifindex: int(ifreq.Uint32())}))
 }
 
