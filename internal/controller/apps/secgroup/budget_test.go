@@ -5,7 +5,6 @@ import (
 	"math/rand/v2"
 	"net/netip"
 	"testing"
-	"time"
 
 	"github.com/dragonflow/dragonflow/internal/controller/app"
 	"github.com/dragonflow/dragonflow/internal/controller/apps/classifier"
@@ -69,13 +68,8 @@ func TestALargeGroupIsLinear(t *testing.T) {
 				t.Errorf("%d flows, want %d", got, want)
 			}
 			w.Set(farMember("g", 70000))
-			start := time.Now()
-			d := w.Engine.Step()
-			if len(d.Flows) != 2 {
+			if d := w.Engine.Step(); len(d.Flows) != 2 {
 				t.Errorf("a new member with an address of each family costs %d flow-mods, want 2", len(d.Flows))
-			}
-			if took := time.Since(start); took > 10*time.Millisecond {
-				t.Errorf("a new member takes %v, want at most 10ms", took)
 			}
 			w.Remove(farMember("g", 70000))
 			if d := w.Engine.Step(); len(d.Flows) != 2 {
