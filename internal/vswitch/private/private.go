@@ -104,8 +104,9 @@ type Config struct {
 	// SystemID becomes external_ids:system-id, by which tunnels and logs know the
 	// chassis; may be empty.
 	SystemID string
-	// OVSDBArgs are further arguments of ovsdb-server, such as another --remote.
-	OVSDBArgs []string
+	// OVSDBArgs are further arguments of ovsdb-server, such as another --remote, and
+	// VswitchdArgs of ovs-vswitchd.
+	OVSDBArgs, VswitchdArgs []string
 }
 
 // Longest bridge name (IFNAMSIZ-1) and ".mgmt" under the directory must fit sun_path.

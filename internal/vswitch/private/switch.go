@@ -50,7 +50,7 @@ func New(ctx context.Context, cfg Config) (*Switch, error) {
 		name: "ovs-vswitchd", env: s.env, netns: cfg.Netns, socket: s.VswitchdCtl(), output: s.path("ovs-vswitchd.out"),
 		argv: append([]string{cfg.Binaries.Vswitchd, "unix:" + s.OVSDB(),
 			"--unixctl=" + s.VswitchdCtl(), "--pidfile=" + s.path("ovs-vswitchd.pid"),
-			"--log-file=" + s.path("ovs-vswitchd.log"), "-vconsole:emer", "-vsyslog:off"}, cfg.Datapath.flags()...),
+			"--log-file=" + s.path("ovs-vswitchd.log"), "-vconsole:emer", "-vsyslog:off"}, append(cfg.Datapath.flags(), cfg.VswitchdArgs...)...),
 	}
 	return s, nil
 }
