@@ -54,6 +54,9 @@ type Options struct {
 	// Unbound, if set, is told the id of a port whose interface is here without a binding to this
 	// chassis. It must not wait.
 	Unbound func(portID string)
+	// Confirmed, if set, is told the id of a port that is served as the view has it, when the switch has
+	// confirmed its flows. It must not wait.
+	Confirmed func(portID string)
 	Log     *slog.Logger
 	Metrics *Metrics
 }

@@ -46,6 +46,9 @@ func (c *Controller) confirm(due map[string]portState) {
 		switch {
 		case !s.gone:
 			r.want[id] = r.status(id, s.network, s.revision, true)
+			if c.o.Confirmed != nil {
+				c.o.Confirmed(id)
+			}
 		case s.network != "":
 			r.want[id] = r.status(id, s.network, 0, false)
 		default:
