@@ -1,0 +1,158 @@
+// Command bench measures Dragonflow beside its peers and limits and prints one table for each question,
+// with the ratio to the peer of the same run and the budget beside each number.
+//
+// CPU seconds stand before wall times: they change less from run to run, and on a shared machine they
+// alone can be compared. What exceeds its budget is printed as OVER BUDGET; that is a finding and no
+// failure. A measurement that could not be made fails the run.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// experiment answers one question.
+type experiment struct {
+	name string
+	what string
+	run  func(context.Context, *run) error
+}
+
+// experiments is the list of all, in the order of the report.
+func experiments() []experiment {
+	return []experiment{
+		{"flows", "flow programming beside ovs-ofctl", flowProgramming},
+		{"change", "one port more, with many in view", portChange},
+		//{"latency", "from a request to the switch's barrier", requestToBarrier},
+		//{"dhcp", "DHCP beside dnsmasq", dhcpExchanges},
+		//{"networks", "300 networks on one chassis beside 300 dnsmasq", manyNetworks},
+		{"secgroup", "security groups with many members", securityGroups},
+		//{"restart", "restart of a controller with 5,000 ports in view", restart},
+		{"memory", "memory of ports in view", memoryOfPorts},
+	}
+}
+
+// run is what the experiments of one run share.
+type run struct {
+	// full asks for the sizes that take longer.
+	full bool
+	// binary is the program dragonflow, and scratch a folder for everything that is written.
+	binary, scratch string
+	out             io.Writer
+	// over counts numbers beyond their budgets.
+	over    int
+	folders int
+	closers []func()
+}
+
+// atEnd has f called when the experiment is over.
+func (r *run) atEnd(f func()) { r.closers = append(r.closers, f) }
+
+func (r *run) close() {
+	for len(r.closers) > 0 {
+		last := len(r.closers) - 1
+		f := r.closers[last]
+		r.closers = r.closers[:last]
+		f()
+	}
+}
+
+func main() {
+	full := flag.Bool("full", false, "measure the sizes that take longer, too")
+	only := flag.String("only", "", "measure only what matches this regular expression")
+	binary := flag.String("binary", "bin/dragonflow", "the program to measure")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	err := measure(ctx, *full, *only, *binary)
+	stop()
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "bench: %v\n", err)
+		os.Exit(1)
+	}
+}
+
+// measure runs what was asked for. One experiment that fails does not keep the others from running.
+func measure(ctx context.Context, full bool, only, binary string) error {
+	chosen, err := regexp.Compile(only)
+	if err != nil {
+		return fmt.Errorf("--only: %w", err)
+	}
+	// Unix sockets need a short path.
+	scratch, err := os.MkdirTemp("/tmp", "dfb")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.RemoveAll(scratch) }() // scratch
+	if binary, err = filepath.Abs(binary); err != nil {
+		return err
+	}
+	r := &run{full: full, binary: binary, scratch: scratch, out: os.Stdout}
+	fmt.Fprintln(r.out, machine())
+	var failed error
+	began := time.Now()
+	for _, e := range experiments() {
+		if !chosen.MatchString(e.name) || ctx.Err() != nil {
+			continue
+		}
+		started := time.Now()
+		fmt.Fprintf(r.out, "\n== %s: %s\n", e.name, e.what)
+		err := e.run(ctx, r)
+		r.close()
+		if err != nil {
+			failed = errors.Join(failed, fmt.Errorf("%s: %w", e.name, err))
+			fmt.Fprintf(r.out, "not measured: %v\n", err)
+		}
+		fmt.Fprintf(r.out, "(%.0f s; load %s)\n", time.Since(started).Seconds(), load())
+	}
+	fmt.Fprintf(r.out, "\n%d numbers over budget; %.0f s in all\n", r.over, time.Since(began).Seconds())
+	return errors.Join(failed, context.Cause(ctx))
+}
+
+// machine says on what and when this is measured.
+func machine() string {
+	var u syscall.Utsname
+	release := ""
+	if syscall.Uname(&u) == nil {
+		for _, c := range u.Release {
+			if c == 0 {
+				break
+			}
+			release += string(rune(c))
+		}
+	}
+	return fmt.Sprintf("%s, Linux %s, %d CPUs (%s), load %s, %s",
+		time.Now().UTC().Format("2006-01-02 15:04 UTC"), release, runtime.NumCPU(), processor(), load(), runtime.Version())
+}
+
+func processor() string {
+	text, err := os.ReadFile("/proc/cpuinfo")
+	if err != nil {
+		return "unknown"
+	}
+	for line := range strings.Lines(string(text)) {
+		if name, value, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(name) == "model name" {
+			return strings.TrimSpace(value)
+		}
+	}
+	return runtime.GOARCH
+}
+
+// load is the machine's load average: how many wanted a CPU, of late.
+func load() string {
+	text, err := os.ReadFile("/proc/loadavg")
+	if err != nil {
+		return "unknown"
+	}
+	return strings.Join(strings.Fields(string(text))[:2], " ")
+}
