@@ -153,3 +153,13 @@ func install(ctx context.Context, sw *private.Switch, n int, do func() (time.Dur
 	}
 	return installed{client: client, vswitchd: after - before, wall: wall}, err
 }
+
+// addFlows has ovs-ofctl add flows to br-int.
+func addFlows(ctx context.Context, sw *private.Switch, dir, text string) error {
+	file := filepath.Join(dir, "flows")
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		return err
+	}
+	_, err := sw.Ofctl(ctx, "add-flows", "br-int", file)
+	return err
+}

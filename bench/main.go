@@ -34,11 +34,11 @@ func experiments() []experiment {
 	return []experiment{
 		{"flows", "flow programming beside ovs-ofctl", flowProgramming},
 		{"change", "one port more, with many in view", portChange},
-		//{"latency", "from a request to the switch's barrier", requestToBarrier},
-		//{"dhcp", "DHCP beside dnsmasq", dhcpExchanges},
-		//{"networks", "300 networks on one chassis beside 300 dnsmasq", manyNetworks},
+		{"latency", "from a request to the switch's barrier", requestToBarrier},
+		{"dhcp", "DHCP beside dnsmasq", dhcpExchanges},
+		{"networks", "300 networks on one chassis beside 300 dnsmasq", manyNetworks},
 		{"secgroup", "security groups with many members", securityGroups},
-		//{"restart", "restart of a controller with 5,000 ports in view", restart},
+		{"restart", "restart of a controller with 5,000 ports in view", restart},
 		{"memory", "memory of ports in view", memoryOfPorts},
 	}
 }

@@ -42,6 +42,13 @@ func (c *child) lastWords() string {
 	return text[max(0, len(text)-1000):]
 }
 
+// mentions tells whether it has said something.
+func (c *child) mentions(what string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return bytes.Contains(c.said.Bytes(), []byte(what))
+}
+
 // kill ends the program as a crash would, and returns when it is gone.
 func (c *child) kill() {
 	select {
