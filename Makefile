@@ -19,7 +19,7 @@ LDFLAGS := -s -w -X main.version=$(VERSION)
 # The linter is built once and kept: that takes minutes, running it seconds.
 LINTER := .cache/bin/golangci-lint
 
-.PHONY: help demo build test short lint check fuzz bench golden check-install install clean
+.PHONY: help demo build test short lint check fuzz bench bench-full bench-packages golden check-install install clean
 
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -55,9 +55,17 @@ check: test lint ## what CI runs: test (which compares the generated pages), lin
 fuzz: ## fuzz every parser for FUZZTIME each (30s)
 	tools/fuzz $(FUZZTIME)
 
-bench: build ## measure against peers and limits (BENCH=regexp)
+bench: build ## measure beside peers and limits, budgets checked, 5 min (BENCH=regexp; root)
 	@tools/install-packages bench
-	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem -timeout 60m ./...
+	$(GO) run ./bench -only '$(BENCH)'
+
+bench-full: build ## the same with the sizes that take longer
+	@tools/install-packages bench
+	$(GO) run ./bench -full -only '$(BENCH)'
+
+bench-packages: ## the packages' own benchmarks, of single functions (PACKAGES=./...)
+	@tools/install-packages bench
+	$(GO) test -run '^$$' -bench . -benchmem -timeout 60m $(PACKAGES)
 
 check-install: ## prove make demo and make test on a bare Debian 12 in a chroot (root, 20 min)
 	tools/check-install
