@@ -57,8 +57,8 @@ type Options struct {
 	// Confirmed, if set, is told the id of a port that is served as the view has it, when the switch has
 	// confirmed its flows. It must not wait.
 	Confirmed func(portID string)
-	Log     *slog.Logger
-	Metrics *Metrics
+	Log       *slog.Logger
+	Metrics   *Metrics
 }
 
 // Controller is one chassis at work.
