@@ -87,6 +87,92 @@ func TestUseAfterDeletion(t *testing.T) {
 	}
 }
 
+// A port is created wholly between the two phases of a deletion: it waits for the outcome, and is refused.
+func TestUseDuringDeletion(t *testing.T) {
+	t.Parallel()
+	for path, kind := range map[string]string{
+		"networks": "neutron.network", "subnets": "neutron.subnet", "security-groups": "neutron.security-group",
+	} {
+		t.Run(path, func(t *testing.T) {
+			t.Parallel()
+			store := memory.New()
+			conn, f, _ := faultyConnection(store)
+			slow := start(t, conn)
+			other, _ := store.Connect()
+			fast := start(t, other)
+			n := fast.network(obj{})
+			s := fast.subnet(n["id"], "10.3.0.0/24", nil)
+			g := fast.must(201, "POST", "/v2.0/security-groups", obj{"security_group": obj{"name": "g"}})
+			victim := map[string]any{"networks": n["id"], "subnets": s["id"], "security-groups": g["id"]}[path]
+			created := make(chan int, 1)
+			f.onApply(func(ctx context.Context, ops []db.Op) ([]db.Revision, error) {
+				if deletes(ops, kind) {
+					go func() {
+						status, _ := fast.do("POST", "/v2.0/ports", obj{"port": obj{"network_id": n["id"],
+							"fixed_ips": []obj{{"subnet_id": s["id"]}}, "security_groups": []any{g["id"]}}})
+						created <- status
+					}()
+					select {
+					case status := <-created:
+						created <- status
+					case <-time.After(200 * time.Millisecond): // it waits, as it should
+					}
+				}
+				return f.Driver.Apply(ctx, ops)
+			})
+			slow.must(204, "DELETE", fmt.Sprintf("/v2.0/%s/%v", path, victim), nil)
+			if status := <-created; status != 400 && status != 404 {
+				t.Errorf("port on what was being deleted: %d", status)
+			}
+			if ports := fast.list("/v2.0/ports"); len(ports) != 0 {
+				t.Errorf("ports: %v", ports)
+			}
+		})
+	}
+}
+
+func deletes(ops []db.Op, kind string) bool {
+	for _, op := range ops {
+		if op.Verb == db.Delete && op.Key.Kind == kind {
+			return true
+		}
+	}
+	return false
+}
+
+// A port that does not ask for the subnet that is being deleted is made, after the deletion.
+func TestOtherUseDuringDeletion(t *testing.T) {
+	t.Parallel()
+	store := memory.New()
+	conn, f, _ := faultyConnection(store)
+	slow := start(t, conn)
+	other, _ := store.Connect()
+	fast := start(t, other)
+	n := fast.network(obj{})
+	s := fast.subnet(n["id"], "10.3.0.0/24", nil)
+	fast.subnet(n["id"], "10.4.0.0/24", nil)
+	created := make(chan obj, 1)
+	f.onApply(func(ctx context.Context, ops []db.Op) ([]db.Revision, error) {
+		if deletes(ops, "neutron.subnet") {
+			go func() {
+				_, out := fast.do("POST", "/v2.0/ports", obj{"port": obj{"network_id": n["id"]}})
+				created <- out
+			}()
+			select {
+			case out := <-created:
+				created <- out
+			case <-time.After(100 * time.Millisecond): // it waits, as it should
+			}
+		}
+		return f.Driver.Apply(ctx, ops)
+	})
+	slow.must(204, "DELETE", "/v2.0/subnets/"+id(s), nil)
+	out := <-created
+	if p, ok := out["port"].(obj); !ok || addresses(p)[0] != "10.4.0.2" {
+		t.Errorf("%v", out)
+	}
+}
+
 // A server is killed after any number of writes of a deletion. Another one finishes the deletion or takes it back, and
 // nothing is left that belongs to nothing.
 func TestKilledInTheMiddle(t *testing.T) {

@@ -117,8 +117,11 @@ func (s *Server) subnetsOf(t *rows.Txn, n *resource.Network) ([]*resource.Subnet
 	out := make([]*resource.Subnet, 0, len(n.Subnets))
 	for _, id := range n.Subnets {
 		row, err := t.Peek(s.subnets, id)
-		if err != nil {
+		if notGone(err) != nil {
 			return nil, err
+		}
+		if err != nil {
+			return nil, t.Outdated(s.networks, n.ID)
 		}
 		out = append(out, row.(*resource.Subnet))
 	}

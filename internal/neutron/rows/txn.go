@@ -49,16 +49,46 @@ func (t *Txn) GetMarked(typ *resource.Type, id string) (resource.Row, error) {
 }
 
 // Peek returns a row without making the batch depend on it; use it for what another row of the batch
-// stands for.
+// stands for. A row that is being deleted is waited for, as by Get.
 func (t *Txn) Peek(typ *resource.Type, id string) (resource.Row, error) {
 	if p := t.ops[rowKey(typ, id)]; p != nil && p.row != nil {
 		return p.row, nil
 	}
+	e, err := t.settled(typ, id)
+	return e.Row, err
+}
+
+func (t *Txn) current(typ *resource.Type, id string) (Entry, error) {
 	e, err := t.store.entry(t.ctx, typ.Kind, id)
 	if errors.Is(err, db.ErrNotFound) {
-		return nil, typ.NotFound(id)
+		err = typ.NotFound(id)
 	}
-	return e.Row, err
+	return e, err
+}
+
+// Outdated is the error for a build that has found that a row it has read cannot be the newest: the batch
+// is built again when a newer one is there.
+func (t *Txn) Outdated(typ *resource.Type, id string) error {
+	key := rowKey(typ, id)
+	c := &db.ConflictError{Key: key}
+	if p := t.ops[key]; p != nil {
+		c.Want = p.op.If
+	}
+	return c
+}
+
+// settled returns an entry once it is decided whether its row is deleted.
+func (t *Txn) settled(typ *resource.Type, id string) (Entry, error) {
+	e, err := t.current(typ, id)
+	if err == nil && !e.Row.Base().Deleting.IsZero() {
+		e, err = t.store.catchUp(t.ctx, rowKey(typ, id), func(e Entry, ok bool) bool {
+			return !ok || e.Row.Base().Deleting.IsZero()
+		})
+	}
+	if errors.Is(err, db.ErrNotFound) {
+		err = typ.NotFound(id)
+	}
+	return e, err
 }
 
 // Created returns the rows of a type that the batch makes.
@@ -83,15 +113,11 @@ func (t *Txn) get(typ *resource.Type, id string, marked bool) (resource.Row, err
 		}
 		return p.row, nil
 	}
-	e, err := t.store.entry(t.ctx, typ.Kind, id)
-	if err == nil && !marked && !e.Row.Base().Deleting.IsZero() {
-		e, err = t.store.catchUp(t.ctx, key, func(e Entry, ok bool) bool {
-			return !ok || e.Row.Base().Deleting.IsZero()
-		})
+	read := t.settled
+	if marked {
+		read = t.current
 	}
-	if errors.Is(err, db.ErrNotFound) {
-		return nil, typ.NotFound(id)
-	}
+	e, err := read(typ, id)
 	if err != nil {
 		return nil, err
 	}
