@@ -74,7 +74,7 @@ func get[A any](ctx context.Context, c *Client, path string, query url.Values) (
 	if err != nil {
 		return answer, c.explain(err)
 	}
-	defer response.Body.Close() //nolint:errcheck // what was read is all that matters
+	defer response.Body.Close()
 	body := json.NewDecoder(io.LimitReader(response.Body, maxAnswer))
 	if response.StatusCode != http.StatusOK {
 		var f failure

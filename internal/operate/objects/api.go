@@ -64,7 +64,7 @@ func (a API) fetch(ctx context.Context, k Kind, query url.Values) ([]Object, err
 	if err != nil {
 		return nil, fmt.Errorf("ask the API; --api-listen says where it is, and --db reads the database instead: %w", err)
 	}
-	defer response.Body.Close() //nolint:errcheck // what was read is all that matters
+	defer response.Body.Close()
 	body := json.NewDecoder(io.LimitReader(response.Body, maxBody))
 	if response.StatusCode != http.StatusOK {
 		return nil, refusal(response.Status, body)
