@@ -33,6 +33,7 @@ func commands(h *host) []*cobra.Command {
 		dropsCommand(h),
 		diffCommand(h),
 		configCommand(h),
+		dbCommand(h),
 		versionCommand(h),
 	}
 }

@@ -61,6 +61,9 @@ func Open(ctx context.Context, rawURL string, opts Options) (*db.Connection, err
 	if opts.Prefix == "" {
 		opts.Prefix = DefaultPrefix
 	}
+	if !strings.HasPrefix(opts.Prefix, "/") { // as the setting has it, which is a word
+		opts.Prefix = "/" + opts.Prefix
+	}
 	conn, err := open(ctx, scheme, rest, opts)
 	if err != nil {
 		return nil, fmt.Errorf("database %q: %w", redact(rawURL), err)
