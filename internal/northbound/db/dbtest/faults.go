@@ -220,3 +220,42 @@ func testRestart(t *testing.T, d *Database) {
 		other.inSync("after the restart")
 	}
 }
+
+// Failover checks what a database of several servers promises when another one takes over: what was
+// acknowledged is there (unless it declares itself asynchronous), every count builds on the one before,
+// and watches come right. takeOver ends the server in charge, as a crash would.
+func Failover(t *testing.T, d *Database, takeOver func()) {
+	c, writer := connect(t, d), connect(t, d)
+	w := c.watch("s")
+	w.inSync("empty")
+	ctx, stop := context.WithCancel(c.ctx)
+	var acknowledged []string
+	var work sync.WaitGroup
+	work.Go(func() {
+		for i := 0; ctx.Err() == nil; i++ {
+			id := fmt.Sprint(i)
+			call, cancel := context.WithTimeout(ctx, 5*time.Second)
+			_, err := writer.Apply(call, []db.Op{{Verb: db.Put, Key: key("s", id), Value: []byte(id)}})
+			cancel()
+			if err == nil {
+				acknowledged = append(acknowledged, id)
+			} else if !errors.Is(err, db.ErrUnavailable) {
+				t.Error(err)
+			}
+		}
+	})
+	w.until("some writes", func() bool { return len(w.view) >= 20 })
+	takeOver()
+	before := len(w.view)
+	w.until("writes go on", func() bool { return len(w.view) >= before+100 })
+	stop()
+	work.Wait()
+	there := c.list("s")
+	w.equals("after the failover", there)
+	for _, id := range acknowledged {
+		if there[id] != id && c.Capabilities.Durability > db.Async {
+			t.Errorf("the acknowledged write %s is lost", id)
+		}
+	}
+	t.Logf("%s: %d writes acknowledged, %d there, events %v", c.Name, len(acknowledged), len(there), w.counts)
+}

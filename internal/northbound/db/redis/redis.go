@@ -51,6 +51,14 @@ var applyLua string
 //go:embed lease.lua
 var leaseLua string
 
+// quiet keeps the client library from writing to standard error in a format of its own: what it has to
+// say comes as errors too.
+var quiet = sync.OnceFunc(func() { redis.SetLogger(nobody{}) })
+
+type nobody struct{}
+
+func (nobody) Printf(context.Context, string, ...any) {}
+
 // Config says where the server is.
 type Config struct {
 	// Address is host:port, or unix:PATH.
@@ -67,6 +75,7 @@ type Config struct {
 // Open returns a connection to a server. It does not wait for the server to be reachable for longer than
 // it takes to ask how durable it is; if that cannot be found out, it is not.
 func Open(ctx context.Context, cfg Config) (*db.Connection, error) {
+	quiet()
 	opts := &redis.Options{
 		Addr: cfg.Address, Username: cfg.User, Password: cfg.Password, DB: cfg.DB, TLSConfig: cfg.TLS,
 		MaxRetries: -1, ContextTimeoutEnabled: true, DialTimeout: dialTimeout, DialerRetries: 1,
