@@ -41,7 +41,7 @@ type dhcpCase struct {
 func dhcpExchanges(ctx context.Context, r *run) error {
 	t := newTable("DHCPv4, two requests an exchange", "server CPU a request", "vswitchd CPU", "request p50", "p99", "exchange p50", "p99",
 		"exchanges/s", "ours to peer's", "failed", "budget")
-	cases := []dhcpCase{{ports: 40, atOnce: 1, rounds: 15}, {ports: 1000, atOnce: dhcpAtOnce, rounds: 1}}
+	cases := []dhcpCase{{ports: 40, atOnce: 1, rounds: 8}, {ports: 1000, atOnce: dhcpAtOnce, rounds: 1}}
 	if r.full {
 		cases[1].rounds = 10
 	}
