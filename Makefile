@@ -49,7 +49,7 @@ lint: $(LINTER) ## gofmt, golangci-lint (with go vet), tidy go.mod, shell syntax
 golden: ## write expected outputs and generated pages anew; read the diff like code
 	$(GO) test $$(tools/golden-packages) -update
 
-check: test lint ## what CI runs: test (which compares the generated pages), lint, a short fuzz
+check: test demo lint ## what CI runs: test (which compares the generated pages), demo, lint, a short fuzz
 	$(MAKE) fuzz FUZZTIME=5s
 
 fuzz: ## fuzz every parser for FUZZTIME each (30s)
