@@ -32,7 +32,7 @@ const DefaultPrefix = "/dragonflow"
 
 // Options say how to open a database.
 type Options struct {
-	// Prefix begins every key; empty is DefaultPrefix.
+	// Prefix begins every key, with a slash before it if it has none; empty is DefaultPrefix.
 	Prefix string
 	// Cert and Key are files with our certificate and its key, for schemes with TLS whose server wants
 	// one; both or neither.
@@ -61,8 +61,9 @@ func Open(ctx context.Context, rawURL string, opts Options) (*db.Connection, err
 	if opts.Prefix == "" {
 		opts.Prefix = DefaultPrefix
 	}
-	if !strings.HasPrefix(opts.Prefix, "/") { // as the setting has it, which is a word
-		opts.Prefix = "/" + opts.Prefix
+	opts.Prefix = "/" + strings.Trim(opts.Prefix, "/") // the setting is a word
+	if err := db.Scope(opts.Prefix[1:]).Check(); err != nil || db.Scope(opts.Prefix).Path() != opts.Prefix {
+		return nil, fmt.Errorf("database prefix %q: may hold letters, digits and -_. in segments between single slashes", opts.Prefix)
 	}
 	conn, err := open(ctx, scheme, rest, opts)
 	if err != nil {

@@ -68,3 +68,35 @@ func TestOpen(t *testing.T) {
 		}
 	}
 }
+
+// TestPrefix: the same prefix with and without slashes around it is one.
+func TestPrefix(t *testing.T) {
+	dir := t.TempDir()
+	for i, prefix := range []string{"", "dragonflow", "/dragonflow", "dragonflow/"} {
+		conn, err := Open(t.Context(), "embedded://"+dir, Options{Prefix: prefix})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := NewStore(conn)
+		if i == 0 {
+			s.mustPut(t, network(1, 1000))
+		}
+		if s.mtu(t) != 1000 {
+			t.Errorf("prefix %q does not see what was written without one", prefix)
+		}
+		if err := conn.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestBadPrefixes(t *testing.T) {
+	for _, prefix := range []string{"a//b", "{a}", "a/../b", "a:b", "a b", "/", "//"} {
+		if conn, err := Open(t.Context(), "memory://", Options{Prefix: prefix}); err == nil {
+			conn.Close()
+			t.Errorf("prefix %q was taken", prefix)
+		} else if !strings.Contains(err.Error(), "prefix") {
+			t.Errorf("prefix %q: %v", prefix, err)
+		}
+	}
+}
