@@ -74,13 +74,9 @@ func (c *Controller) changeJob() *job {
 	return c.finishing(&job{change: change, complete: c.full})
 }
 
-// finishing adds to a job what every job has: zones to flush first, connections to cut, and what counts
-// as done with it. What is pending is part of the job.
+// finishing adds to a job what every job has: zones to flush first, and what counts as done with it. What is pending is part of the job.
 func (c *Controller) finishing(j *job) *job {
 	j.flush, c.journal.zones = c.journal.zones, nil
-	for cut := range c.pend.cuts {
-		j.cuts = append(j.cuts, cut)
-	}
 	c.pend = newPending()
 	due := c.ports.take()
 	var rested []number.Entry

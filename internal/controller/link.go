@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/netip"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -40,8 +39,6 @@ type job struct {
 	change reconcile.Change
 	// flush lists conntrack zones to empty before the flows that use them come.
 	flush []uint16
-	// cuts lists connections to forget once the flows are there.
-	cuts []app.Cut
 	// complete says that the view was, when the job was made.
 	complete bool
 	// audit says that a sync is expected to find nothing to do.
@@ -187,35 +184,10 @@ func (l *link) carryOut(ctx context.Context, conn *openflow.Conn, w *reconcile.W
 			return reconcile.Outcome{}, err
 		}
 	}
-	var out reconcile.Outcome
-	var err error
 	if j.sync != nil {
-		out, err = w.Sync(ctx, *j.sync, j.mode)
-	} else {
-		out, err = w.Apply(ctx, j.change)
+		return w.Sync(ctx, *j.sync, j.mode)
 	}
-	if err != nil {
-		return out, err
-	}
-	for _, c := range j.cuts {
-		if err := cut(ctx, conn, c); err != nil {
-			return out, fmt.Errorf("forget connections of zone %d with %s: %w", c.Zone, c.Remote, err)
-		}
-	}
-	return out, nil
-}
-
-// cut forgets the connections of a zone with a remote address, whoever began them.
-func cut(ctx context.Context, conn *openflow.Conn, c app.Cut) error {
-	for _, t := range []openflow.ConntrackTuple{{Src: c.Remote}, {Dst: c.Remote}} {
-		if c.Remote == (netip.Addr{}) {
-			return conn.FlushZone(ctx, c.Zone)
-		}
-		if err := conn.Flush(ctx, c.Zone, t); err != nil {
-			return err
-		}
-	}
-	return nil
+	return w.Apply(ctx, j.change)
 }
 
 // carryPackets brings packets of guests to the loop and answers to the switch.

@@ -1,7 +1,6 @@
 package controller
 
 import (
-	"github.com/dragonflow/dragonflow/internal/controller/app"
 	"github.com/dragonflow/dragonflow/internal/controller/engine"
 	"github.com/dragonflow/dragonflow/internal/controller/flow"
 	"github.com/dragonflow/dragonflow/internal/vswitch/reconcile"
@@ -13,18 +12,17 @@ type pending struct {
 	flows  map[flow.Key]engine.FlowChange
 	groups map[uint32]engine.GroupChange
 	meters map[uint32]engine.MeterChange
-	cuts   map[app.Cut]struct{}
 }
 
 func newPending() pending {
 	return pending{
 		flows: map[flow.Key]engine.FlowChange{}, groups: map[uint32]engine.GroupChange{},
-		meters: map[uint32]engine.MeterChange{}, cuts: map[app.Cut]struct{}{},
+		meters: map[uint32]engine.MeterChange{},
 	}
 }
 
 func (p *pending) empty() bool {
-	return len(p.flows) == 0 && len(p.groups) == 0 && len(p.meters) == 0 && len(p.cuts) == 0
+	return len(p.flows) == 0 && len(p.groups) == 0 && len(p.meters) == 0
 }
 
 // add merges a later delta.
@@ -52,9 +50,6 @@ func (p *pending) add(d *engine.Delta) {
 			c.Old = before.Old
 		}
 		merge(p.meters, id, c, same(c.Old, c.New))
-	}
-	for _, c := range d.Cuts {
-		p.cuts[c] = struct{}{}
 	}
 }
 

@@ -9,7 +9,6 @@
 package app
 
 import (
-	"net/netip"
 	"time"
 
 	"github.com/dragonflow/dragonflow/internal/controller/flow"
@@ -61,7 +60,6 @@ type Output struct {
 	Groups   []flow.GroupEntry
 	Meters   []flow.MeterEntry
 	Rows     []OwnedRow
-	Cuts     []Cut
 	Problems []string
 }
 
@@ -81,14 +79,6 @@ type OwnedRow struct {
 	Row   any
 }
 
-// Cut says which connections to forget when it is no longer wanted: those of a conntrack zone with a
-// remote address. A Cut is a promise while it stands; the engine reports it when its last owner drops
-// it, and the switch then flushes the entries.
-type Cut struct {
-	Zone   uint16
-	Remote netip.Addr
-}
-
 // Flow asks for a flow. The reason is a short constant sentence, without names: the owner adds those.
 func (o *Output) Flow(stage pipeline.Stage, priority uint16, m flow.Match, do flow.Instructions, reason string) {
 	o.Flows = append(o.Flows, OwnedFlow{
@@ -101,9 +91,6 @@ func (o *Output) Group(g flow.GroupEntry) { o.Groups = append(o.Groups, g) }
 
 // Meter asks for a meter.
 func (o *Output) Meter(m flow.MeterEntry) { o.Meters = append(o.Meters, m) }
-
-// Cut asks that connections be forgotten when the wish for this ends.
-func (o *Output) Cut(c Cut) { o.Cuts = append(o.Cuts, c) }
 
 // Problem reports something about the owner that an operator should see in status, while the rest of
 // the output stands. The text names the field and the remedy.

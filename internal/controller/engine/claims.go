@@ -167,10 +167,6 @@ func (e *Engine) replaceMeters(ev *eval, want []flow.MeterEntry) []uint32 {
 	return replace(ev, ev.meters, want, e.state.meters, e.state.touchedMeters, func(m flow.MeterEntry) uint32 { return m.ID })
 }
 
-func (e *Engine) replaceCuts(ev *eval, want []app.Cut) []app.Cut {
-	return replace(ev, ev.cuts, want, e.state.cuts, e.state.touchedCuts, func(c app.Cut) app.Cut { return c })
-}
-
 // replace exchanges an owner's claims in a table of them, remembering the winners of before.
 func replace[K, V comparable](ev *eval, old []K, want []V, table map[K]*claims[V], touched map[K]*V, key func(V) K) []K {
 	if len(old) == 0 && len(want) == 0 {

@@ -67,7 +67,6 @@ type rare struct {
 	claims  []view.Claim
 	groups  []uint32
 	meters  []uint32
-	cuts    []app.Cut
 	unknown []string
 	problem string
 	notes   []string
@@ -77,7 +76,7 @@ type rare struct {
 
 // setRare replaces what is rare about an owner.
 func (e *Engine) setRare(ev *eval, r rare) {
-	if len(r.claims)+len(r.groups)+len(r.meters)+len(r.cuts)+len(r.unknown)+len(r.notes) == 0 && r.problem == "" && r.collision == "" {
+	if len(r.claims)+len(r.groups)+len(r.meters)+len(r.unknown)+len(r.notes) == 0 && r.problem == "" && r.collision == "" {
 		ev.rare = e.nothing
 		return
 	}
@@ -293,7 +292,7 @@ func (e *Engine) commit(ev *eval, out *app.Output, claims []view.Claim) {
 	e.replaceFlows(ev, out.Flows)
 	e.setRare(ev, rare{
 		claims: claims, notes: out.Problems, unknown: ev.unknown, problem: ev.problem, collision: ev.collision,
-		groups: e.replaceGroups(ev, out.Groups), meters: e.replaceMeters(ev, out.Meters), cuts: e.replaceCuts(ev, out.Cuts),
+		groups: e.replaceGroups(ev, out.Groups), meters: e.replaceMeters(ev, out.Meters),
 	})
 	e.replaceRows(ev, out.Rows)
 }

@@ -146,9 +146,6 @@ func (d *Delta) sort() {
 	slices.SortFunc(d.Meters, func(a, b MeterChange) int {
 		return cmp.Compare(either(a.New, a.Old).ID, either(b.New, b.Old).ID)
 	})
-	slices.SortFunc(d.Cuts, func(a, b app.Cut) int {
-		return cmp.Or(cmp.Compare(a.Zone, b.Zone), a.Remote.Compare(b.Remote))
-	})
 }
 
 func either[T any](a, b *T) *T {

@@ -3,7 +3,6 @@ package engine
 import (
 	"iter"
 
-	"github.com/dragonflow/dragonflow/internal/controller/app"
 	"github.com/dragonflow/dragonflow/internal/controller/flow"
 	"github.com/dragonflow/dragonflow/internal/controller/view"
 )
@@ -13,14 +12,12 @@ type State struct {
 	flows  map[flow.Key]*claims[wanted]
 	groups map[uint32]*claims[flow.GroupEntry]
 	meters map[uint32]*claims[flow.MeterEntry]
-	cuts   map[app.Cut]*claims[app.Cut]
 	rows   map[rowKey]*claims[any]
 
 	// What the winners were before the first change of the current step.
 	touched       map[flow.Key]*flow.Flow
 	touchedGroups map[uint32]*flow.GroupEntry
 	touchedMeters map[uint32]*flow.MeterEntry
-	touchedCuts   map[app.Cut]*app.Cut
 }
 
 // Delta is what must change on the switch. Nil New means delete; nil Old means that it did not exist.
@@ -28,8 +25,6 @@ type Delta struct {
 	Flows  []FlowChange
 	Groups []GroupChange
 	Meters []MeterChange
-	// Cuts lists the promises that nobody keeps any more: these connections are to be forgotten.
-	Cuts []app.Cut
 	// Rows lists the rows that appeared, changed or went in the tables that the engine tracks.
 	Rows []RowChanges
 }
@@ -52,7 +47,7 @@ func (d *Delta) Changed(t view.AnyTable) []string {
 
 // Empty reports whether nothing changes on the switch.
 func (d *Delta) Empty() bool {
-	return len(d.Flows) == 0 && len(d.Groups) == 0 && len(d.Meters) == 0 && len(d.Cuts) == 0
+	return len(d.Flows) == 0 && len(d.Groups) == 0 && len(d.Meters) == 0
 }
 
 // FlowChange is the change of one flow.
@@ -67,7 +62,7 @@ type MeterChange struct{ Old, New *flow.MeterEntry }
 func newState() *State {
 	s := &State{
 		flows: map[flow.Key]*claims[wanted]{}, groups: map[uint32]*claims[flow.GroupEntry]{},
-		meters: map[uint32]*claims[flow.MeterEntry]{}, cuts: map[app.Cut]*claims[app.Cut]{}, rows: map[rowKey]*claims[any]{},
+		meters: map[uint32]*claims[flow.MeterEntry]{}, rows: map[rowKey]*claims[any]{},
 	}
 	s.resetTouched()
 	return s
@@ -77,7 +72,6 @@ func (s *State) resetTouched() {
 	s.touched = map[flow.Key]*flow.Flow{}
 	s.touchedGroups = map[uint32]*flow.GroupEntry{}
 	s.touchedMeters = map[uint32]*flow.MeterEntry{}
-	s.touchedCuts = map[app.Cut]*app.Cut{}
 }
 
 // flow returns the winning flow of a key, nil if nobody wants one.
@@ -113,11 +107,6 @@ func (s *State) finish(d *Delta) {
 	}
 	changes(s.touchedGroups, s.groups, func(o, n *flow.GroupEntry) { d.Groups = append(d.Groups, GroupChange{o, n}) })
 	changes(s.touchedMeters, s.meters, func(o, n *flow.MeterEntry) { d.Meters = append(d.Meters, MeterChange{o, n}) })
-	changes(s.touchedCuts, s.cuts, func(o, n *app.Cut) {
-		if n == nil {
-			d.Cuts = append(d.Cuts, *o)
-		}
-	})
 	s.resetTouched()
 	d.sort()
 }

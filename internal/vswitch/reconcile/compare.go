@@ -72,10 +72,17 @@ func (w *Writer) compare(have *actual, want State, mode Mode, out *Outcome) (add
 			}
 		}
 	}
-	byKey := func(a, b FlowMod) int { return a.Flow.Key().Compare(b.Flow.Key()) }
-	slices.SortFunc(add, byKey)
-	slices.SortFunc(del, byKey)
+	inOrder(add, del)
 	return add, del
+}
+
+// inOrder sorts changes so that also between two bundles a packet finds where it is sent: what is added
+// comes from the last table backwards, what is removed goes from the first table forwards.
+func inOrder(add, del []FlowMod) {
+	slices.SortFunc(add, func(a, b FlowMod) int {
+		return cmp.Or(cmp.Compare(b.Flow.Table, a.Flow.Table), a.Flow.Key().Compare(b.Flow.Key()))
+	})
+	slices.SortFunc(del, func(a, b FlowMod) int { return a.Flow.Key().Compare(b.Flow.Key()) })
 }
 
 // entryDiff returns the changes of meters and groups that must come before the flows that use them, and

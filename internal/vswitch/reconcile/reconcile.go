@@ -202,6 +202,7 @@ func (w *Writer) Apply(ctx context.Context, c Change) (Outcome, error) {
 			add = append(add, FlowMod{Flow: *f.New})
 		}
 	}
+	inOrder(add, del)
 	if err := w.flows(ctx, mark(append(add, del...), c.Marker), MaxBundle, &out); err != nil {
 		return out, fmt.Errorf("change flows: %w", err)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/dragonflow/dragonflow/internal/controller/flow"
@@ -22,6 +23,7 @@ type fakeSwitch struct {
 	groups map[uint32]flow.GroupEntry
 	refuse map[flow.Key]bool
 	sent   []int
+	last   []FlowMod
 }
 
 func newFake() *fakeSwitch {
@@ -59,7 +61,7 @@ func (s *fakeSwitch) ModFlows(_ context.Context, mods []FlowMod) error {
 	if len(refused) > 0 {
 		return &RefusedError{refused}
 	}
-	s.sent = append(s.sent, len(mods))
+	s.sent, s.last = append(s.sent, len(mods)), mods
 	for _, m := range mods {
 		if m.Delete {
 			delete(s.flows, m.Flow.Key())
@@ -269,5 +271,27 @@ func TestTheMarkerGoesWithWhatItMarksAndNeverAlone(t *testing.T) {
 	}
 	if s.flows[marker(3).Key()] != *marker(3) {
 		t.Error("adding only must not claim that the switch has nothing newer")
+	}
+}
+
+func TestWhatIsAddedComesFromTheLastTableBackwards(t *testing.T) {
+	s := newFake()
+	w := writer(s)
+	if _, err := w.Sync(t.Context(), State{}, Full); err != nil {
+		t.Fatal(err)
+	}
+	at := func(table uint8) *flow.Flow {
+		return &flow.Flow{Table: table, Priority: 1, Instructions: flow.Drop(), Cookie: ourMark}
+	}
+	change := Change{Flows: []FlowChange{{New: at(3)}, {New: at(9)}, {New: at(1)}, {Old: at(4)}, {Old: at(2)}}}
+	if _, err := w.Apply(t.Context(), change); err != nil {
+		t.Fatal(err)
+	}
+	var got []uint8
+	for _, m := range s.last {
+		got = append(got, m.Flow.Table)
+	}
+	if want := []uint8{9, 3, 1, 2, 4}; !slices.Equal(got, want) {
+		t.Errorf("tables in order %v, want %v", got, want)
 	}
 }
