@@ -1,0 +1,28 @@
+package e2e
+
+import (
+	"testing"
+)
+
+// Everything is in one process: API, database, controller. It is killed, or asked to end, and started again; nobody on
+// the network notices, and the switch is not touched.
+func TestRestartsLoseNothing(t *testing.T) {
+	t.Parallel()
+	c := newCloud(t)
+	d := c.standalone()
+	a, b := c.pair()
+	c.waitSettled()
+	before := c.flows()
+	tr := c.traffic(a, b)
+	for _, end := range []func(){d.Kill, d.terminate, d.Kill} {
+		end()
+		d.start()
+		c.waitAPI(d)
+		c.waitSettled()
+	}
+	tr.check("three restarts")
+	if after := c.flows(); after != before {
+		t.Errorf("the flows have changed from\n%s\nto\n%s", before, after)
+	}
+	c.guest(c.network("green"), "late", nil)
+}
