@@ -80,6 +80,7 @@ func (c *Controller) receive(ctx context.Context, timers *timers, wait bool) boo
 		c.waited = true
 	case <-timers.audit.C:
 		c.auditDue = true
+	case <-timers.mend.C:
 		c.mend()
 	case i := <-timers.apps:
 		c.tick(i)
@@ -109,13 +110,18 @@ func (c *Controller) step(ctx context.Context) {
 type timers struct {
 	patience *time.Timer
 	audit    *time.Ticker
+	mend     *time.Ticker
 	apps     chan int
 	ends     []func()
 }
 
+// mendEvery is how often a snapshot that a full disk did not take is tried again: until it is whole, a
+// restart without the database would miss changes.
+const mendEvery = 3 * time.Second
+
 func newTimers(o Options) *timers {
-	t := &timers{patience: time.NewTimer(o.Patience), audit: time.NewTicker(o.AuditEvery), apps: make(chan int)}
-	t.ends = append(t.ends, func() { t.patience.Stop() }, t.audit.Stop)
+	t := &timers{patience: time.NewTimer(o.Patience), audit: time.NewTicker(o.AuditEvery), mend: time.NewTicker(mendEvery), apps: make(chan int)}
+	t.ends = append(t.ends, func() { t.patience.Stop() }, t.audit.Stop, t.mend.Stop)
 	for i, a := range o.Apps {
 		if a.Ticker == nil {
 			continue
