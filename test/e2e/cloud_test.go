@@ -12,6 +12,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -342,6 +343,12 @@ func (c *cloud) guest(network, name string, fields obj, changes ...func(*lab.Spe
 // boot plugs in a virtual machine of a port.
 func (c *cloud) boot(port obj, name string, changes ...func(*lab.Spec)) *guest {
 	c.t.Helper()
+	c.eventually("the bridge is there", func() error {
+		if !strings.Contains(c.Vsctl("list-br"), bridge) {
+			return errors.New("there is none")
+		}
+		return nil
+	})
 	mac, err := net.ParseMAC(port["mac_address"].(string))
 	if err != nil {
 		c.t.Fatal(err)
@@ -391,13 +398,15 @@ func (c *cloud) pair() (a, b *guest) {
 	return a, b
 }
 
-// flows are the switch's flows without what counts packets or time.
-func (c *cloud) flows() string {
+// flows are the switch's flows without what counts packets or time, in the order of their text.
+func (c *cloud) flows() []string {
 	c.t.Helper()
-	return c.Ofctl("-O", "OpenFlow14", "--sort", "--no-stats", "dump-flows", bridge)
+	lines := strings.Split(c.Ofctl("-O", "OpenFlow14", "--no-stats", "dump-flows", bridge), "\n")
+	slices.Sort(lines)
+	return lines
 }
 
-// stopping is a context for what must be over soon.
+// soon is a context for what must be over soon.
 func soon() (context.Context, context.CancelFunc) {
 	return context.WithTimeout(context.Background(), ovs.Deadline)
 }

@@ -21,8 +21,6 @@ func TestRestartsLoseNothing(t *testing.T) {
 		c.waitSettled()
 	}
 	tr.check("three restarts")
-	if after := c.flows(); after != before {
-		t.Errorf("the flows have changed from\n%s\nto\n%s", before, after)
-	}
+	c.sameFlows("three restarts", before)
 	c.guest(c.network("green"), "late", nil)
 }

@@ -3,7 +3,6 @@ package e2e
 import (
 	"context"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net"
@@ -12,8 +11,6 @@ import (
 	"sync"
 	"testing"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/dragonflow/dragonflow/internal/lab"
 )
@@ -29,7 +26,11 @@ type traffic struct {
 	pings map[string]int
 	conns int
 	lost  []string
+	late  []string // came, but as late as what had to be sent again
 }
+
+// resent is what the kernel waits before it sends a SYN again: what takes as long has been lost.
+const resent = time.Second
 
 const tcpPort = 7000
 
@@ -53,21 +54,40 @@ func (c *cloud) traffic(from, to *guest) *traffic {
 	return tr
 }
 
-// check ends the traffic and fails the test if anything of it was lost.
+// check ends the traffic and fails the test if anything of it was lost, or had to be sent again.
 func (tr *traffic) check(what string) {
+	tr.t.Helper()
+	tr.checkDelayed(what)
+	if len(tr.late) > 0 {
+		tr.t.Errorf("%s: late:\n%s", what, strings.Join(tr.late[:min(20, len(tr.late))], "\n"))
+	}
+}
+
+// checkDelayed ends the traffic and fails the test if anything of it was lost. It may have come late.
+func (tr *traffic) checkDelayed(what string) {
 	tr.t.Helper()
 	tr.stop()
 	tr.work.Wait()
 	if len(tr.lost) > 0 {
-		tr.t.Errorf("%s: lost %d of pings %v and of %d connections:\n%s", what, len(tr.lost), tr.pings, tr.conns, strings.Join(tr.lost[:min(20, len(tr.lost))], "\n"))
+		tr.t.Errorf("%s: lost:\n%s", what, strings.Join(tr.lost[:min(20, len(tr.lost))], "\n"))
 	}
-	tr.t.Logf("%s: pings %v, %d new connections, %d lost", what, tr.pings, tr.conns, len(tr.lost))
+	tr.t.Logf("%s: pings %v, %d new connections, %d lost, %d late", what, tr.pings, tr.conns, len(tr.lost), len(tr.late))
 }
 
-func (tr *traffic) note(format string, args ...any) {
+func (tr *traffic) note(to *[]string, format string, args ...any) {
 	tr.mu.Lock()
 	defer tr.mu.Unlock()
-	tr.lost = append(tr.lost, fmt.Sprintf(format, args...))
+	*to = append(*to, fmt.Sprintf(format, args...))
+}
+
+// judge notes how an exchange went that began then.
+func (tr *traffic) judge(what string, to net.Addr, began time.Time, err error) {
+	switch took := time.Since(began); {
+	case err != nil:
+		tr.note(&tr.lost, "%s to %s: %v", what, to, err)
+	case took >= resent:
+		tr.note(&tr.late, "%s to %s took %v", what, to, took)
+	}
 }
 
 // ping sends until the context ends, and waits for the last answers.
@@ -75,12 +95,12 @@ func (tr *traffic) ping(ctx context.Context, p *pinger) {
 	began := time.Now()
 	every(ctx, 10*time.Millisecond, func() {
 		if err := p.send(); err != nil {
-			tr.note("ping %s: %v", p.to, err)
+			tr.note(&tr.lost, "ping %s: %v", p.to, err)
 		}
 	})
 	missing := p.close()
 	for _, at := range missing {
-		tr.note("ping %s sent after %v has no answer", p.to, at.Sub(began))
+		tr.note(&tr.lost, "ping %s sent after %v has no answer", p.to, at.Sub(began))
 	}
 	tr.mu.Lock()
 	defer tr.mu.Unlock()
@@ -90,33 +110,24 @@ func (tr *traffic) ping(ctx context.Context, p *pinger) {
 // talk keeps an open connection talking.
 func (tr *traffic) talk(ctx context.Context, c net.Conn) {
 	every(ctx, 50*time.Millisecond, func() {
-		if err := lab.Exchange(c, patience); err != nil {
-			tr.note("open connection to %s: %v", c.RemoteAddr(), err)
-		}
+		began := time.Now()
+		tr.judge("open connection", c.RemoteAddr(), began, lab.Exchange(c, patience))
 	})
-	if n, err := retransmitted(c); err != nil || n > 0 {
-		tr.note("open connection to %s: %d segments sent again, %v", c.RemoteAddr(), n, err)
-	}
 }
 
 // connect opens new connections, each of which must come about with the first packets.
 func (tr *traffic) connect(ctx context.Context, from *guest, to netip.AddrPort) {
 	var attempts sync.WaitGroup
 	defer attempts.Wait()
-	began := time.Now()
 	every(ctx, 50*time.Millisecond, func() {
-		at := time.Since(began)
 		attempts.Go(func() {
-			limited, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+			limited, cancel := context.WithTimeout(context.Background(), patience)
 			defer cancel()
+			began := time.Now()
 			c, err := from.Namespace.Connect(limited, to)
-			n := 0
+			tr.judge("new connection", net.TCPAddrFromAddrPort(to), began, err)
 			if err == nil {
-				n, err = retransmitted(c)
-				err = errors.Join(err, c.Close())
-			}
-			if err != nil || n > 0 {
-				tr.note("connection to %s after %v: %d segments sent again, %v", to, at, n, err)
+				_ = c.Close() // it has said what it had to
 			}
 			tr.mu.Lock()
 			defer tr.mu.Unlock()
@@ -136,20 +147,6 @@ func every(ctx context.Context, interval time.Duration, f func()) {
 			f()
 		}
 	}
-}
-
-// retransmitted is how many segments of a connection, its SYN included, had to be sent again.
-func retransmitted(c net.Conn) (int, error) {
-	raw, err := c.(*net.TCPConn).SyscallConn()
-	if err != nil {
-		return 0, err
-	}
-	var info *unix.TCPInfo
-	controlErr := raw.Control(func(fd uintptr) { info, err = unix.GetsockoptTCPInfo(int(fd), unix.IPPROTO_TCP, unix.TCP_INFO) })
-	if err = errors.Join(controlErr, err); err != nil {
-		return 0, err
-	}
-	return int(info.Total_retrans), nil
 }
 
 // pinger sends echo requests and knows which of them were answered.
