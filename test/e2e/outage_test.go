@@ -44,8 +44,7 @@ func TestDatabaseOutage(t *testing.T) {
 				t.Errorf("a new lease: %v, not %v", l.Address, known.v4)
 			}
 			known.Reaches(a.v4.String())
-			c.restartWithoutDatabase(ctl)
-			a.renew(client)
+			c.restartWithoutDatabase(ctl, func() { a.renew(client) })
 			tr.check("database away, controller restarted")
 			c.sameFlows("database away, controller restarted", flows)
 
@@ -134,12 +133,15 @@ func (g *guest) renew(d *lab.DHCP) {
 }
 
 // restartWithoutDatabase kills the controller and starts it again while there is no database: it works from its
-// snapshot, and says so.
-func (c *cloud) restartWithoutDatabase(ctl *daemon) {
+// snapshot, and says so. Guests are served as soon as it has the switch.
+func (c *cloud) restartWithoutDatabase(ctl *daemon, serves func()) {
 	c.t.Helper()
 	ctl.Kill()
 	ctl.start()
 	began := time.Now()
+	c.waitStatus("the controller has the switch", func(s *operate.Status) bool { return s.Phase != "down" })
+	serves()
+	c.t.Logf("the controller serves guests after %v", time.Since(began).Round(time.Millisecond))
 	c.waitStatus("the controller works from its snapshot", func(s *operate.Status) bool {
 		return s.Synced && s.Phase == "idle" && s.Ports == 3 && isStale(s)
 	})
