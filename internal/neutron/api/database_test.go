@@ -49,7 +49,7 @@ func TestChurnWhileEtcdIsKilled(t *testing.T) {
 	s := servers[0].subnet(n["id"], "10.2.0.0/24", nil)
 	var work sync.WaitGroup
 	work.Go(func() {
-		each(servers, 16, func(c *client, i int) { churn(c, n["id"], s["id"], uint64(i)) })
+		each(servers, 16, func(c *client, i int) { churn(c, n["id"], s["id"], uint64(i), 503) })
 	})
 	for range 2 {
 		eventually(t, func() bool { return servers[0].Server.Ready() })

@@ -26,11 +26,13 @@ func (s *Server) deleteInPhases(ctx context.Context, typ *resource.Type, id stri
 	if err != nil {
 		return err
 	}
-	if err := checkRevision(row, revision); err != nil {
-		return err
-	}
-	if err := s.inUse(row); err != nil {
-		return err
+	if s.inUse(row) != nil { // before a mark disturbs others; but believe it only when it is not old
+		if err := s.store.Sync(ctx); err != nil {
+			return err
+		}
+		if err := s.inUse(row); err != nil {
+			return err
+		}
 	}
 	err = s.store.Update(ctx, func(t *rows.Txn) error {
 		row, err := t.Get(typ, id)

@@ -19,6 +19,23 @@ type faulty struct {
 	db.Driver
 	// apply replaces Apply, if set.
 	apply atomic.Pointer[func(ctx context.Context, ops []db.Op) ([]db.Revision, error)]
+	// gate holds up what watches deliver until it is closed, if set.
+	gate atomic.Pointer[chan struct{}]
+}
+
+func (f *faulty) Watch(ctx context.Context, scope db.Scope) (<-chan []db.Event, error) {
+	in, err := f.Driver.Watch(ctx, scope)
+	out := make(chan []db.Event)
+	go func() {
+		defer close(out)
+		for events := range in {
+			if gate := f.gate.Load(); gate != nil {
+				<-*gate
+			}
+			out <- events
+		}
+	}()
+	return out, err
 }
 
 func (f *faulty) Apply(ctx context.Context, ops []db.Op) ([]db.Revision, error) {
@@ -138,6 +155,46 @@ func deletes(ops []db.Op, kind string) bool {
 		}
 	}
 	return false
+}
+
+// A server that hears late of what others have written refuses nothing because of it.
+func TestRefusalsAreNotOld(t *testing.T) {
+	t.Parallel()
+	store := memory.New()
+	conn, f, _ := faultyConnection(store)
+	late := start(t, conn)
+	other, _ := store.Connect()
+	c := start(t, other)
+	n := late.network(obj{})
+	used := late.network(obj{})
+	p := late.port(used["id"], nil)
+
+	gate := make(chan struct{})
+	f.gate.Store(&gate)
+	c.subnet(n["id"], "10.3.0.0/24", nil)
+	c.must(204, "DELETE", "/v2.0/ports/"+id(p), nil)
+	c.must(200, "PUT", "/v2.0/networks/"+id(n), obj{"network": obj{"name": "new"}})
+	answers := make(chan string, 3)
+	ask := func(method, path string, body any, header ...string) {
+		go func() {
+			status, out := late.do(method, path, body, header...)
+			answers <- fmt.Sprint(status, " ", out["NeutronError"])
+		}()
+	}
+	ask("POST", "/v2.0/ports", obj{"port": obj{"network_id": n["id"], "fixed_ips": []obj{{"ip_address": "10.3.0.9"}}}})
+	ask("DELETE", "/v2.0/networks/"+id(used), nil)
+	ask("PUT", "/v2.0/networks/"+id(n), obj{"network": obj{"name": "newer"}}, "If-Match", "revision_number=2")
+	select {
+	case a := <-answers:
+		t.Errorf("answered without knowing: %s", a)
+	case <-time.After(50 * time.Millisecond): // they wait, as they should
+	}
+	close(gate)
+	for range 3 {
+		if a := <-answers; a[0] != '2' {
+			t.Error(a)
+		}
+	}
 }
 
 // A port that does not ask for the subnet that is being deleted is made, after the deletion.

@@ -298,6 +298,13 @@ func TestPortStatusFollowsTheChassis(t *testing.T) {
 
 func eventually(t *testing.T, cond func() bool) {
 	t.Helper()
+	if !within10s(cond) {
+		t.Fatal("did not happen in time")
+	}
+}
+
+// within10s waits for a condition.
+func within10s(cond func() bool) bool {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	tick := time.NewTicker(2 * time.Millisecond)
@@ -306,9 +313,10 @@ func eventually(t *testing.T, cond func() bool) {
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			t.Fatal("did not happen in time")
+			return false
 		}
 	}
+	return true
 }
 
 func TestBindPort(t *testing.T) {

@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"time"
 
 	"github.com/google/uuid"
 
+	"github.com/dragonflow/dragonflow/internal/neutron/resource"
 	"github.com/dragonflow/dragonflow/internal/northbound/db"
 )
 
@@ -15,32 +17,71 @@ import (
 const maxAttempts = 100
 
 // Update builds a batch and commits it. Build is called again, with newer rows, when another writer has
-// changed what the batch depends on; it must have no other effect than on the Txn. Its errors are returned
-// as they are.
+// changed what the batch depends on; it must have no other effect than on the Txn. An error of build
+// is returned as it is. A refusal (a *resource.Error other than 404, for which the database has been asked)
+// is only believed when everything that was written before the call has been looked at.
 //
 // When it returns nil the batch is in the database as a whole and in the cache. If the database does not
 // answer, the outcome may be unknown: then it has been carried out as a whole or not at all.
 func (s *Store) Update(ctx context.Context, build func(*Txn) error) error {
 	taken := map[db.Key]bool{}
+	synced := false
 	for range maxAttempts {
-		t := &Txn{store: s, ctx: ctx, id: uuid.NewString(), ops: map[db.Key]*pending{}, taken: taken}
-		err := build(t)
-		if err == nil {
-			err = t.err
-		}
-		if err == nil {
-			err = s.commit(ctx, t)
-		}
-		s.releaseClaims(t)
+		err := s.attempt(ctx, taken, build)
 		var conflict *db.ConflictError
-		if !errors.As(err, &conflict) {
+		switch {
+		case errors.As(err, &conflict):
+			err = s.learn(ctx, conflict, taken)
+		case isRefusal(err) && !synced:
+			synced = true
+			clear(taken)
+			err = s.Sync(ctx)
+		default:
 			return err
 		}
-		if err := s.learn(ctx, conflict, taken); err != nil {
+		if err != nil {
 			return err
 		}
 	}
 	return ErrContended
+}
+
+func (s *Store) attempt(ctx context.Context, taken map[db.Key]bool, build func(*Txn) error) error {
+	t := &Txn{store: s, ctx: ctx, id: uuid.NewString(), ops: map[db.Key]*pending{}, taken: taken}
+	defer s.releaseClaims(t)
+	err := build(t)
+	if err == nil {
+		err = t.err
+	}
+	if err == nil {
+		err = s.commit(ctx, t)
+	}
+	return err
+}
+
+func isRefusal(err error) bool {
+	var e *resource.Error
+	return errors.As(err, &e) && e.Status != http.StatusNotFound
+}
+
+// syncKey is written to learn how far the scope has come.
+var syncKey = db.Key{Scope: Scope, Kind: "neutron.sync", ID: "sync"}
+
+// Sync waits until the cache has everything that was written, by whichever server, before the call. It
+// costs a write.
+func (s *Store) Sync(ctx context.Context) error {
+	ops := []db.Op{{Verb: db.Put, Key: syncKey, If: db.AnyRevision, Value: []byte("{}")}}
+	revs, err := s.conn.Apply(ctx, ops)
+	for errors.Is(err, db.ErrUnavailable) && pause(ctx, 50*time.Millisecond) {
+		revs, err = s.conn.Apply(ctx, ops)
+	}
+	if err != nil {
+		return fmt.Errorf("sync: %w", err)
+	}
+	if err := s.cache.wait(ctx, func() bool { return s.cache.seen >= revs[0] }); err != nil {
+		return fmt.Errorf("sync: %w", ErrBehind)
+	}
+	return nil
 }
 
 // commit applies the batch once, finding out what became of it where the answer was lost.
