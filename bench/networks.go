@@ -35,19 +35,18 @@ func manyNetworks(ctx context.Context, r *run) error {
 	if err != nil {
 		return err
 	}
-	for _, row := range []struct {
-		what string
-		s    served
-	}{{"dragonflow controller (etcd elsewhere)", ours}, {"dragonflow standalone: API, database, controller", whole}} {
-		s := row.s
-		t.row(row.what, s.processes, s.cpu, s.wall, mebibytes(s.memory.proportional), mebibytes(s.memory.resident),
-			ratio(s.memory.proportional, theirs.memory.proportional),
-			verdict{}.atMost("resident", float64(s.memory.resident)/(1<<20), 100, "MiB"))
-	}
+	beside := func(s served) float64 { return float64(theirs.memory.proportional) / float64(s.memory.proportional) }
+	ours.row(t, "dragonflow controller (etcd elsewhere)", beside(ours),
+		verdict{}.atMost("resident", float64(ours.memory.resident)/(1<<20), 100, "MiB").atLeast("peer's memory", beside(ours), 1, "×"))
+	whole.row(t, "dragonflow standalone: API, database, controller", beside(whole), verdict{}.atLeast("peer's memory", beside(whole), 1, "×"))
 	t.row("dnsmasq, DHCP only", theirs.processes, theirs.cpu, theirs.wall, mebibytes(theirs.memory.proportional),
 		mebibytes(theirs.memory.resident), "", verdict{})
 	r.print(t)
 	return nil
+}
+
+func (s *served) row(t *table, what string, beside float64, v verdict) {
+	t.row(what, s.processes, s.cpu, s.wall, mebibytes(s.memory.proportional), mebibytes(s.memory.resident), showFloat(beside)+" ×", v)
 }
 
 // smallNetworks have one port each, which is here.

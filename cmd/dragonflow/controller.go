@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"runtime/debug"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -66,6 +67,8 @@ func (d *daemon) addController(ctx context.Context, conn *db.Connection, unbound
 	})
 	d.add(func(ctx context.Context) error {
 		if c.WaitSynced(ctx) {
+			// Reading everything at once left as much garbage as there is view, which nothing would collect for long.
+			debug.FreeOSMemory()
 			d.starting.Clear("switch")
 		}
 		<-ctx.Done()
