@@ -156,7 +156,7 @@ func (e *Engine) settleRow(k rowKey, c *claims[any]) {
 		e.db.DeleteAny(k.table, k.key)
 		return
 	}
-	e.db.SetAny(k.table, w.value)
+	e.db.SetKeyed(k.table, k.key, w.value)
 }
 
 func (e *Engine) replaceGroups(ev *eval, want []flow.GroupEntry) []uint32 {

@@ -270,7 +270,7 @@ func (e *Engine) checkOutput(r *rule, out *app.Output) error {
 
 // checkRead holds rules to reading only what earlier rules derive, so that one pass is enough.
 func (e *Engine) checkRead(r *rule, n view.Node) {
-	t, derived := n.Derived()
+	t, derived := e.db.Derived(n)
 	if !derived {
 		return
 	}

@@ -24,28 +24,31 @@ type Watcher interface {
 	RowChanged(t AnyTable, key string, present bool)
 }
 
-// Node names something that can be read: the unit of invalidation. It is comparable.
+// Node names something that can be read: the unit of invalidation. It is comparable, has a meaning only
+// with its DB, and is small, since there are tens of them for each port.
 type Node struct {
-	table AnyTable
-	slot  int32
+	table uint16 // from 1, in the order in which the DB met the tables; 0 for scopes
+	slot  int16
 	key   string
 }
 
 // The slots of a node that are not an index of its table.
 const (
-	slotRow  int32 = -1
-	slotAll  int32 = -2
-	slotSync int32 = -3
+	slotRow  int16 = -1
+	slotAll  int16 = -2
+	slotSync int16 = -3
 )
 
 // DB holds the rows.
 type DB struct {
 	tables  map[AnyTable]*tableState
+	list    []AnyTable
 	synced  map[string]bool
 	watcher Watcher
 }
 
 type tableState struct {
+	number   uint16
 	rows     map[string]any
 	keys     []string // sorted lazily by All
 	keysOK   bool
@@ -78,7 +81,7 @@ func (d *DB) SetSynced(scope string, synced bool) {
 	} else {
 		delete(d.synced, scope)
 	}
-	d.touch(Node{nil, slotSync, scope})
+	d.touch(Node{0, slotSync, scope})
 }
 
 // Synced reports whether a scope is completely in the view.
@@ -92,6 +95,10 @@ func Delete[R any](d *DB, t *Table[R], key string) { d.remove(t, key) }
 
 // SetAny is Set for a table whose row type the caller does not know; a row of another type panics.
 func (d *DB) SetAny(t AnyTable, row any) { d.set(t, t.keyOf(row), row) }
+
+// SetKeyed is SetAny for a caller who has the row's key: there are very many rows, and each then has one
+// copy of its key.
+func (d *DB) SetKeyed(t AnyTable, key string, row any) { d.set(t, key, row) }
 
 // DeleteAny is Delete for a table whose row type the caller does not know.
 func (d *DB) DeleteAny(t AnyTable, key string) { d.remove(t, key) }
@@ -139,7 +146,7 @@ func (d *DB) set(t AnyTable, key string, row any) {
 		d.unindex(t, st, key, old)
 	} else {
 		st.keysOK = false
-		d.touch(Node{t, slotAll, ""})
+		d.touch(Node{st.number, slotAll, ""})
 	}
 	st.rows[key] = row
 	d.index(t, st, key, row)
@@ -155,12 +162,12 @@ func (d *DB) remove(t AnyTable, key string) {
 	d.unindex(t, st, key, old)
 	delete(st.rows, key)
 	st.keysOK = false
-	d.touch(Node{t, slotAll, ""})
+	d.touch(Node{st.number, slotAll, ""})
 	d.changed(t, key, false)
 }
 
 func (d *DB) changed(t AnyTable, key string, present bool) {
-	d.touch(Node{t, slotRow, key})
+	d.touch(Node{d.state(t).number, slotRow, key})
 	if d.watcher != nil {
 		d.watcher.RowChanged(t, key, present)
 	}
@@ -179,7 +186,7 @@ func (d *DB) index(t AnyTable, st *tableState, key string, row any) {
 			if at, found := slices.BinarySearch(list, key); !found {
 				st.indexes[i][k] = slices.Insert(list, at, key)
 			}
-			d.touch(Node{t, int32(i), k})
+			d.touch(Node{st.number, int16(i), k})
 		}
 		for _, gp := range ix.prefixesOf(row) {
 			g := st.group(i, gp.group)
@@ -187,7 +194,7 @@ func (d *DB) index(t AnyTable, st *tableState, key string, row any) {
 			if at, found := slices.BinarySearch(list, key); !found {
 				g.rows.Insert(gp.prefix, slices.Insert(slices.Clone(list), at, key))
 			}
-			d.touchPrefix(t, i, gp, g)
+			d.touchPrefix(st, i, gp, g)
 		}
 	}
 }
@@ -204,7 +211,7 @@ func (d *DB) unindex(t AnyTable, st *tableState, key string, row any) {
 			} else {
 				st.indexes[i][k] = list
 			}
-			d.touch(Node{t, int32(i), k})
+			d.touch(Node{st.number, int16(i), k})
 		}
 		for _, gp := range ix.prefixesOf(row) {
 			g := st.group(i, gp.group)
@@ -215,16 +222,16 @@ func (d *DB) unindex(t AnyTable, st *tableState, key string, row any) {
 			} else {
 				g.rows.Insert(gp.prefix, list)
 			}
-			d.touchPrefix(t, i, gp, g)
+			d.touchPrefix(st, i, gp, g)
 		}
 	}
 }
 
 // touchPrefix invalidates the reads of every prefix that lies within the changed one: those are the
 // readers whom a covering row concerns.
-func (d *DB) touchPrefix(t AnyTable, slot int, gp groupPrefix, g *prefixGroup) {
+func (d *DB) touchPrefix(st *tableState, slot int, gp groupPrefix, g *prefixGroup) {
 	for p := range g.asked.Subnets(gp.prefix) {
-		d.touch(Node{t, int32(slot), prefixKey(gp.group, p)})
+		d.touch(Node{st.number, int16(slot), prefixKey(gp.group, p)})
 	}
 }
 
@@ -243,6 +250,8 @@ func (d *DB) state(t AnyTable) *tableState {
 		st.prefixes[i] = map[string]*prefixGroup{}
 	}
 	d.tables[t] = st
+	d.list = append(d.list, t)
+	st.number = uint16(len(d.list))
 	return st
 }
 

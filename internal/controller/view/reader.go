@@ -46,8 +46,9 @@ func (r *Reader) Claims() []Claim { return r.claims }
 
 // Get reads a row by key.
 func Get[R any](r *Reader, t *Table[R], key string) (R, Presence) {
-	r.noted(Node{t, slotRow, key})
-	row, ok := r.db.state(t).rows[key]
+	st := r.db.state(t)
+	r.noted(Node{st.number, slotRow, key})
+	row, ok := st.rows[key]
 	if ok {
 		return row.(R), Present
 	}
@@ -58,8 +59,8 @@ func Get[R any](r *Reader, t *Table[R], key string) (R, Presence) {
 // Find reads the rows of an index key, in order of their keys. If the scope is not in sync the rows
 // known so far are returned with Unknown.
 func Find[R any](r *Reader, ix *Index[R], key string) ([]R, Presence) {
-	r.noted(Node{ix.table, int32(ix.slot), key})
 	st := r.db.state(ix.table)
+	r.noted(Node{st.number, int16(ix.slot), key})
 	keys := st.indexes[ix.slot][key]
 	rows := make([]R, len(keys))
 	for i, k := range keys {
@@ -78,13 +79,13 @@ func Find[R any](r *Reader, ix *Index[R], key string) ([]R, Presence) {
 // All reads every row of a table in key order. Whoever reads all runs again at every change of the
 // table: it is for small tables.
 func All[R any](r *Reader, t *Table[R]) []R {
-	r.noted(Node{t, slotAll, ""})
 	st := r.db.state(t)
+	r.noted(Node{st.number, slotAll, ""})
 	keys := st.sortedKeys()
 	rows := make([]R, len(keys))
 	for i, k := range keys {
 		rows[i] = st.rows[k].(R)
-		r.noted(Node{t, slotRow, k})
+		r.noted(Node{st.number, slotRow, k})
 	}
 	return rows
 }
@@ -94,7 +95,7 @@ func Covering[R any](r *Reader, ix *PrefixIndex[R], group string, p netip.Prefix
 	p = p.Masked()
 	st := r.db.state(ix.table)
 	g := st.group(ix.slot, group)
-	r.asked(ix.table, ix.slot, group, g, p)
+	r.asked(st, ix.slot, group, g, p)
 	var rows []R
 	for _, keys := range g.rows.Supernets(p) {
 		for _, k := range keys {
@@ -112,7 +113,7 @@ func Covering[R any](r *Reader, ix *PrefixIndex[R], group string, p netip.Prefix
 func Longest[R any](r *Reader, ix *PrefixIndex[R], group string, a netip.Addr) ([]R, Presence) {
 	st := r.db.state(ix.table)
 	g := st.group(ix.slot, group)
-	r.asked(ix.table, ix.slot, group, g, netip.PrefixFrom(a, a.BitLen()))
+	r.asked(st, ix.slot, group, g, netip.PrefixFrom(a, a.BitLen()))
 	keys, ok := g.rows.Lookup(a)
 	if !ok {
 		return nil, Absent
@@ -142,7 +143,7 @@ func (r *Reader) missing(scope string) Presence {
 	if scope == "" {
 		return Absent
 	}
-	r.noted(Node{nil, slotSync, scope})
+	r.noted(Node{0, slotSync, scope})
 	if r.db.synced[scope] {
 		return Absent
 	}
@@ -156,7 +157,7 @@ func (r *Reader) noted(n Node) {
 	}
 }
 
-func (r *Reader) asked(t AnyTable, slot int, group string, g *prefixGroup, p netip.Prefix) {
+func (r *Reader) asked(st *tableState, slot int, group string, g *prefixGroup, p netip.Prefix) {
 	if r.note == nil {
 		return
 	}
@@ -164,15 +165,15 @@ func (r *Reader) asked(t AnyTable, slot int, group string, g *prefixGroup, p net
 	if n == 0 {
 		g.asked.Insert(p, 1)
 	}
-	r.note(Node{t, int32(slot), prefixKey(group, p)})
+	r.note(Node{st.number, int16(slot), prefixKey(group, p)})
 }
 
 // Forget says that nobody has noted a node any more.
 func (d *DB) Forget(n Node) {
-	if n.table == nil || n.slot < 0 {
+	if n.table == 0 || n.slot < 0 {
 		return
 	}
-	st := d.state(n.table)
+	st := d.tables[d.list[n.table-1]]
 	if len(st.prefixes[n.slot]) == 0 {
 		return
 	}
@@ -196,9 +197,9 @@ func splitPrefixKey(k string) (string, netip.Prefix, bool) {
 }
 
 // Derived reports whether a node is of a table that rules fill, and which.
-func (n Node) Derived() (AnyTable, bool) {
-	if n.table == nil || !n.table.Derived() {
+func (d *DB) Derived(n Node) (AnyTable, bool) {
+	if n.table == 0 || !d.list[n.table-1].Derived() {
 		return nil, false
 	}
-	return n.table, true
+	return d.list[n.table-1], true
 }
