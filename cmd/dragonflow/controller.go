@@ -5,6 +5,7 @@ import (
 	"errors"
 	"runtime/debug"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -13,6 +14,7 @@ import (
 	"github.com/dragonflow/dragonflow/internal/controller/apps"
 	"github.com/dragonflow/dragonflow/internal/controller/view"
 	"github.com/dragonflow/dragonflow/internal/northbound/db"
+	"github.com/dragonflow/dragonflow/internal/operate"
 )
 
 func controllerCommand(h *host) *cobra.Command {
@@ -57,6 +59,7 @@ func (d *daemon) addController(ctx context.Context, conn *db.Connection, unbound
 	if err := d.addQuestions(c); err != nil {
 		return err
 	}
+	d.addConditions(c)
 	d.starting.Raise("switch", "the switch does not have what is desired yet")
 	d.add(func(ctx context.Context) error {
 		err := c.Run(ctx)
@@ -75,4 +78,28 @@ func (d *daemon) addController(ctx context.Context, conn *db.Connection, unbound
 		return nil
 	})
 	return nil
+}
+
+// conditionsEvery is how often the process's health is told how the controller is.
+const conditionsEvery = 2 * time.Second
+
+// addConditions shows in the daemon's health what the controller reports.
+func (d *daemon) addConditions(c *controller.Controller) {
+	conditions := operate.NewConditions(d.health)
+	d.add(func(ctx context.Context) error {
+		tick := time.NewTicker(conditionsEvery)
+		defer tick.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return nil
+			case <-tick.C:
+			}
+			var status controller.Status
+			if c.Inspect(ctx, func(inside controller.Inside) { status = inside.Status }) != nil {
+				return nil // the daemon ends
+			}
+			conditions.Update(status)
+		}
+	})
 }

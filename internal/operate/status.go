@@ -110,6 +110,10 @@ func (s *Status) writeTrouble(w io.Writer) error {
 		t.row(c.Severity.String(), orDash(c.Object), strings.TrimSuffix(c.Title, ".")+": "+strings.TrimSuffix(c.Detail, ".")+". "+c.Remedy)
 	}
 	for _, topic := range slices.Sorted(maps.Keys(s.Troubles)) {
+		isShown := func(c telemetry.Condition) bool { return c.Object == topic && c.Detail == s.Troubles[topic] }
+		if slices.ContainsFunc(s.Conditions, isShown) {
+			continue
+		}
 		t.row("trouble", topic, s.Troubles[topic])
 	}
 	for _, sc := range s.Scopes {
