@@ -174,7 +174,7 @@ func (w *Writer) Sync(ctx context.Context, want State, mode Mode) (Outcome, erro
 	if mode == AddOnly {
 		want.Marker = nil // the switch may have more than we know
 	}
-	if err := w.flows(ctx, mark(append(add, del...), want.Marker), limit+1, &out); err != nil {
+	if err := w.flows(ctx, append(add, del...), want.Marker, limit+1, &out); err != nil {
 		return out, fmt.Errorf("sync flows: %w", err)
 	}
 	if err := w.entries(ctx, after, &out); err != nil {
@@ -203,21 +203,13 @@ func (w *Writer) Apply(ctx context.Context, c Change) (Outcome, error) {
 		}
 	}
 	inOrder(add, del)
-	if err := w.flows(ctx, mark(append(add, del...), c.Marker), MaxBundle, &out); err != nil {
+	if err := w.flows(ctx, append(add, del...), c.Marker, MaxBundle, &out); err != nil {
 		return out, fmt.Errorf("change flows: %w", err)
 	}
 	if err := w.entries(ctx, after, &out); err != nil {
 		return out, fmt.Errorf("remove meters and groups: %w", err)
 	}
 	return out, nil
-}
-
-// mark adds the marker to changes, if there are any.
-func mark(mods []FlowMod, marker *flow.Flow) []FlowMod {
-	if len(mods) == 0 || marker == nil {
-		return mods
-	}
-	return append(mods, FlowMod{Flow: *marker})
 }
 
 func (w *Writer) held(f flow.Flow, out *Outcome) bool {
@@ -228,14 +220,21 @@ func (w *Writer) held(f flow.Flow, out *Outcome) bool {
 	return true
 }
 
-// flows sends mods in bundles of at most limit. What the switch refuses is left out and reported, and
-// the rest of its bundle is sent again.
-func (w *Writer) flows(ctx context.Context, mods []FlowMod, limit int, out *Outcome) error {
+// flows sends mods in bundles of at most limit, the marker with the last of them. What the switch refuses
+// is left out and reported, and the rest of its bundle is sent again; a marker of which nothing is left
+// to mark is not sent.
+func (w *Writer) flows(ctx context.Context, mods []FlowMod, marker *flow.Flow, limit int, out *Outcome) error {
+	if len(mods) > 0 && marker != nil {
+		mods = append(mods, FlowMod{Flow: *marker})
+	}
 	for len(mods) > 0 {
 		n := min(limit, len(mods))
 		batch := mods[:n]
 		mods = mods[n:]
 		for len(batch) > 0 {
+			if marker != nil && out.FlowMods == 0 && len(batch) == 1 && batch[0].Flow == *marker {
+				return nil
+			}
 			err := w.sw.ModFlows(ctx, batch)
 			var refused *RefusedError
 			if err != nil && (!errors.As(err, &refused) || len(refused.Refused) == 0) {

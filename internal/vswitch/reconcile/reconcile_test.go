@@ -164,6 +164,39 @@ func TestARefusedFlowDoesNotTakeTheOthersWithIt(t *testing.T) {
 	}
 }
 
+func TestARefusedFlowIsNoDriftOfTheNextSync(t *testing.T) {
+	s := newFake()
+	bad, good := testFlow(1, 5, 1), testFlow(2, 5, 1)
+	s.refuse[bad.Key()] = true
+	want := State{Flows: []flow.Flow{bad, good},
+		Marker: &flow.Flow{Table: 99, Priority: 1, Instructions: flow.Do(flow.Note([]byte{1})), Cookie: ourMark}}
+	w := writer(s)
+	if _, err := w.Sync(t.Context(), want, Full); err != nil {
+		t.Fatal(err)
+	}
+	out, err := w.Sync(t.Context(), want, Full)
+	if err != nil || out.FlowMods != 0 || len(out.Refused) != 1 {
+		t.Errorf("%+v, %v; want nothing sent but the refused flow tried again", out, err)
+	}
+	delete(s.refuse, bad.Key())
+	if out, err = w.Sync(t.Context(), want, Full); err != nil || len(out.Refused) != 0 || s.flows[bad.Key()] != bad {
+		t.Errorf("%+v, %v; want the flow there as soon as the switch takes it", out, err)
+	}
+}
+
+func TestAddOnlyChangesNoMeter(t *testing.T) {
+	s := newFake()
+	newer, older := flow.NewMeter(1, flow.PacketsPerSecond, 50, 50), flow.NewMeter(1, flow.PacketsPerSecond, 10, 10)
+	missing := flow.NewMeter(2, flow.PacketsPerSecond, 10, 10)
+	s.meters[1] = newer
+	if _, err := writer(s).Sync(t.Context(), State{Meters: []flow.MeterEntry{older, missing}}, AddOnly); err != nil {
+		t.Fatal(err)
+	}
+	if s.meters[1] != newer || s.meters[2] != missing {
+		t.Errorf("the switch has %v; want the meter that may be newer left alone, and the missing one added", s.meters)
+	}
+}
+
 func TestAddOnlyTouchesNoOwnerThatHasFlows(t *testing.T) {
 	s := newFake()
 	newer := testFlow(1, 7, 1)
