@@ -94,7 +94,7 @@ func entryDiff(have *actual, want State, mode Mode, o Options) (before, after []
 		meters[m.ID] = true
 		if old, there := have.meters[m.ID]; !there {
 			c.Meters = append(c.Meters, MeterChange{nil, &m})
-		} else if old != m {
+		} else if old != m && mode == Full {
 			c.Meters = append(c.Meters, MeterChange{&old, &m})
 		}
 	}
@@ -102,7 +102,7 @@ func entryDiff(have *actual, want State, mode Mode, o Options) (before, after []
 		groups[g.ID] = true
 		if old, there := have.groups[g.ID]; !there {
 			c.Groups = append(c.Groups, GroupChange{nil, &g})
-		} else if old != g {
+		} else if old != g && mode == Full {
 			c.Groups = append(c.Groups, GroupChange{&old, &g})
 		}
 	}
