@@ -17,7 +17,12 @@ const bundleTimeout = 120 * time.Second
 
 // takeOVS brings what the switch's database told into the view.
 func (c *Controller) takeOVS(ctx context.Context, e ovsdb.Event) {
-	for _, id := range c.rows.Apply(e.Changes) {
+	touched := c.rows.Apply(e.Changes)
+	// What goes comes first: a port that is deleted and added again in one transaction keeps its name.
+	for _, id := range touched {
+		c.dropInterface(id)
+	}
+	for _, id := range touched {
 		c.takeInterface(id)
 	}
 	if e.State != ovsdb.InSync {
@@ -29,14 +34,20 @@ func (c *Controller) takeOVS(ctx context.Context, e ovsdb.Event) {
 	c.db.SetSynced(view.ScopeOVSDB, true)
 }
 
+// dropInterface takes an interface out of the view that is gone from the bridge, or has another name.
+func (c *Controller) dropInterface(id ovsdb.UUID) {
+	name, had := c.interfaces[id]
+	if !had {
+		return
+	}
+	if row := c.rows.Interface(id); row == nil || row.Name != name || !c.isGuest(row) {
+		view.Delete(c.db, view.Interfaces, name)
+		delete(c.interfaces, id)
+	}
+}
+
 // takeInterface makes the view have an interface if it is on the integration bridge and carries a port's id.
 func (c *Controller) takeInterface(id ovsdb.UUID) {
-	if name, had := c.interfaces[id]; had {
-		if row := c.rows.Interface(id); row == nil || row.Name != name || !c.isGuest(row) {
-			view.Delete(c.db, view.Interfaces, name)
-			delete(c.interfaces, id)
-		}
-	}
 	row := c.rows.Interface(id)
 	if row == nil || !c.isGuest(row) {
 		return
