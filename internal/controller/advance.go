@@ -143,6 +143,9 @@ func (c *Controller) takeOutcome(ctx context.Context, e linkEvent) {
 	if e.job.sync != nil {
 		c.full = e.job.complete
 		clear(c.refused)
+		if c.full {
+			c.ports.review(c, c.reporter.reported())
+		}
 	}
 	if e.job.audit && e.outcome.FlowMods+e.outcome.EntryMods > 0 {
 		c.drift += uint64(e.outcome.FlowMods + e.outcome.EntryMods)

@@ -132,7 +132,7 @@ func New(ctx context.Context, o Options) (*Controller, error) {
 		ports: newPortTracker(), pend: newPending(),
 	}
 	var err error
-	c.engine, err = engine.New(c.db, c.numbers, o.Apps, engine.Options{Track: []view.AnyTable{view.Interests, view.LocalPorts, view.Interfaces}})
+	c.engine, err = engine.New(c.db, c.numbers, o.Apps, engine.Options{Track: []view.AnyTable{view.Interests, view.LocalPorts, view.Interfaces, view.Bindings}})
 	if err != nil {
 		return nil, fmt.Errorf("controller: %w", err)
 	}

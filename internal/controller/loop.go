@@ -98,6 +98,7 @@ func (c *Controller) step(ctx context.Context) {
 		c.o.Metrics.stepped(time.Since(started))
 		c.pend.add(&d)
 		c.ports.changed(d.Changed(view.LocalPorts))
+		c.ports.changed(d.Changed(view.Bindings))
 		c.followInterests(d.Changed(view.Interests))
 		c.announceUnbound(d.Changed(view.Interfaces))
 	}

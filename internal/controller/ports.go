@@ -14,6 +14,8 @@ type portTracker struct {
 	// due are ports that are complete in the view, and count as up once the switch confirms what is on
 	// its way to it.
 	due map[string]portState
+	// claimed are bound ports that were due to be up: when they are served no more, that is to be reported.
+	claimed map[string]struct{}
 }
 
 // portState is what is reported of a port; gone says that it is not served here.
@@ -24,7 +26,7 @@ type portState struct {
 }
 
 func newPortTracker() portTracker {
-	return portTracker{dirty: map[string]struct{}{}, unsettled: map[string]struct{}{}, due: map[string]portState{}}
+	return portTracker{dirty: map[string]struct{}{}, unsettled: map[string]struct{}{}, due: map[string]portState{}, claimed: map[string]struct{}{}}
 }
 
 func (t *portTracker) changed(ids []string) {
@@ -43,15 +45,32 @@ func (t *portTracker) settle(c *Controller) {
 		row, served := c.db.Row(view.LocalPorts, id)
 		switch {
 		case !served:
-			t.due[id] = portState{gone: true, network: c.networkOf(id)}
+			// A bound port that never was up here needs no report.
+			if _, claimed := t.claimed[id]; claimed || c.reporter.has(id) {
+				t.due[id] = portState{gone: true, network: c.networkOf(id)}
+			}
+			if !c.db.Has(view.Bindings, id) {
+				delete(t.claimed, id)
+			}
 		case c.engine.Settled(view.LocalPorts, id):
 			p := row.(view.LocalPort).Port
 			t.due[id] = portState{network: p.NetworkID, revision: p.Revision}
+			t.claimed[id] = struct{}{}
 		default:
 			t.unsettled[id] = struct{}{}
 		}
 	}
 	clear(t.dirty)
+}
+
+// review looks again at ports that the database shows and that are not served: they may have gone while
+// no controller was here to see it.
+func (t *portTracker) review(c *Controller, reported []string) {
+	for _, id := range reported {
+		if !c.db.Has(view.LocalPorts, id) {
+			t.dirty[id] = struct{}{}
+		}
+	}
 }
 
 // take returns the ports that are up once the job that starts now is done.

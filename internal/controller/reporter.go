@@ -2,7 +2,10 @@ package controller
 
 import (
 	"context"
+	"errors"
 	"log/slog"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -25,6 +28,8 @@ type reporter struct {
 	have map[string]*model.PortStatus
 	// dirty are ports whose want and have may differ.
 	dirty map[string]struct{}
+	// last is the highest revision that a report is known to have, or to have been withdrawn with.
+	last int64
 }
 
 func newReporter(s *northbound.Store, o Options, log *slog.Logger) *reporter {
@@ -71,9 +76,51 @@ func (r *reporter) observed(id string, s *model.PortStatus) {
 		delete(r.have, id)
 	} else {
 		r.have[id] = s
+		r.last = max(r.last, s.Revision)
 	}
 	r.dirty[id] = struct{}{}
 	r.poke()
+}
+
+// has reports whether the database has a report about a port.
+func (r *reporter) has(id string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.have[id] != nil
+}
+
+// reported lists the ports about which the database has a report.
+func (r *reporter) reported() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Collect(maps.Keys(r.have))
+}
+
+// stamp is the revision of the next reports: the time, unless the clock went back since earlier ones,
+// which the database would then hold for newer.
+func (r *reporter) stamp() int64 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.last = max(time.Now().UnixMicro(), r.last+1)
+	return r.last
+}
+
+// learn takes the revision of which the database says that it is later than the report's, and reports
+// whether that was all that was wrong.
+func (r *reporter) learn(err error) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var outdated *northbound.OutdatedError
+	var deleted *northbound.DeletedError
+	switch {
+	case errors.As(err, &outdated) && outdated.Stored > r.last:
+		r.last = outdated.Stored
+	case errors.As(err, &deleted) && deleted.Deleted > r.last:
+		r.last = deleted.Deleted
+	default:
+		return false
+	}
+	return true
 }
 
 func (r *reporter) poke() {
@@ -101,9 +148,12 @@ func (r *reporter) run(ctx context.Context) {
 			if len(batch) == 0 {
 				break
 			}
-			if err := r.write(ctx, batch); err != nil {
-				r.log.Warn("port status not reported, will be tried again", "ports", len(batch), "err", err)
+			err := r.write(ctx, batch)
+			if err != nil {
 				r.mark(batch)
+			}
+			if err != nil && !r.learn(err) {
+				r.log.Warn("port status not reported, will be tried again", "ports", len(batch), "err", err)
 				select {
 				case <-time.After(reportPause):
 				case <-ctx.Done():
@@ -126,7 +176,11 @@ func (r *reporter) differences() map[string]*model.PortStatus {
 		delete(r.dirty, id)
 		want, known := r.want[id]
 		have := r.have[id]
-		if !known || want == nil && have == nil {
+		if !known {
+			continue
+		}
+		if want == nil && have == nil {
+			delete(r.want, id)
 			continue
 		}
 		if want != nil && have != nil && want.Up == have.Up && want.Realised == have.Realised && want.NetworkID == have.NetworkID {
@@ -149,7 +203,7 @@ func (r *reporter) write(ctx context.Context, batch map[string]*model.PortStatus
 	ctx, cancel := context.WithTimeout(ctx, reportTimeout)
 	defer cancel()
 	txn := r.store.Txn()
-	now := time.Now().UnixMicro()
+	now := r.stamp()
 	for id, want := range batch {
 		if want == nil {
 			gone := &model.PortStatus{Meta: model.Meta{ID: id}, Host: r.chassis}

@@ -108,6 +108,9 @@ func (c *Controller) takeScope(st *scopeState, e northbound.ScopeEvent) {
 func (c *Controller) place(st *scopeState, o model.Object, rev db.Revision) {
 	if s, ok := o.(*model.PortStatus); ok {
 		c.reporter.observed(s.ID, s)
+		if c.full {
+			c.ports.review(c, []string{s.ID})
+		}
 		return
 	}
 	if c.db.Place(o) {
