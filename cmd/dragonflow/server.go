@@ -39,10 +39,12 @@ Any number of servers may share one database.`,
 
 // addServer makes the daemon serve the API.
 func (d *daemon) addServer(conn *db.Connection) (*api.Server, error) {
-	server, err := api.New(api.Options{DB: conn, Logger: d.log})
+	metrics := api.NewMetrics(d.metrics)
+	server, err := api.New(api.Options{DB: conn, Logger: d.log, Observe: metrics.Observe})
 	if err != nil {
 		return nil, err
 	}
+	metrics.Watch(d.metrics, server)
 	door, err := server.Open(accessTo(d.settings.API))
 	if err != nil {
 		return nil, err

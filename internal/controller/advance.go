@@ -149,6 +149,7 @@ func (c *Controller) takeOutcome(ctx context.Context, e linkEvent) {
 	}
 	if e.job.audit && e.outcome.FlowMods+e.outcome.EntryMods > 0 {
 		c.drift += uint64(e.outcome.FlowMods + e.outcome.EntryMods)
+		c.o.Metrics.drifted(e.outcome.FlowMods + e.outcome.EntryMods)
 		c.log.Warn("the switch differed from what is desired and was repaired", "flow_mods", e.outcome.FlowMods)
 	}
 	for _, r := range e.outcome.Refused {

@@ -10,9 +10,9 @@ import (
 
 // Metrics counts what a controller does. A nil Metrics counts nothing.
 type Metrics struct {
-	steps, flowMods, bundles, dropped prometheus.Counter
-	stepTime                          prometheus.Histogram
-	packets                           *prometheus.CounterVec
+	steps, flowMods, bundles, dropped, drift prometheus.Counter
+	stepTime                                 prometheus.Histogram
+	packets                                  *prometheus.CounterVec
 }
 
 // NewMetrics registers the controller's metrics.
@@ -31,6 +31,10 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 			Name: "dragonflow_controller_packets_dropped_total",
 			Help: "Packets of guests or to them that were dropped because a queue was full.",
 		}),
+		drift: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "dragonflow_controller_drift_total",
+			Help: "Flows, groups and meters in which the switch differed from what is desired when an audit looked; must stay 0.",
+		}),
 		stepTime: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "dragonflow_controller_step_seconds", Help: "Time to derive the flows of one batch.",
 			Buckets: prometheus.ExponentialBuckets(1e-5, 4, 10),
@@ -39,7 +43,7 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 			Name: "dragonflow_controller_packet_ins_total", Help: "Packets that the switch sent to an app, by what came of them.",
 		}, []string{"app", "event"}),
 	}
-	r.MustRegister(m.steps, m.flowMods, m.bundles, m.dropped, m.stepTime, m.packets)
+	r.MustRegister(m.steps, m.flowMods, m.bundles, m.dropped, m.drift, m.stepTime, m.packets)
 	return m
 }
 
@@ -66,5 +70,11 @@ func (m *Metrics) packetIn(app, event string) {
 func (m *Metrics) packetDropped() {
 	if m != nil {
 		m.dropped.Inc()
+	}
+}
+
+func (m *Metrics) drifted(n int) {
+	if m != nil {
+		m.drift.Add(float64(n))
 	}
 }
