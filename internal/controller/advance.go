@@ -40,11 +40,11 @@ func (c *Controller) ready() (reconcile.Mode, bool) {
 	if c.complete() {
 		return reconcile.Full, true
 	}
-	missing, _ := c.lacking()
-	if !c.waited || !c.db.Synced(view.ScopeOVSDB) || len(missing) == len(c.scopes) {
+	missing, _, all := c.lacking()
+	if !c.waited || !c.db.Synced(view.ScopeOVSDB) || missing == all {
 		return reconcile.AddOnly, false
 	}
-	if len(missing) == 0 && c.journal.restored >= c.marked {
+	if missing == 0 && c.journal.restored >= c.marked {
 		return reconcile.Full, true
 	}
 	return reconcile.AddOnly, true
@@ -52,8 +52,8 @@ func (c *Controller) ready() (reconcile.Mode, bool) {
 
 // complete reports whether everything that the view needs is in it and confirmed by its source.
 func (c *Controller) complete() bool {
-	missing, remembered := c.lacking()
-	return len(missing) == 0 && !remembered && c.db.Synced(view.ScopeOVSDB) && !c.engine.Pending()
+	missing, remembered, _ := c.lacking()
+	return missing == 0 && remembered == 0 && c.db.Synced(view.ScopeOVSDB) && !c.engine.Pending()
 }
 
 // syncJob makes the switch equal to all that is desired.

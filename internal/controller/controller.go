@@ -86,9 +86,11 @@ type Controller struct {
 	// interfaces names the view's row of each interface of the switch.
 	interfaces map[ovsdb.UUID]string
 	scopes     map[string]*scopeState
-	pend       pending
-	ports      portTracker
-	phase      phase
+	// leftovers says that there may be scopes which nothing needs any more.
+	leftovers bool
+	pend      pending
+	ports     portTracker
+	phase     phase
 	// current is the job that the switch was given last and has not finished.
 	current *job
 	// synced says that the switch has been made equal to the desired state since it was connected, and

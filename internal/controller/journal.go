@@ -149,6 +149,7 @@ func (c *Controller) restore() (*held, error) {
 			}
 		}
 		c.db.SetSynced(name, sc.Synced)
+		c.leftovers = true
 	}
 	return &held{state: state}, nil
 }
@@ -169,15 +170,6 @@ func (h *held) drop(scope string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	delete(h.state.Scopes, scope)
-}
-
-// forgetLeftovers forgets the restored scopes that nothing needs any more.
-func (c *Controller) forgetLeftovers() {
-	for name := range c.scopes {
-		if name != model.ScopeGlobal && name != model.ScopeChassis(c.o.Chassis) && !c.db.Has(view.Interests, name) {
-			c.forget(name)
-		}
-	}
 }
 
 // marker is the flow that says which batch of the snapshot the switch has.

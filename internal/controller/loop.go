@@ -32,7 +32,6 @@ func (c *Controller) loop(ctx context.Context) error {
 	timers := newTimers(c.o)
 	defer timers.stop()
 	c.step(ctx)
-	c.forgetLeftovers()
 	for {
 		if !c.receive(ctx, timers, true) {
 			return ctx.Err()
@@ -92,6 +91,17 @@ func (c *Controller) receive(ctx context.Context, timers *timers, wait bool) boo
 
 // step derives what the batch changes, until the view is quiet: an interest that ends takes rows with it.
 func (c *Controller) step(ctx context.Context) {
+	c.derive()
+	if c.leftovers && c.informed() {
+		c.forgetLeftovers()
+		c.derive()
+	}
+	c.ports.settle(c)
+	c.remember()
+	c.advance(ctx)
+}
+
+func (c *Controller) derive() {
 	for c.engine.Pending() {
 		started := time.Now()
 		d := c.engine.Step()
@@ -102,9 +112,6 @@ func (c *Controller) step(ctx context.Context) {
 		c.followInterests(d.Changed(view.Interests))
 		c.announceUnbound(d.Changed(view.Interfaces))
 	}
-	c.ports.settle(c)
-	c.remember()
-	c.advance(ctx)
 }
 
 // timers are what the loop does by itself.

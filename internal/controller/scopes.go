@@ -37,13 +37,41 @@ func (c *Controller) follow(scope string) {
 	c.feed.Subscribe(scope)
 }
 
-// followInterests makes the subscriptions what rules derived, and forgets what nobody needs any more.
+// followInterests makes the subscriptions what rules derived. What nobody needs any more is forgotten at
+// the end of the step, if that is safe then.
 func (c *Controller) followInterests(scopes []string) {
 	for _, s := range scopes {
 		if c.db.Has(view.Interests, s) {
 			c.follow(s)
 		} else {
-			c.forget(s)
+			c.leftovers = true
+		}
+	}
+}
+
+// needed tells whether there is a reason to follow a scope.
+func (c *Controller) needed(scope string) bool {
+	return scope == model.ScopeGlobal || scope == model.ScopeChassis(c.o.Chassis) || c.db.Has(view.Interests, scope)
+}
+
+// informed reports whether the reasons for scopes are as the database and the switch have them now. As
+// long as they are not, a scope that seems to be needed no more, since its port's interface is not there
+// yet or has gone for a moment, may be needed again when nobody can tell what is in it.
+func (c *Controller) informed() bool {
+	for name, st := range c.scopes {
+		if c.needed(name) && (!st.live || st.stale || !c.db.Synced(name)) {
+			return false
+		}
+	}
+	return c.db.Synced(view.ScopeOVSDB)
+}
+
+// forgetLeftovers forgets the scopes that nothing needs any more.
+func (c *Controller) forgetLeftovers() {
+	c.leftovers = false
+	for name := range c.scopes {
+		if !c.needed(name) {
+			c.forget(name)
 		}
 	}
 }
@@ -133,16 +161,20 @@ func (c *Controller) displace(st *scopeState, kind model.Kind, scope, id string)
 	c.db.DeleteAny(t, key)
 }
 
-// lacking lists the scopes that the view needs and never had, and reports whether any scope is there
-// only from the snapshot.
-func (c *Controller) lacking() (missing []string, remembered bool) {
+// lacking counts the scopes that the view needs and never had, and those that are there only from the
+// snapshot, of all that it needs.
+func (c *Controller) lacking() (missing, remembered, all int) {
 	for s, st := range c.scopes {
+		if !c.needed(s) {
+			continue
+		}
+		all++
 		switch {
 		case !c.db.Synced(s):
-			missing = append(missing, s)
+			missing++
 		case !st.live:
-			remembered = true
+			remembered++
 		}
 	}
-	return missing, remembered
+	return missing, remembered, all
 }

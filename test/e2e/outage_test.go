@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/dragonflow/dragonflow/internal/lab"
 	"github.com/dragonflow/dragonflow/internal/operate"
 )
@@ -63,6 +65,45 @@ func TestDatabaseOutage(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A hypervisor starts again while there is no database: the switch has lost its flows, and the controller gives them
+// back out of its snapshot.
+func TestHypervisorRestartsWithoutDatabase(t *testing.T) {
+	t.Parallel()
+	c := newCloud(t)
+	etcd := c.etcd()
+	c.server()
+	ctl := c.controller()
+	a, b := c.pair()
+	c.waitSettled()
+	flows := withoutMarker(c.flows())
+	etcd.Kill()
+	ctl.Kill()
+	c.KillVswitchd()
+	c.KillOVSDB()
+	c.StartOVSDB()
+	c.StartVswitchd()
+	ctl.start()
+	a.Reaches(b.v4.String())
+	b.Reaches(a.v6.String())
+	if difference := cmp.Diff(flows, withoutMarker(c.flows())); difference != "" {
+		t.Errorf("the flows have changed:\n%s", difference)
+	}
+	if l := a.Lease(a.DHCP(lab.Udhcpc)); l.Address.Addr() != a.v4 {
+		t.Errorf("lease %v, not %v", l.Address, a.v4)
+	}
+
+	// Both guests start again: what only they needed of the topology must not have been forgotten meanwhile.
+	for _, g := range []*guest{a, b} {
+		c.Vsctl("del-port", bridge, g.Spec().Port)
+	}
+	c.waitStatus("no port is served", func(s *operate.Status) bool { return s.Ports == 0 })
+	for _, g := range []*guest{a, b} {
+		c.AddPort(bridge, g.Spec().Port, "iface-id="+g.id, fmt.Sprintf("attached-mac=%q", g.Spec().MAC))
+	}
+	a.Reaches(b.v4.String())
+	b.Reaches(a.v6.String())
 }
 
 func signal(d *daemon, s syscall.Signal) {
