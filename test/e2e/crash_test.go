@@ -12,13 +12,21 @@ import (
 	"time"
 )
 
-// The server is killed again and again while clients create and delete. What was acknowledged is there, and so is what
-// the chassis are told of it; what was deleted is gone in both; and nothing is in one that is not in the other.
-func TestServerKilledWhileWriting(t *testing.T) {
+// The server, or the database, is killed again and again while clients create and delete. What was acknowledged is
+// there, and so is what the chassis are told of it; what was deleted is gone in both; and nothing is in one that is not
+// in the other.
+func TestKilledWhileWriting(t *testing.T) {
 	t.Parallel()
+	for _, victim := range []string{"server", "database"} {
+		t.Run(victim, func(t *testing.T) { killedWhileWriting(t, victim) })
+	}
+}
+
+func killedWhileWriting(t *testing.T, name string) {
 	c := newCloud(t)
-	c.etcd()
+	etcd := c.etcd()
 	server := c.server()
+	victim := map[string]*daemon{"server": server, "database": etcd}[name]
 	network := c.network("blue")
 	w := &writers{c: c, network: network, made: map[string]string{}, gone: map[string]string{}}
 	ctx, cancel := context.WithCancel(t.Context())
@@ -30,8 +38,8 @@ func TestServerKilledWhileWriting(t *testing.T) {
 	const kills = 4
 	for range kills {
 		w.await(25)
-		server.Kill()
-		server.start()
+		victim.Kill()
+		victim.start()
 		c.waitAPI(server)
 	}
 	w.await(10)
