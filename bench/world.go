@@ -210,7 +210,7 @@ func (c *chassis) step(ctx context.Context) (spent, error) {
 	out, err := c.writer.Apply(ctx, change)
 	s.barrier = time.Since(began)
 	if err == nil && len(out.Refused) > 0 {
-		err = fmt.Errorf("the switch refused %d flows, such as %v", len(out.Refused), out.Refused[0].Err)
+		err = fmt.Errorf("the switch refused %d flows, such as %w", len(out.Refused), out.Refused[0].Err)
 	}
 	return s, err
 }

@@ -47,7 +47,7 @@ func Serve(ctx context.Context, listener net.Listener, metrics prometheus.Gather
 		// Those who still wait have had their time; an error is theirs too.
 		_ = server.Close()
 	}
-	<-served //nolint:errcheck // http.ErrServerClosed, as we asked for
+	<-served // http.ErrServerClosed, as we asked for
 	return nil
 }
 

@@ -143,13 +143,13 @@ func (d *DB) set(t AnyTable, key string, row any) {
 		return
 	}
 	if had {
-		d.unindex(t, st, key, old)
+		d.unindex(st, key, old)
 	} else {
 		st.keysOK = false
 		d.touch(Node{st.number, slotAll, ""})
 	}
 	st.rows[key] = row
-	d.index(t, st, key, row)
+	d.index(st, key, row)
 	d.changed(t, key, true)
 }
 
@@ -159,7 +159,7 @@ func (d *DB) remove(t AnyTable, key string) {
 	if !had {
 		return
 	}
-	d.unindex(t, st, key, old)
+	d.unindex(st, key, old)
 	delete(st.rows, key)
 	st.keysOK = false
 	d.touch(Node{st.number, slotAll, ""})
@@ -179,7 +179,7 @@ func (d *DB) touch(n Node) {
 	}
 }
 
-func (d *DB) index(t AnyTable, st *tableState, key string, row any) {
+func (d *DB) index(st *tableState, key string, row any) {
 	for i, ix := range st.decl {
 		for _, k := range ix.keysOf(row) {
 			list := st.indexes[i][k]
@@ -199,7 +199,7 @@ func (d *DB) index(t AnyTable, st *tableState, key string, row any) {
 	}
 }
 
-func (d *DB) unindex(t AnyTable, st *tableState, key string, row any) {
+func (d *DB) unindex(st *tableState, key string, row any) {
 	for i, ix := range st.decl {
 		for _, k := range ix.keysOf(row) {
 			list := st.indexes[i][k]
