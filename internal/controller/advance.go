@@ -141,7 +141,7 @@ func (c *Controller) takeOutcome(ctx context.Context, e linkEvent) {
 	c.phase, c.synced = idle, true
 	c.announce()
 	if e.job.sync != nil {
-		c.full = e.job.complete
+		c.full = e.job.complete || e.job.audit // an audit leaves out only what never came
 		clear(c.refused)
 		if c.full {
 			c.ports.review(c, c.reporter.reported())

@@ -104,9 +104,11 @@ type Controller struct {
 	bridged  bridgeState
 	journal  journal
 	held     *held
-	// troubles is what is wrong now, by topic; invalid and refused by object.
-	troubles, invalid, refused map[string]string
-	drift, jobs                uint64
+	// troubles is what is wrong now, by topic, and refused which flows the switch does not take.
+	troubles, refused map[string]string
+	drift, jobs       uint64
+	// preferred counts the packets of guests that were taken before anything else that was ready.
+	preferred int
 }
 
 // Run works until ctx ends, and returns its error, or what made starting impossible. It leaves the data
@@ -130,7 +132,7 @@ func New(ctx context.Context, o Options) (*Controller, error) {
 		o: o, log: o.Log.With("chassis", o.Chassis), store: northbound.NewStore(o.DB), started: time.Now(),
 		db: view.NewDB(nil), numbers: number.New(), rows: ovsdb.NewDB(), scopes: map[string]*scopeState{},
 		calls: make(chan call), posts: make(chan func(*Controller)), first: make(chan struct{}), interfaces: map[ovsdb.UUID]string{},
-		invalid: map[string]string{}, refused: map[string]string{}, troubles: map[string]string{},
+		refused: map[string]string{}, troubles: map[string]string{},
 		ports: newPortTracker(), pend: newPending(),
 	}
 	var err error

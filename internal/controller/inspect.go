@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"runtime/debug"
 	"slices"
 	"time"
 
@@ -64,8 +65,12 @@ type ScopeStatus struct {
 
 // Inspect runs f inside the loop, between two batches, and waits for it.
 func (c *Controller) Inspect(ctx context.Context, f func(Inside)) error {
+	var failed error
 	q := call{done: make(chan struct{}), run: func(c *Controller) {
-		f(Inside{View: c.db, Engine: c.engine, Numbers: c.numbers, Status: c.status()})
+		failed = guarded(func() error {
+			f(Inside{View: c.db, Engine: c.engine, Numbers: c.numbers, Status: c.status()})
+			return nil
+		})
 	}}
 	select {
 	case c.calls <- q:
@@ -73,12 +78,24 @@ func (c *Controller) Inspect(ctx context.Context, f func(Inside)) error {
 		return fmt.Errorf("ask the controller: %w", ctx.Err())
 	}
 	<-q.done // the loop runs what it took
-	return nil
+	return failed
+}
+
+// guarded runs an operator's question: one that fails must not take the controller with it.
+func guarded(f func() error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("the question failed: %v\n%s", p, debug.Stack())
+		}
+	}()
+	return f()
 }
 
 // Ask runs f with the flow connection, between two jobs, for dumps with counters.
 func (c *Controller) Ask(ctx context.Context, f func(context.Context, *openflow.Conn) error) error {
-	q := query{ask: f, done: make(chan error, 1)}
+	q := query{done: make(chan error, 1), ask: func(ctx context.Context, conn *openflow.Conn) error {
+		return guarded(func() error { return f(ctx, conn) })
+	}}
 	select {
 	case c.link.queries <- q:
 	case <-ctx.Done():
@@ -115,10 +132,11 @@ func (c *Controller) status() Status {
 	s := Status{
 		Chassis: c.o.Chassis, Bridge: c.o.Bridge, Uptime: time.Since(c.started), Phase: c.phase.String(),
 		Synced: c.synced, Complete: c.full, Ports: c.db.Len(view.LocalPorts), Flows: c.engine.FlowCount(), Drift: c.drift,
-		Troubles: maps.Clone(c.troubles), Invalid: maps.Clone(c.invalid), Refused: maps.Clone(c.refused),
+		Troubles: maps.Clone(c.troubles), Invalid: map[string]string{}, Refused: maps.Clone(c.refused),
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.scopes)) {
 		st := c.scopes[name]
+		maps.Copy(s.Invalid, st.invalid)
 		s.Scopes = append(s.Scopes, ScopeStatus{
 			Scope: name, InSync: c.db.Synced(name), Live: st.live, Stale: st.stale, Frozen: st.frozen, Rows: len(st.keys),
 		})

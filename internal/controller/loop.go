@@ -24,6 +24,13 @@ const (
 
 func (p phase) String() string { return [...]string{"down", "waiting", "busy", "idle"}[p] }
 
+// Guests that send without end must not keep the loop from everything else: a batch takes at most
+// maxBatch messages, and after maxPreferred packets in a row one message is taken as chance has it.
+const (
+	maxBatch     = 1024
+	maxPreferred = 32
+)
+
 // loop receives until ctx ends. Everything that is ready is one batch, after which the engine steps.
 func (c *Controller) loop(ctx context.Context) error {
 	view.Set(c.db, view.Self, c.o.Self)
@@ -36,7 +43,7 @@ func (c *Controller) loop(ctx context.Context) error {
 		if !c.receive(ctx, timers, true) {
 			return ctx.Err()
 		}
-		for ctx.Err() == nil && c.receive(ctx, timers, false) {
+		for n := 1; n < maxBatch && ctx.Err() == nil && c.receive(ctx, timers, false); n++ {
 		}
 		c.step(ctx)
 	}
@@ -50,12 +57,15 @@ func (c *Controller) receive(ctx context.Context, timers *timers, wait bool) boo
 		close(never)
 	}
 	// A packet of a guest waits for nothing else that is ready.
-	select {
-	case p := <-c.link.packets:
-		c.packetIn(p)
-		return true
-	default:
+	if c.preferred++; c.preferred <= maxPreferred {
+		select {
+		case p := <-c.link.packets:
+			c.packetIn(p)
+			return true
+		default:
+		}
 	}
+	c.preferred = 0
 	select {
 	case <-ctx.Done():
 		return false

@@ -22,6 +22,8 @@ type scopeState struct {
 	stale bool
 	// frozen says why the scope stays at its last view although the database shows another.
 	frozen string
+	// invalid are objects of the scope that cannot be used, and why.
+	invalid map[string]string
 }
 
 type rowName struct {
@@ -106,11 +108,11 @@ func (c *Controller) takeScope(st *scopeState, e northbound.ScopeEvent) {
 	name := e.Key.String()
 	switch e.Type {
 	case northbound.Changed:
-		delete(c.invalid, name)
+		delete(st.invalid, name)
 		c.place(st, e.Object, e.Revision)
 		c.journal.changed(e)
 	case northbound.Removed:
-		delete(c.invalid, name)
+		delete(st.invalid, name)
 		c.displace(st, model.Kind(e.Key.Kind), e.Scope, e.Key.ID)
 		c.journal.removed(e)
 	case northbound.InSync:
@@ -128,7 +130,10 @@ func (c *Controller) takeScope(st *scopeState, e northbound.ScopeEvent) {
 		st.frozen = e.Err.Error()
 		c.log.Error("scope frozen on its last view", "scope", e.Scope, "err", e.Err)
 	case northbound.Invalid:
-		c.invalid[name] = fmt.Sprint(e.Err)
+		if st.invalid == nil {
+			st.invalid = map[string]string{}
+		}
+		st.invalid[name] = fmt.Sprint(e.Err)
 		c.log.Warn("database object not usable, the last good one stays", "object", name, "err", e.Err)
 	}
 }
