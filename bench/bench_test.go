@@ -11,12 +11,12 @@ func TestColumnsAreAlignedAndOverspendingIsCounted(t *testing.T) {
 	var out strings.Builder
 	r := &run{out: &out}
 	tb := newTable("what", "µs", "budget")
-	tb.row("one", 1500*time.Nanosecond, verdict{}.within("p50", 2*time.Second, time.Second))
+	tb.row("one", 1500*time.Nanosecond, verdict{}.atMost("mods", 8, 8, "").within("p50", 2*time.Second, time.Second))
 	tb.row("a longer one", 12.345, verdict{}.atMost("", 3, 8, "mods").atLeast("ratio", 2, 1, "×"))
 	r.print(tb)
 	want := strings.Join([]string{
 		"what               µs  budget",
-		"one           1.50 µs  OVER BUDGET (p50 ≤ 1s)",
+		"one           1.50 µs  OVER BUDGET p50 ≤ 1s; within mods ≤ 8",
 		"a longer one     12.3  within ≤ 8 mods, ratio ≥ 1 ×",
 		"",
 	}, "\n")

@@ -17,6 +17,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"runtime/pprof"
 	"strings"
 	"syscall"
 	"time"
@@ -72,14 +73,32 @@ func main() {
 	full := flag.Bool("full", false, "measure the sizes that take longer, too")
 	only := flag.String("only", "", "measure only what matches this regular expression")
 	binary := flag.String("binary", "bin/dragonflow", "the program to measure")
+	profile := flag.String("profile", "", "write a CPU profile of this process here")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
-	err := measure(ctx, *full, *only, *binary)
+	err := profiled(*profile, func() error { return measure(ctx, *full, *only, *binary) })
 	stop()
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "bench: %v\n", err)
 		os.Exit(1)
 	}
+}
+
+// profiled runs f, with a CPU profile if a file is named.
+func profiled(path string, f func() error) error {
+	if path == "" {
+		return f()
+	}
+	file, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	if err := pprof.StartCPUProfile(file); err != nil {
+		return errors.Join(err, file.Close())
+	}
+	err = f()
+	pprof.StopCPUProfile()
+	return errors.Join(err, file.Close())
 }
 
 // measure runs what was asked for. One experiment that fails does not keep the others from running.

@@ -91,40 +91,41 @@ func (r *run) print(t *table) {
 	}
 }
 
-// verdict holds a number against its budgets.
-type verdict struct {
-	limits []string
-	over   bool
+// verdict holds numbers against their budgets.
+type verdict struct{ kept, broken []string }
+
+// String shows the budgets, those that do not hold first.
+func (v verdict) String() string {
+	kept := ""
+	if len(v.kept) > 0 {
+		kept = "within " + strings.Join(v.kept, ", ")
+	}
+	if len(v.broken) == 0 {
+		return kept
+	}
+	return strings.TrimSuffix(overBudget+" "+strings.Join(v.broken, ", ")+"; "+kept, "; ")
 }
 
-// String shows the budgets, and whether they hold.
-func (v verdict) String() string {
-	if len(v.limits) == 0 {
-		return ""
+func (v verdict) limit(holds bool, text string) verdict {
+	if text = strings.TrimSpace(text); holds {
+		v.kept = append(v.kept, text)
+	} else {
+		v.broken = append(v.broken, text)
 	}
-	if v.over {
-		return overBudget + " (" + strings.Join(v.limits, ", ") + ")"
-	}
-	return "within " + strings.Join(v.limits, ", ")
+	return v
 }
 
 // atMost holds a number against the most that it may be.
 func (v verdict) atMost(what string, got, limit float64, unit string) verdict {
-	v.limits = append(v.limits, strings.TrimSpace(fmt.Sprintf("%s ≤ %g %s", what, limit, unit)))
-	v.over = v.over || got > limit
-	return v
+	return v.limit(got <= limit, fmt.Sprintf("%s ≤ %g %s", what, limit, unit))
 }
 
 // atLeast holds a number against the least that it may be.
 func (v verdict) atLeast(what string, got, limit float64, unit string) verdict {
-	v.limits = append(v.limits, strings.TrimSpace(fmt.Sprintf("%s ≥ %g %s", what, limit, unit)))
-	v.over = v.over || got < limit
-	return v
+	return v.limit(got >= limit, fmt.Sprintf("%s ≥ %g %s", what, limit, unit))
 }
 
 // within holds a time against its limit.
 func (v verdict) within(what string, got, limit time.Duration) verdict {
-	v.limits = append(v.limits, fmt.Sprintf("%s ≤ %s", what, strings.Replace(limit.String(), "µs", " µs", 1)))
-	v.over = v.over || got > limit
-	return v
+	return v.limit(got <= limit, fmt.Sprintf("%s ≤ %s", what, strings.Replace(limit.String(), "µs", " µs", 1)))
 }
