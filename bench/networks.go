@@ -96,6 +96,7 @@ func oneDragonflow(ctx context.Context, r *run) (controller, standalone served, 
 	if err := conn.Close(); err != nil {
 		return controller, standalone, err
 	}
+	own[len(own)-1] = dir // what the controller remembers of the other database would make it wait
 	standalone, err = r.startServing(ctx, append(own, "--db", url, "--api-listen", "unix:"+dir+"/api"), "standalone")
 	return controller, standalone, err
 }

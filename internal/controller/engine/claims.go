@@ -80,16 +80,50 @@ type rowKey struct {
 	key   string
 }
 
+// keys is what one owner claims, in order: a list, with a set beside it only where it is long.
+type keys[K comparable] struct {
+	list []K
+	set  map[K]struct{}
+}
+
+// longKeys is how many keys are found faster by a map than one after the other.
+const longKeys = 16
+
+func newKeys[K comparable](room int) *keys[K] {
+	k := &keys[K]{list: make([]K, 0, room)}
+	if room > longKeys {
+		k.set = make(map[K]struct{}, room)
+	}
+	return k
+}
+
+// add reports false if the key is there already.
+func (s *keys[K]) add(k K) bool {
+	if s.has(k) {
+		return false
+	}
+	s.list = append(s.list, k)
+	if s.set != nil {
+		s.set[k] = struct{}{}
+	}
+	return true
+}
+
+func (s *keys[K]) has(k K) bool {
+	if s.set != nil {
+		_, ok := s.set[k]
+		return ok
+	}
+	return slices.Contains(s.list, k)
+}
+
 func (e *Engine) replaceFlows(ev *eval, want []app.OwnedFlow) {
 	old := ev.flows
-	ev.flows = make([]flow.Key, 0, len(want))
-	kept := make(map[flow.Key]struct{}, len(want))
+	kept := newKeys[flow.Key](len(want))
 	for _, f := range want {
-		if _, twice := kept[f.Key]; twice {
+		if !kept.add(f.Key) {
 			continue // the first of an owner's own claims stands
 		}
-		kept[f.Key] = struct{}{}
-		ev.flows = append(ev.flows, f.Key)
 		e.touchFlow(f.Key)
 		c := e.state.flows[f.Key]
 		if c == nil {
@@ -98,8 +132,9 @@ func (e *Engine) replaceFlows(ev *eval, want []app.OwnedFlow) {
 		}
 		c.put(ev, wanted{f.Do, f.Reason, f.PC})
 	}
+	ev.flows = kept.list
 	for _, k := range old {
-		if _, still := kept[k]; still {
+		if kept.has(k) {
 			continue
 		}
 		e.touchFlow(k)
@@ -119,15 +154,12 @@ func (e *Engine) touchFlow(k flow.Key) {
 
 func (e *Engine) replaceRows(ev *eval, want []app.OwnedRow) {
 	old := ev.rows
-	ev.rows = make([]rowKey, 0, len(want))
-	kept := make(map[rowKey]struct{}, len(want))
+	kept := newKeys[rowKey](len(want))
 	for _, r := range want {
 		k := rowKey{r.Table, r.Key}
-		if _, twice := kept[k]; twice {
+		if !kept.add(k) {
 			continue
 		}
-		kept[k] = struct{}{}
-		ev.rows = append(ev.rows, k)
 		c := e.state.rows[k]
 		if c == nil {
 			c = &claims[any]{}
@@ -136,8 +168,9 @@ func (e *Engine) replaceRows(ev *eval, want []app.OwnedRow) {
 		c.put(ev, r.Row)
 		e.settleRow(k, c)
 	}
+	ev.rows = kept.list
 	for _, k := range old {
-		if _, still := kept[k]; still {
+		if kept.has(k) {
 			continue
 		}
 		if c := e.state.rows[k]; c != nil {

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"hash/fnv"
+	"io"
 	"slices"
 
 	"github.com/dragonflow/dragonflow/internal/controller/app"
@@ -128,7 +129,7 @@ func (ev *eval) owner() Owner {
 // of the second owner in displays, and is shown as its problem.
 func (e *Engine) cookieFor(ev *eval) uint64 {
 	h := fnv.New64a()
-	_, _ = fmt.Fprintf(h, "%s\x00%s\x00%s", ev.rule.Name, ev.rule.Table.Name(), ev.key)
+	_, _ = io.WriteString(h, ev.rule.Name+"\x00"+ev.rule.Table.Name()+"\x00"+ev.key)
 	c := pipeline.Cookie(ev.rule.app.ID, h.Sum64())
 	if other := e.cookies[c]; other != nil && other != ev {
 		ev.rare = &rare{collision: fmt.Sprintf("shares its cookie %#x with %s", c, other.owner())}
