@@ -87,6 +87,9 @@ func (c *cloud) daemon(name string, argv ...string) *daemon {
 
 func (d *daemon) start() {
 	d.c.t.Helper()
+	if d.Process != nil && d.running() {
+		d.c.t.Fatalf("%s runs already", d.name)
+	}
 	p, err := d.c.Host.Start(nil, d.argv...)
 	if err != nil {
 		d.c.t.Fatal(err)

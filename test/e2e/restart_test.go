@@ -1,8 +1,6 @@
 package e2e
 
-import (
-	"testing"
-)
+import "testing"
 
 // Everything is in one process: API, database, controller. It is killed, or asked to end, and started again; nobody on
 // the network notices, and the switch is not touched.
@@ -14,8 +12,8 @@ func TestRestartsLoseNothing(t *testing.T) {
 	c.waitSettled()
 	before := c.flows()
 	tr := c.traffic(a, b)
-	for _, end := range []func(){d.Kill, d.terminate, d.Kill} {
-		end()
+	for _, end := range []func(*daemon){(*daemon).Kill, (*daemon).terminate, (*daemon).Kill} {
+		end(d)
 		d.start()
 		c.waitAPI(d)
 		c.waitSettled()
