@@ -1,6 +1,9 @@
 package e2e
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
 
 // Everything is in one process: API, database, controller. It is killed, or asked to end, and started again; nobody on
 // the network notices, and the switch is not touched.
@@ -14,6 +17,9 @@ func TestRestartsLoseNothing(t *testing.T) {
 	tr := c.traffic(a, b)
 	for _, end := range []func(*daemon){(*daemon).Kill, (*daemon).terminate, (*daemon).Kill} {
 		end(d)
+		if strings.Contains(d.Output(), "level=ERROR") {
+			t.Errorf("dragonflow complains:\n%s", d.said())
+		}
 		d.start()
 		c.waitAPI(d)
 		c.waitSettled()

@@ -15,6 +15,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -95,8 +96,10 @@ type server struct {
 	dir  string
 	lock *os.File
 	log  *slog.Logger
-	etcd *embed.Etcd
-	once sync.Once
+	// ending says that etcd is stopped by us.
+	ending atomic.Bool
+	etcd   *embed.Etcd
+	once   sync.Once
 	// failed ends when etcd cannot go on, such as when its disk is full; its cause says why.
 	failed context.Context
 	fail   context.CancelCauseFunc
@@ -194,6 +197,7 @@ func (s *server) stop() error {
 	if s.etcd == nil {
 		return nil
 	}
+	s.ending.Store(true)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)

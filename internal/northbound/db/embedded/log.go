@@ -7,15 +7,17 @@ import (
 	"log/slog"
 	"runtime"
 	"strings"
+	"sync/atomic"
 
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 )
 
-// zap returns a logger for etcd: its errors become ours, its warnings are for debugging, and what it
-// wants to die of ends only the goroutine that wants to.
+// zap returns a logger for etcd: its errors become ours, its warnings are for debugging, and so is what it
+// says while it is stopped, when it takes each listener that is closed for an error. What it wants to
+// die of ends only the goroutine that wants to.
 func (s *server) zap() *zap.Logger {
-	core := &logCore{log: s.log.With("component", "etcd")}
+	core := &logCore{log: s.log.With("component", "etcd"), ending: &s.ending}
 	return zap.New(core, zap.WithFatalHook(fatalHook{s}), zap.WithPanicHook(fatalHook{s}))
 }
 
@@ -38,6 +40,7 @@ func (h fatalHook) OnWrite(e *zapcore.CheckedEntry, fields []zapcore.Field) {
 // logCore passes zap's entries on to slog.
 type logCore struct {
 	log    *slog.Logger
+	ending *atomic.Bool
 	fields []zapcore.Field
 }
 
@@ -46,7 +49,7 @@ func (c *logCore) Enabled(l zapcore.Level) bool { return l >= zapcore.WarnLevel 
 
 // With implements [zapcore.Core].
 func (c *logCore) With(fields []zapcore.Field) zapcore.Core {
-	return &logCore{c.log, append(c.fields[:len(c.fields):len(c.fields)], fields...)}
+	return &logCore{c.log, c.ending, append(c.fields[:len(c.fields):len(c.fields)], fields...)}
 }
 
 // Check implements [zapcore.Core].
@@ -60,7 +63,7 @@ func (c *logCore) Check(e zapcore.Entry, ce *zapcore.CheckedEntry) *zapcore.Chec
 // Write implements [zapcore.Core].
 func (c *logCore) Write(e zapcore.Entry, fields []zapcore.Field) error {
 	level := slog.LevelDebug
-	if e.Level >= zapcore.ErrorLevel {
+	if e.Level >= zapcore.ErrorLevel && !c.ending.Load() {
 		level = slog.LevelError
 	}
 	if !c.log.Enabled(context.Background(), level) {
