@@ -50,7 +50,7 @@ func (s *Store) mtu(t *testing.T) int {
 	return n.MTU
 }
 
-// TestVersions goes through what may follow what: DESIGN's "Consistency".
+// TestVersions goes through what may follow what.
 func TestVersions(t *testing.T) {
 	var outdated *OutdatedError
 	var diverged *DivergedError
