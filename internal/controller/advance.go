@@ -44,7 +44,7 @@ func (c *Controller) ready() (reconcile.Mode, bool) {
 	if !c.waited || !c.db.Synced(view.ScopeOVSDB) || missing == all {
 		return reconcile.AddOnly, false
 	}
-	if missing == 0 && c.journal.restored >= c.marked {
+	if missing == 0 && !c.journal.behind() {
 		return reconcile.Full, true
 	}
 	return reconcile.AddOnly, true
@@ -109,8 +109,8 @@ func (c *Controller) takeLink(ctx context.Context, e linkEvent) {
 	switch {
 	case e.connected:
 		c.phase, c.synced, c.full = waiting, false, false
-		c.marked = e.marker
 		c.journal.log.Advance(e.marker)
+		c.journal.seq = c.journal.log.Seq()
 		c.pend = newPending() // the sync will have it
 		c.trouble("switch", nil)
 		c.log.Info("switch connected", "bridge", c.o.Bridge)
@@ -144,6 +144,7 @@ func (c *Controller) takeOutcome(ctx context.Context, e linkEvent) {
 		c.full = e.job.complete || e.job.audit // an audit leaves out only what never came
 		clear(c.refused)
 		if c.full {
+			c.mend()
 			c.ports.review(c, c.reporter.reported())
 		}
 	}

@@ -96,8 +96,6 @@ type Controller struct {
 	// synced says that the switch has been made equal to the desired state since it was connected, and
 	// full that nothing was left out because the view was old or incomplete.
 	synced, full bool
-	// marked is the batch of the snapshot that the switch had when it was connected.
-	marked uint64
 	// waited says that patience with scopes that do not come has ended.
 	waited   bool
 	auditDue bool

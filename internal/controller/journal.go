@@ -2,6 +2,7 @@ package controller
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"iter"
 	"sync"
@@ -22,11 +23,12 @@ type journal struct {
 	log     *snapshot.Log
 	records []snapshot.Record
 	seq     uint64
-	// restored is the number of the last batch of the process before.
-	restored uint64
 	// zones are conntrack zones that were newly given out, and may hold connections of somebody else.
 	zones []uint16
 }
+
+// behind reports whether the switch has more than the view ever knew: then the view deletes nothing.
+func (j *journal) behind() bool { return errors.Is(j.log.Broken(), snapshot.ErrBehind) }
 
 func (j *journal) changed(e northbound.ScopeEvent) {
 	j.records = append(j.records, snapshot.Put{
@@ -76,8 +78,8 @@ func (c *Controller) remember() {
 
 // mend writes the whole snapshot anew if a part of it could not be written.
 func (c *Controller) mend() {
-	if c.journal.log.Broken() == nil {
-		return
+	if c.journal.log.Broken() == nil || c.journal.behind() && !c.full {
+		return // one that is behind is whole again when the view is
 	}
 	err := c.journal.log.Rewrite(c.records())
 	if err != nil {
@@ -128,7 +130,7 @@ func (c *Controller) restore() (*held, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the snapshot; --state-dir names another folder: %w", err)
 	}
-	c.journal = journal{log: log, seq: state.Seq, restored: state.Seq}
+	c.journal = journal{log: log, seq: state.Seq}
 	if state.Dropped > 0 {
 		c.log.Warn("the end of the snapshot was damaged and left out", "bytes", state.Dropped)
 	}

@@ -140,9 +140,22 @@ func (l *Log) setAside() error {
 // Seq is the number of the last batch.
 func (l *Log) Seq() uint64 { return l.seq }
 
+// ErrBehind says that the switch has more than the log ever knew.
+var ErrBehind = errors.New("the view log is older than what the switch has")
+
 // Advance makes the next batch's number higher than seq. A controller calls it with the number that it
-// finds in the switch, so that a log that was lost never counts up to what the switch has already.
-func (l *Log) Advance(seq uint64) { l.seq = max(l.seq, seq) }
+// finds in the switch. If that is higher than the log's, the log misses what led to it, and is broken by
+// ErrBehind: it must not count up to the switch's number, and pass for as new, before Rewrite has put
+// into it what the whole view is.
+func (l *Log) Advance(seq uint64) {
+	if seq <= l.seq {
+		return
+	}
+	l.seq = seq
+	if l.broken == nil {
+		l.broken = ErrBehind
+	}
+}
 
 // Broken says why the log no longer has everything that was appended, or nil. A broken log takes no
 // more until Rewrite succeeds.
