@@ -124,7 +124,7 @@ func TestOperatorsCommands(t *testing.T) {
 	for _, kind := range []string{"networks", "subnet", "ports", "SecurityGroup", "security-group-rules"} {
 		c.until("ID ", "get", kind)
 	}
-	if out := c.until("10.0.0.", "get", "port", "web1"); !strings.Contains(out, "binding:host_id") || strings.Contains(out, "db1") {
+	if out := c.until("10.0.0.", "get", "port", "web1"); !strings.Contains(out, "binding:host_id") || strings.Contains(out, " db1\n") {
 		t.Errorf("get port web1:\n%s", out)
 	}
 	c.until("the switch has exactly what is wanted", "diff")
