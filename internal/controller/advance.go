@@ -34,8 +34,10 @@ func (c *Controller) advance(ctx context.Context) {
 }
 
 // ready reports whether the switch may be touched, and how far. As long as the view may still become
-// complete the loop waits. After that it works with what it has: with a snapshot at least as new as the
-// switch fully, else by adding what the switch knows nothing of.
+// complete the loop waits. After that it works with what it has, if the snapshot is at least as new as
+// the switch: fully, or, when scopes are missing, by adding what the switch knows nothing of. To a switch
+// that is newer the snapshot's numbers may mean something else, and a flow added with them could bring
+// one tenant's packets to another: it is left alone until the view is complete.
 func (c *Controller) ready() (reconcile.Mode, bool) {
 	if c.complete() {
 		return reconcile.Full, true
@@ -44,7 +46,10 @@ func (c *Controller) ready() (reconcile.Mode, bool) {
 	if !c.waited || !c.db.Synced(view.ScopeOVSDB) || missing == all {
 		return reconcile.AddOnly, false
 	}
-	if missing == 0 && !c.journal.behind() {
+	if c.journal.behind() {
+		return reconcile.AddOnly, false
+	}
+	if missing == 0 {
 		return reconcile.Full, true
 	}
 	return reconcile.AddOnly, true

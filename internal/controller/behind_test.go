@@ -43,8 +43,8 @@ func TestWhatThisProcessTaughtTheSwitchIsNotNewerThanItsView(t *testing.T) {
 func TestASnapshotThatIsBehindStaysBehindUntilTheViewIsComplete(t *testing.T) {
 	c := remembering(t)
 	c.takeLink(t.Context(), linkEvent{connected: true, marker: 9})
-	if mode, ready := c.ready(); !ready || mode != reconcile.AddOnly {
-		t.Errorf("mode %v, ready %v; want nothing deleted", mode, ready)
+	if mode, ready := c.ready(); ready {
+		t.Errorf("mode %v; want the switch left alone: its numbers may be others", mode)
 	}
 	for range 9 {
 		remember(c)
