@@ -36,7 +36,6 @@ type Engine struct {
 	cookies map[uint64]*eval
 	checked map[uintptr]bool
 	strict  bool
-	evals   int
 	tracked map[view.AnyTable]map[string]struct{}
 	nothing *rare
 	scratch []view.Node
@@ -183,9 +182,6 @@ func (e *Engine) Pending() bool {
 	return slices.ContainsFunc(e.rules, func(r *rule) bool { return len(r.dirty) > 0 })
 }
 
-// Evaluations counts the evaluations so far: the measure of what a change costs.
-func (e *Engine) Evaluations() int { return e.evals }
-
 func (e *Engine) run(r *rule, key string) {
 	row, present := e.db.Row(r.Table, key)
 	ev := r.evals[key]
@@ -200,7 +196,6 @@ func (e *Engine) run(r *rule, key string) {
 		ev.cookie = e.cookieFor(ev)
 		r.evals[key] = ev
 	}
-	e.evals++
 	nodes := e.scratch[:0]
 	rd := view.NewReader(e.db, e.numbers, func(n view.Node) {
 		e.checkRead(r, n)

@@ -68,17 +68,6 @@ func (e *Engine) OwnerOf(cookie uint64) (Owner, bool) {
 	return Owner{}, false
 }
 
-// FlowsOf returns the keys of the flows of every owner that is evaluated for a row of a table.
-func (e *Engine) FlowsOf(t view.AnyTable, key string) []flow.Key {
-	var out []flow.Key
-	for _, r := range e.byTable[t] {
-		if ev := r.evals[key]; ev != nil {
-			out = append(out, ev.flows...)
-		}
-	}
-	return out
-}
-
 // Settled reports whether no owner evaluated for a row waits for a scope or failed.
 func (e *Engine) Settled(t view.AnyTable, key string) bool {
 	for _, r := range e.byTable[t] {
