@@ -10,7 +10,6 @@ import (
 	"slices"
 	"syscall"
 
-	"github.com/safchain/ethtool"
 	"github.com/vishvananda/netlink"
 )
 
@@ -62,7 +61,7 @@ func (g *Guest) build(at *Namespace) error {
 	if err := g.connect(at); err != nil {
 		return err
 	}
-	if err := g.withoutOffload(); err != nil {
+	if err := g.withoutOffload(Interface); err != nil {
 		return err
 	}
 	for key, on := range map[string]bool{"accept_ra": g.spec.AcceptRA, "accept_dad": !g.spec.NoDAD} {
@@ -98,29 +97,6 @@ func (g *Guest) connect(at *Namespace) error {
 	return nil
 }
 
-// withoutOffload lets the guest's kernel compute checksums and cut segments by
-// itself: on a veth it leaves both to a device that does not exist, and the
-// switch would hand on packets with wrong checksums.
-func (g *Guest) withoutOffload() error {
-	return g.Do(func() error {
-		e, err := ethtool.NewEthtool()
-		if err != nil {
-			return fmt.Errorf("offload: %w", err)
-		}
-		defer e.Close()
-		err = e.Change(Interface, map[string]bool{
-			"tx-checksum-ip-generic": false, "tx-checksum-sctp": false,
-			"tx-tcp-segmentation": false, "tx-tcp6-segmentation": false, "tx-tcp-ecn-segmentation": false,
-			"tx-tcp-mangleid-segmentation": false, "tx-udp-segmentation": false,
-			"tx-generic-segmentation": false, "tx-scatter-gather": false,
-		})
-		if err != nil {
-			return fmt.Errorf("offload: %w", err)
-		}
-		return nil
-	})
-}
-
 func (n *Namespace) up(name string) error {
 	return n.link(name, func(h *netlink.Handle, l netlink.Link) error { return h.LinkSetUp(l) })
 }
@@ -152,19 +128,12 @@ func (g *Guest) Close() error {
 
 // SetLink takes the guest's interface up or down.
 func (g *Guest) SetLink(up bool) error {
-	return g.link(Interface, func(h *netlink.Handle, l netlink.Link) error {
-		if up {
-			return h.LinkSetUp(l)
-		}
-		return h.LinkSetDown(l)
-	})
+	return g.SetDevice(Interface, up)
 }
 
 // AddAddress gives the interface an address, as an administrator would.
 func (g *Guest) AddAddress(p netip.Prefix) error {
-	return g.link(Interface, func(h *netlink.Handle, l netlink.Link) error {
-		return h.AddrAdd(l, &netlink.Addr{IPNet: ipNet(p)})
-	})
+	return g.addAddress(Interface, p)
 }
 
 // AddRoute adds a route through the interface; "0.0.0.0/0" or "::/0" is the
