@@ -1,9 +1,12 @@
 package config
 
 import (
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/dragonflow/dragonflow/internal/model"
 )
 
 // Process is what every daemon has.
@@ -90,18 +93,21 @@ type Chassis struct {
 	OVSDB  string `key:"ovsdb" help:"the local Open vSwitch database"`
 	Bridge string `key:"bridge" help:"the integration bridge; created if it is missing"`
 	// DatapathType is what Open vSwitch calls datapath_type.
-	DatapathType string `key:"datapath-type" default:"as the bridge has it; system for a new one" help:"datapath of the integration bridge: system (the kernel's) or netdev (in user space)"`
-	StateDir     string `key:"state-dir" help:"folder for what must outlive the process: the last view and the numbers in use"`
+	DatapathType string   `key:"datapath-type" default:"as the bridge has it; system for a new one" help:"datapath of the integration bridge: system (the kernel's) or netdev (in user space)"`
+	TunnelIP     string   `key:"tunnel-ip" default:"none: no tunnels" help:"address of this host to which other chassis send tunnelled packets"`
+	TunnelTypes  []string `key:"tunnel-types" help:"tunnels that other chassis may use towards this one, of geneve and vxlan"`
+	StateDir     string   `key:"state-dir" help:"folder for what must outlive the process: the last view and the numbers in use"`
 }
 
 func defaultChassis() Chassis {
 	// A host without a name has to be given one: an empty name is refused by problems.
 	name, _ := os.Hostname()
 	return Chassis{
-		Name:     name,
-		OVSDB:    "unix:/run/openvswitch/db.sock",
-		Bridge:   "br-int",
-		StateDir: "/var/lib/dragonflow-controller",
+		Name:        name,
+		OVSDB:       "unix:/run/openvswitch/db.sock",
+		Bridge:      "br-int",
+		TunnelTypes: []string{"geneve", "vxlan"},
+		StateDir:    "/var/lib/dragonflow-controller",
 	}
 }
 
@@ -119,6 +125,16 @@ func (c *Chassis) problems() map[string]string {
 	if c.Bridge == "" || len(c.Bridge) > longestInterface || strings.ContainsAny(c.Bridge, "/ \t\n") {
 		found["bridge"] = "must be an interface's name of at most 15 characters"
 	}
+	if c.TunnelIP != "" {
+		if a, err := netip.ParseAddr(c.TunnelIP); err != nil || a.Zone() != "" || a.IsUnspecified() || a.IsMulticast() {
+			found["tunnel-ip"] = "must be an IPv4 or IPv6 address of this host"
+		}
+	}
+	for _, t := range c.TunnelTypes {
+		if t != "geneve" && t != "vxlan" {
+			found["tunnel-types"] = "must name geneve, vxlan or both"
+		}
+	}
 	if c.DatapathType != "" && c.DatapathType != "system" && c.DatapathType != "netdev" {
 		found["datapath-type"] = "must be system or netdev"
 	}
@@ -126,4 +142,22 @@ func (c *Chassis) problems() map[string]string {
 		found["state-dir"] = "must be an absolute path"
 	}
 	return found
+}
+
+// Address is where other chassis send tunnelled packets; not valid if there are no tunnels.
+func (c *Chassis) Address() netip.Addr {
+	a, _ := netip.ParseAddr(c.TunnelIP) // checked by problems
+	return a.Unmap()
+}
+
+// Tunnels are the types of tunnels of this chassis, none without an address.
+func (c *Chassis) Tunnels() []model.NetworkType {
+	if c.TunnelIP == "" {
+		return nil
+	}
+	types := make([]model.NetworkType, 0, len(c.TunnelTypes))
+	for _, t := range c.TunnelTypes {
+		types = append(types, model.NetworkType(t))
+	}
+	return types
 }

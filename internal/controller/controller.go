@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -18,6 +19,7 @@ import (
 	"github.com/dragonflow/dragonflow/internal/controller/engine"
 	"github.com/dragonflow/dragonflow/internal/controller/number"
 	"github.com/dragonflow/dragonflow/internal/controller/view"
+	"github.com/dragonflow/dragonflow/internal/model"
 	"github.com/dragonflow/dragonflow/internal/northbound"
 	"github.com/dragonflow/dragonflow/internal/northbound/db"
 	"github.com/dragonflow/dragonflow/internal/vswitch/ovsdb"
@@ -38,6 +40,10 @@ type Options struct {
 	Bridge, Mgmt string
 	// DatapathType is set on the bridge if not empty: "netdev" or "system".
 	DatapathType string
+	// TunnelIP is where other chassis send tunnelled packets; not valid is no tunnels.
+	TunnelIP netip.Addr
+	// TunnelTypes are the tunnels that other chassis may use towards this one.
+	TunnelTypes []model.NetworkType
 	// StateDir holds the snapshot.
 	StateDir string
 	// LeaseTTL is how long the chassis counts as alive after its last sign; 10 s if zero.

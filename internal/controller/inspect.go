@@ -147,6 +147,6 @@ func (c *Controller) status() Status {
 // chassis is how this chassis shows itself to others.
 func (c *Controller) chassis() model.Chassis {
 	return model.Chassis{
-		Meta: model.Meta{ID: c.o.Chassis}, Version: c.o.Version, Bridge: c.o.Bridge, Started: c.started.UTC().Format(time.RFC3339),
+		Meta: model.Meta{ID: c.o.Chassis}, Version: c.o.Version, Bridge: c.o.Bridge, TunnelIP: c.o.TunnelIP, TunnelTypes: c.o.TunnelTypes,
 	}
 }

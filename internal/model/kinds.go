@@ -16,6 +16,12 @@ func New(kind Kind) Object {
 		return new(PortStatus)
 	case KindChassis:
 		return new(Chassis)
+	case KindHeartbeat:
+		return new(Heartbeat)
+	case KindRouter:
+		return new(Router)
+	case KindRouterInterface:
+		return new(RouterInterface)
 	case KindEpoch:
 		return new(Epoch)
 	case KindSecurityGroup:

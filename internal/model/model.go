@@ -62,6 +62,9 @@ func ScopeNetwork(id string) string { return "network/" + id }
 // ScopeNetworkPorts holds the ports of a network.
 func ScopeNetworkPorts(id string) string { return "network/" + id + "/ports" }
 
+// ScopeRouter holds a router and its interfaces.
+func ScopeRouter(id string) string { return "router/" + id }
+
 // ScopeSecurityGroup holds a security group and its rules.
 func ScopeSecurityGroup(id string) string { return "secgroup/" + id }
 

@@ -26,6 +26,10 @@ func TestValidateNamesTheObjectAndTheField(t *testing.T) {
 		"allowed_address_pair": &Port{Meta: meta, NetworkID: "n", MACAddress: mac, AllowedAddressPairs: []AddressPair{{}}},
 		"status":               &Binding{Meta: meta, NetworkID: "n", Host: "c", Status: "MAYBE"},
 		"host":                 &PortStatus{Meta: meta, NetworkID: "n"},
+		"segments":             &Network{Meta: meta, Segments: []Segment{{NetworkType: Geneve, SegmentationID: 1 << 24}}},
+		"tunnel_ip":            &Chassis{Meta: meta, TunnelIP: netip.MustParseAddr("224.0.0.1")},
+		"routes":               &Router{Meta: meta, Routes: []Route{{Destination: prefix("10.0.0.0/24"), NextHop: netip.MustParseAddr("fe80::1")}}},
+		"router_id":            &RouterInterface{Meta: meta, NetworkID: "n", MACAddress: mac},
 		"direction":            &SecurityGroupRule{Meta: meta, SecurityGroupID: "g", EtherType: IPv4, Direction: "sideways"},
 		"protocol":             &SecurityGroupRule{Meta: meta, SecurityGroupID: "g", EtherType: IPv4, Direction: Egress, Protocol: 256},
 		"port_range":           &SecurityGroupRule{Meta: meta, SecurityGroupID: "g", EtherType: IPv4, Direction: Egress, PortRangeMin: ptr(-1)},
@@ -41,7 +45,7 @@ func TestValidateNamesTheObjectAndTheField(t *testing.T) {
 
 func TestEveryKindCanBeMadeAndLiesInAScope(t *testing.T) {
 	for _, k := range []Kind{
-		KindNetwork, KindSubnet, KindPort, KindBinding, KindPortStatus, KindChassis, KindEpoch,
+		KindNetwork, KindSubnet, KindPort, KindBinding, KindPortStatus, KindChassis, KindHeartbeat, KindEpoch, KindRouter, KindRouterInterface,
 		KindSecurityGroup, KindSecurityGroupRule, KindSecurityGroupMember,
 	} {
 		o := New(k)

@@ -18,6 +18,36 @@ type Network struct {
 	MTU int `json:"mtu"`
 	// DNSDomain is Neutron's dns_domain, announced by DHCP.
 	DNSDomain string `json:"dns_domain,omitzero"`
+	// Segments say how the network's frames travel between chassis. A network without segments is
+	// local to each chassis.
+	Segments []Segment `json:"segments,omitzero"`
+}
+
+// NetworkType is how frames of a segment travel (Neutron API "provider:network_type").
+type NetworkType string
+
+// The tunnelled network types.
+const (
+	Geneve NetworkType = "geneve" // RFC 8926
+	VXLAN  NetworkType = "vxlan"  // RFC 7348
+)
+
+// Segment is one way in which a network's frames travel (Neutron API "segment").
+type Segment struct {
+	ID          string      `json:"id,omitzero"`
+	NetworkType NetworkType `json:"network_type"`
+	// SegmentationID is the virtual network identifier of a tunnelled segment, 24 bits.
+	SegmentationID uint32 `json:"segmentation_id"`
+}
+
+// Tunnel returns the network's tunnelled segment; ok is false if it has none.
+func (n *Network) Tunnel() (s Segment, ok bool) {
+	for _, s := range n.Segments {
+		if s.NetworkType == Geneve || s.NetworkType == VXLAN {
+			return s, true
+		}
+	}
+	return Segment{}, false
 }
 
 // Kind returns KindNetwork.
@@ -26,11 +56,16 @@ func (n *Network) Kind() Kind { return KindNetwork }
 // Scope is the network's own.
 func (n *Network) Scope() string { return ScopeNetwork(n.ID) }
 
-// Validate checks the MTU; 68 is IPv4's least (RFC 791).
+// Validate checks the MTU, of which 68 is IPv4's least (RFC 791), and the segments. A network type that
+// this version does not know is valid: a newer one wrote it.
 func (n *Network) Validate() error {
 	var p problems
 	p.meta(&n.Meta)
 	p.check(n.MTU == 0 || n.MTU >= 68 && n.MTU <= 65535, "mtu", "must lie in 68..65535, is %d", n.MTU)
+	for _, s := range n.Segments {
+		p.check(s.NetworkType != "", "segments", "a segment has no network_type")
+		p.check(s.SegmentationID < 1<<24, "segments", "segmentation_id %d has more than 24 bits", s.SegmentationID)
+	}
 	return p.result(n)
 }
 

@@ -3,6 +3,7 @@ package model
 import (
 	"net/netip"
 	"slices"
+	"strings"
 )
 
 // Kinds of ports and where they are plugged.
@@ -11,6 +12,7 @@ const (
 	KindBinding    Kind = "Binding"
 	KindPortStatus Kind = "PortStatus"
 	KindChassis    Kind = "Chassis"
+	KindHeartbeat  Kind = "Heartbeat"
 )
 
 // FixedIP is an address that Neutron gave to a port.
@@ -51,6 +53,20 @@ type Port struct {
 	DeviceOwner         string        `json:"device_owner,omitzero"`
 	// DNSName is the host name announced by DHCP.
 	DNSName string `json:"dns_name,omitzero"`
+	// Host is the chassis of the port's active binding, empty if there is none: where others send what
+	// is for the port. The binding itself, which only its chassis reads, is a [Binding].
+	Host string `json:"host,omitzero"`
+}
+
+// The device owners that mean something to a chassis (Neutron API "device_owner").
+const (
+	// RouterInterfaceOwner marks a router's port on one of its networks; its device_id is the router's.
+	RouterInterfaceOwner = "network:router_interface"
+)
+
+// IsRouterInterface reports whether a router owns the port, whatever kind of router Neutron has made it.
+func (p *Port) IsRouterInterface() bool {
+	return strings.HasPrefix(p.DeviceOwner, RouterInterfaceOwner)
 }
 
 // Kind returns KindPort.
@@ -154,16 +170,40 @@ func (s *PortStatus) Validate() error {
 	return p.result(s)
 }
 
-// Chassis is a hypervisor or gateway that runs a local controller. Its ID is its name; the object is
-// bound to the controller's lease, so it is there while the chassis lives.
+// Chassis is a hypervisor or gateway that runs a local controller. Its ID is its name. It stays when the
+// controller does not run or cannot reach the database, since its guests' packets go on; whether it
+// lives, its [Heartbeat] tells.
 type Chassis struct {
 	Meta
 	// Version is the release of the controller.
 	Version string `json:"version,omitzero"`
-	// Started is when the controller started, in RFC 3339.
-	Started string `json:"started,omitzero"`
 	// Bridge is the integration bridge, br-int by default.
 	Bridge string `json:"bridge,omitzero"`
+	// TunnelIP is where other chassis send tunnelled packets; not valid if the chassis has no tunnels.
+	TunnelIP netip.Addr `json:"tunnel_ip,omitzero"`
+	// TunnelTypes are those that the chassis can receive.
+	TunnelTypes []NetworkType `json:"tunnel_types,omitzero"`
+}
+
+// Heartbeat says that a chassis lives: it is bound to the lease of its controller. Its ID is the
+// chassis' name. It lies in the chassis' own scope, so that it does not reach other chassis.
+type Heartbeat struct {
+	Meta
+	// Started is when the controller started, in RFC 3339.
+	Started string `json:"started,omitzero"`
+}
+
+// Kind returns KindHeartbeat.
+func (h *Heartbeat) Kind() Kind { return KindHeartbeat }
+
+// Scope is that of the chassis.
+func (h *Heartbeat) Scope() string { return ScopeChassis(h.ID) }
+
+// Validate checks the name.
+func (h *Heartbeat) Validate() error {
+	var p problems
+	p.meta(&h.Meta)
+	return p.result(h)
 }
 
 // Kind returns KindChassis.
@@ -172,9 +212,11 @@ func (c *Chassis) Kind() Kind { return KindChassis }
 // Scope is the global one.
 func (c *Chassis) Scope() string { return ScopeGlobal }
 
-// Validate checks the name.
+// Validate checks the name and the address.
 func (c *Chassis) Validate() error {
 	var p problems
 	p.meta(&c.Meta)
+	p.check(!c.TunnelIP.IsValid() || c.TunnelIP.Zone() == "" && !c.TunnelIP.IsMulticast() && !c.TunnelIP.IsUnspecified(),
+		"tunnel_ip", "%s is not the address of a host", c.TunnelIP)
 	return p.result(c)
 }

@@ -2,9 +2,11 @@ package northbound
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"reflect"
 	"sync"
 	"time"
 
@@ -12,32 +14,35 @@ import (
 	"github.com/dragonflow/dragonflow/internal/northbound/db"
 )
 
-// Registration keeps a chassis' sign of life in the database.
+// Registration keeps a chassis, and its sign of life, in the database.
 type Registration struct {
 	store   *Store
 	chassis model.Chassis
+	started time.Time
 	ttl     time.Duration
 	log     *slog.Logger
 	stop    context.CancelFunc
 	work    sync.WaitGroup
 }
 
-// Register keeps the chassis in the database for as long as the process lives, bound to a lease of at
-// least ttl (10 s or more in production), and puts it there again when the lease was lost. The lease is
-// up to a quarter longer than ttl, at random, so that a thousand chassis that started together do not
-// renew together. It does not wait for the database. The chassis' revision is the time of registration.
+// Register writes the chassis into the database, where it stays, and keeps its heartbeat there for as
+// long as the process lives, bound to a lease of at least ttl (10 s or more in production); it puts both
+// there again when the lease was lost. The lease is up to a quarter longer than ttl, at random, so that
+// a thousand chassis that started together do not renew together. It does not wait for the database. The
+// chassis' revision is the time of registration; a chassis that is there as it should be is not written
+// again, since all others hear of it.
 func Register(ctx context.Context, s *Store, chassis model.Chassis, ttl time.Duration, log *slog.Logger) (*Registration, error) {
 	if err := chassis.Validate(); err != nil {
 		return nil, fmt.Errorf("register: %w", err)
 	}
 	ttl += rand.N(ttl/4 + time.Second)
-	r := &Registration{store: s, chassis: chassis, ttl: ttl.Truncate(time.Second), log: log}
+	r := &Registration{store: s, chassis: chassis, started: s.now(), ttl: ttl.Truncate(time.Second), log: log}
 	ctx, r.stop = context.WithCancel(ctx)
 	r.work.Go(func() { r.run(ctx) })
 	return r, nil
 }
 
-// Close ends the registration; the chassis goes from the database at once if that can be reached within
+// Close ends the registration; the heartbeat goes from the database at once if that can be reached within
 // a second, else when its lease ends.
 func (r *Registration) Close() {
 	r.stop()
@@ -71,7 +76,7 @@ func (r *Registration) run(ctx context.Context) {
 	}
 }
 
-// appear creates the lease and writes the chassis under it.
+// appear creates the lease, writes the heartbeat under it, and the chassis where it is not as it was.
 func (r *Registration) appear(ctx context.Context) (db.Lease, error) {
 	ctx, cancel := context.WithTimeout(ctx, r.ttl)
 	defer cancel()
@@ -79,13 +84,33 @@ func (r *Registration) appear(ctx context.Context) (db.Lease, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := r.chassis
-	c.Revision = r.store.now().UnixMicro()
-	if _, err := r.store.Txn().PutLeased(&c, lease.ID()).Commit(ctx); err != nil {
+	if err := r.write(ctx, lease.ID()); err != nil {
 		revoke(lease)
 		return nil, err
 	}
 	return lease, nil
+}
+
+func (r *Registration) write(ctx context.Context, lease db.LeaseID) error {
+	now := r.store.now()
+	beat := &model.Heartbeat{
+		Meta: model.Meta{ID: r.chassis.ID, Revision: now.UnixMicro()}, Started: r.started.UTC().Format(time.RFC3339),
+	}
+	txn := r.store.Txn().PutLeased(beat, lease)
+	there, _, err := Get[model.Chassis](ctx, r.store, model.ScopeGlobal, r.chassis.ID)
+	if err != nil && !errors.Is(err, db.ErrNotFound) {
+		return err
+	}
+	want := r.chassis
+	if err == nil {
+		want.Meta = there.Meta
+	}
+	if err != nil || !reflect.DeepEqual(&want, there) {
+		want.Revision = now.UnixMicro()
+		txn.PutIf(&want, db.AnyRevision)
+	}
+	_, err = txn.Commit(ctx)
+	return err
 }
 
 func revoke(lease db.Lease) {

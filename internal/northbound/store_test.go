@@ -238,7 +238,7 @@ func TestRegister(t *testing.T) {
 		}
 		there := func() bool {
 			synctest.Wait()
-			_, _, err := Get[model.Chassis](context.Background(), NewStore(watcher), model.ScopeGlobal, "c1")
+			_, _, err := Get[model.Heartbeat](context.Background(), NewStore(watcher), model.ScopeChassis("c1"), "c1")
 			return err == nil
 		}
 		expect := func(what string, want bool) {

@@ -78,12 +78,13 @@ const pageRegisters = `
 | metadata | network | the network's key |
 | reg0[0..15] | zone | the conntrack zone of the port whose groups are being checked |
 | reg1 | next_mark | the mark with which the connection will be committed |
-| reg3 | flood_set | the set of members to which a packet is being copied |
+| reg2 | via | the router that has the packet; later the chassis, by a type of tunnel, to which it goes |
+| reg3 | set | the set of members to which a packet is being copied; in a router, the set of routes of equal cost |
 | reg4 | universe | the set of remote groups that the profile names |
 | reg5 | profile | the set of security groups in force |
 | reg6 | source_port | the key of the local port that sent the packet |
 | reg7 | dest_port | the key of the port that will receive it |
-| reg8 to reg15 | group bits | a bit for each remote group of the universe that the other end belongs to |
+| reg8 to reg15 | group bits | a bit for each remote group of the universe that the other end belongs to; in a router, the next hop |
 | ct_mark[0..30] | stamp | the hash of the rules that let the connection through; bit 0 says that it was committed |
 | ct_mark[31] | blocked | the rules no longer allow the connection |
 

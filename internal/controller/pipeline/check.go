@@ -84,7 +84,7 @@ func (s Stage) checkSet(f flow.Field) error {
 
 func (s Stage) checkNext(table uint8) error {
 	d := stages[s]
-	if d.miss == "" && Stage(table) == d.pass || slices.Contains(d.next, Stage(table)) {
+	if d.miss == "" && Stage(table) == d.pass || slices.Contains(d.next, Stage(table)) || slices.Contains(d.again, Stage(table)) {
 		return nil
 	}
 	return fmt.Errorf("stage %s does not declare that packets go on to %s", s, StageName(table))

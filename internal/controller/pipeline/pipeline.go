@@ -15,7 +15,7 @@ import (
 
 // Layout is the version of the pipeline's meaning, in every cookie. It grows when a stage or register
 // changes what it stands for.
-const Layout = 1
+const Layout = 2
 
 // What registers carry.
 var (
@@ -35,6 +35,21 @@ var (
 	NextMark = flow.Reg1.All()
 	// FloodSet is the number of the set of members to which a packet is being copied.
 	FloodSet = flow.Reg3.All()
+	// RouteSet is the number of a set of routes of one router with the same destination.
+	RouteSet = flow.Reg3.All()
+	// Router is the number of the router that has the packet, from Routers to RouteMTU.
+	Router = flow.Reg2.All()
+	// RemoteChassis is the number of the chassis and the type of tunnel by which the packet leaves, zero
+	// if it goes to all chassis that have members of the network. L2Lookup sets it for Tunnel.
+	RemoteChassis = flow.Reg2.All()
+	// NextHop4 and NextHop6 are the address in the outgoing network to which a router sends the packet.
+	// They lie in the registers of the group bits, which are not in use between egress and ingress rules.
+	NextHop4 = flow.Reg8.All()
+	NextHop6 = flow.XXReg2.All()
+	// RouteBucket is the place in its set of the route that was chosen, until the next hop is loaded.
+	RouteBucket = flow.Reg8.All()
+	// TooLarge says, once the next hop is found, that the packet exceeds the MTU of its network.
+	TooLarge = flow.Reg8.Part(0, 1)
 )
 
 // GroupBits is how many remote groups one universe can tell apart: one bit each in Reg8 to Reg15.
@@ -77,6 +92,11 @@ var (
 	UniverseNumbers = number.Space{Name: "universe", Min: 1, Max: 1<<31 - 1}
 	// Zones are conntrack zones; the low ones are left to others on the host.
 	Zones = number.Space{Name: "zone", Min: 1024, Max: 65534}
+	// RouterNumbers are the keys of routers, RouteSetNumbers of sets of routes with the same destination.
+	RouterNumbers   = number.Space{Name: "router", Min: 1, Max: 1<<31 - 1}
+	RouteSetNumbers = number.Space{Name: "route-set", Min: 1, Max: 1<<31 - 1}
+	// ChassisNumbers are keys of other chassis, one for each type of tunnel to them.
+	ChassisNumbers = number.Space{Name: "chassis", Min: 1, Max: 1<<31 - 1}
 	// MeterNumbers are OpenFlow meters.
 	MeterNumbers = number.Space{Name: "meter", Min: 1, Max: 60000}
 	// GroupNumbers are OpenFlow groups.

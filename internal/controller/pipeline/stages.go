@@ -3,12 +3,13 @@ package pipeline
 import "github.com/dragonflow/dragonflow/internal/controller/flow"
 
 // Stage is a flow table of the pipeline. Its number is its place in this list, which is the packet's
-// order: a packet only ever goes forward.
+// order: a packet only ever goes forward, but for what a declaration says to do again.
 type Stage uint8
 
 // The stages.
 const (
 	Classify Stage = iota
+	TunnelInput
 	EgressPortSecurity
 	EgressPortSecurityIP
 	EgressPortSecurityND
@@ -26,8 +27,17 @@ const (
 	NDResponder
 	NDReply
 	DHCP
+	Routers
+	RouterAddresses
+	Routes
+	RouteChoice
+	NextHops
+	RouteMTU
 	L2Lookup
 	L2Flood
+	Tunnel
+	TunnelFlood
+	TunnelOutput
 	L2Horizon
 	IngressConntrack
 	IngressTrack
@@ -56,6 +66,8 @@ type declaration struct {
 	matches, sets []flow.Field
 	// next lists the stages to which a packet may go.
 	next []Stage
+	// again lists earlier stages to which a packet may be sent back, which its time to live bounds.
+	again []Stage
 	// miss is the reason given when no flow matches and the packet is dropped; pass, if not zero, is
 	// where it goes on instead.
 	miss string
@@ -76,7 +88,10 @@ var (
 	conntrack = []flow.Field{flow.CTState, flow.CTMark, flow.CTZone}
 	// conntrackTuple is the connection's own tuple, which later fragments have, too.
 	conntrackTuple = []flow.Field{flow.CTState, flow.CTNwProto, flow.CTTpSrc, flow.CTTpDst}
-	groupBits      = []flow.Field{flow.Reg8, flow.Reg9, flow.Reg10, flow.Reg11, flow.Reg12, flow.Reg13, flow.Reg14, flow.Reg15}
+	// nextHop carries an IPv4 next hop in Reg8, an IPv6 one in all. Security groups use the same registers
+	// before and after.
+	nextHop   = []flow.Field{flow.Reg8, flow.XXReg2}
+	groupBits = []flow.Field{flow.Reg8, flow.Reg9, flow.Reg10, flow.Reg11, flow.Reg12, flow.Reg13, flow.Reg14, flow.Reg15}
 	// Open vSwitch keeps at most three prefix trees a table.
 	sources      = []string{"ip_src", "ipv6_src"}
 	destinations = []string{"ip_dst", "ipv6_dst"}
@@ -98,8 +113,15 @@ var stages = [numStages]declaration{
 		name: "classify", app: "classifier",
 		purpose: "tells who sent the packet: loads the source port and its network",
 		matches: fields(one(flow.InPort), ethernet), sets: one(flow.Reg6, flow.Metadata),
-		next: []Stage{EgressPortSecurity},
+		next: []Stage{EgressPortSecurity, TunnelInput},
 		miss: "the packet came from an interface that no port of this chassis owns",
+	},
+	TunnelInput: {
+		name: "tunnel-input", app: "tunnel",
+		purpose: "tells the network of a packet that came through a tunnel; its source port is zero",
+		matches: one(flow.InPort, flow.TunID, flow.TunSrc), sets: one(flow.Reg6, flow.Metadata),
+		next: []Stage{L2Lookup},
+		miss: "tunnel: no network of this chassis has the packet's identifier",
 	},
 	EgressPortSecurity: {
 		name: "egress-port-security", app: "portsecurity",
@@ -176,21 +198,21 @@ var stages = [numStages]declaration{
 	Services: {
 		name: "services", app: "classifier",
 		purpose: "sends requests for services that this chassis gives itself to their stage",
-		matches: fields(one(flow.Reg6), ethernet, ip, l4, arp), next: []Stage{ARPResponder, NDResponder, DHCP, L2Lookup},
-		pass: L2Lookup,
+		matches: fields(one(flow.Reg6), ethernet, ip, l4, arp), next: []Stage{ARPResponder, NDResponder, DHCP, Routers},
+		pass: Routers,
 	},
 	ARPResponder: {
 		name: "arp-responder", app: "neighbour",
 		purpose: "answers ARP requests for addresses of the model (RFC 826)",
 		matches: fields(one(flow.Metadata, flow.Reg6, flow.InPort), ethernet, arp), sets: fields(ethernet, arp, one(flow.Reg7)),
-		next: []Stage{L2Lookup, Deliver}, pass: L2Lookup,
+		next: []Stage{Routers, Deliver}, pass: Routers,
 	},
 	NDResponder: {
 		name: "nd-responder", app: "neighbour",
 		purpose: "turns neighbour solicitations for addresses of the model into advertisements (RFC 4861)",
 		matches: fields(one(flow.Metadata, flow.Reg6, flow.InPort), ethernet, ip, l4, nd),
 		sets:    fields(ethernet, ip, l4, nd, one(flow.Reg7)),
-		next:    []Stage{NDReply, L2Lookup, Deliver}, pass: L2Lookup,
+		next:    []Stage{NDReply, Routers, Deliver}, pass: Routers,
 	},
 	NDReply: {
 		name: "nd-reply", app: "neighbour",
@@ -202,12 +224,52 @@ var stages = [numStages]declaration{
 	DHCP: {
 		name: "dhcp", app: "dhcp",
 		purpose: "sends DHCP requests and router solicitations of served ports to the controller, metered",
-		matches: fields(one(flow.Metadata, flow.Reg6, flow.InPort), ethernet, ip, l4), next: []Stage{L2Lookup}, pass: L2Lookup,
+		matches: fields(one(flow.Metadata, flow.Reg6, flow.InPort), ethernet, ip, l4), next: []Stage{Routers}, pass: Routers,
+	},
+	Routers: {
+		name: "routers", app: "l3",
+		purpose: "takes what is addressed to a router's MAC address to that router",
+		matches: fields(one(flow.Metadata), ethernet), sets: one(flow.Reg2),
+		next: []Stage{RouterAddresses}, pass: L2Lookup,
+	},
+	RouterAddresses: {
+		name: "router-addresses", app: "l3",
+		purpose: "answers what is addressed to the router itself, and for packets at the end of their life (RFC 1812, RFC 4443)",
+		matches: fields(one(flow.Reg2, flow.Reg6, flow.Metadata), ethernet, ip, l4),
+		sets:    fields(ethernet, ip, l4, one(flow.Reg6, flow.Reg7)),
+		next:    []Stage{IngressConntrack}, pass: Routes,
+	},
+	Routes: {
+		name: "routes", app: "l3",
+		purpose: "finds the route with the longest prefix: the network to go to and the next hop there",
+		matches: fields(one(flow.Reg2, flow.Reg6), ip), sets: fields(ethernet, ip, one(flow.Metadata, flow.Reg3), nextHop),
+		next: []Stage{RouteChoice, NextHops},
+		miss: "router: no route to the destination", prefixes: destinations,
+	},
+	RouteChoice: {
+		name: "route-choice", app: "l3",
+		purpose: "picks one of several next hops of equal cost, by the connection's hash (RFC 2992)",
+		matches: fields(one(flow.Reg2, flow.Reg3), nextHop, ip), sets: fields(ethernet, ip, one(flow.Metadata), nextHop),
+		next: []Stage{NextHops},
+		miss: "router: the route has no such next hop",
+	},
+	NextHops: {
+		name: "next-hops", app: "l3",
+		purpose: "addresses the packet to the next hop's MAC address; another router takes it up again",
+		matches: fields(one(flow.Metadata, flow.Reg6, flow.EthType), nextHop), sets: fields(ethernet, one(flow.Reg2), nextHop),
+		next: []Stage{RouteMTU, L2Lookup}, again: []Stage{Routers},
+		miss: "router: nobody in the network has the next hop's address",
+	},
+	RouteMTU: {
+		name: "route-mtu", app: "l3",
+		purpose: "refuses packets that are too large for the network to which they go (RFC 1191, RFC 8201)",
+		matches: fields(one(flow.Metadata, flow.Reg2, flow.Reg6), nextHop, ip), sets: nextHop,
+		pass: L2Lookup,
 	},
 	L2Lookup: {
 		name: "l2-lookup", app: "l2",
 		purpose: "finds the destination by MAC address; copies broadcast and multicast to the network's members",
-		matches: fields(one(flow.Metadata, flow.Reg6), ethernet), sets: one(flow.Reg7, flow.Reg3), next: []Stage{L2Flood, L2Horizon},
+		matches: fields(one(flow.Metadata, flow.Reg6), ethernet), sets: one(flow.Reg7, flow.Reg3, flow.Reg2), next: []Stage{L2Flood, Tunnel, L2Horizon},
 		miss: "no port of the network has the destination address",
 	},
 	L2Flood: {
@@ -215,6 +277,26 @@ var stages = [numStages]declaration{
 		purpose: "copies a packet to one set of a network's members; sets keep flows short",
 		matches: one(flow.Metadata, flow.Reg3), sets: one(flow.Reg7), next: []Stage{L2Horizon},
 		miss: "the network has no such set of members",
+	},
+	Tunnel: {
+		name: "tunnel", app: "tunnel",
+		purpose: "gives the packet its network's identifier; what came through a tunnel does not go back into one",
+		matches: one(flow.Metadata, flow.Reg6, flow.Reg2), sets: one(flow.TunID, flow.Reg3),
+		next: []Stage{TunnelFlood, TunnelOutput},
+		miss: "the network has no tunnel",
+	},
+	TunnelFlood: {
+		name: "tunnel-flood", app: "tunnel",
+		purpose: "copies broadcast and multicast to the chassis that have members of the network, one set after the other",
+		matches: one(flow.Metadata, flow.Reg3), sets: one(flow.Reg2, flow.Reg3),
+		next: []Stage{TunnelOutput},
+		miss: "no other chassis has members of the network",
+	},
+	TunnelOutput: {
+		name: "tunnel-output", app: "tunnel",
+		purpose: "sends the packet to the other chassis",
+		matches: one(flow.Reg2), sets: one(flow.TunDst, flow.TunIPv6Dst),
+		miss: "the other chassis has no tunnel of the network's type",
 	},
 	L2Horizon: {
 		name: "l2-horizon", app: "l2",

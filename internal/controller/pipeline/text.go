@@ -19,8 +19,10 @@ func named(part flow.SubField) string {
 		return "zone"
 	case NextMark:
 		return "next_mark"
-	case FloodSet:
-		return "flood_set"
+	case FloodSet: // and RouteSet
+		return "set"
+	case Router: // and RemoteChassis
+		return "via"
 	case Stamp:
 		return "stamp"
 	case Blocked:

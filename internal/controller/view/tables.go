@@ -14,8 +14,11 @@ var (
 		within(model.ScopeNetwork))
 	Ports = NewTable("Port", func(p *model.Port) string { return Within(p.NetworkID, p.ID) },
 		within(model.ScopeNetworkPorts))
-	Bindings       = NewTable("Binding", id[*model.Binding], nil)
-	ChassisAll     = NewTable("Chassis", id[*model.Chassis], func(string) string { return model.ScopeGlobal })
+	Bindings         = NewTable("Binding", id[*model.Binding], nil)
+	ChassisAll       = NewTable("Chassis", id[*model.Chassis], func(string) string { return model.ScopeGlobal })
+	Routers          = NewTable("Router", id[*model.Router], model.ScopeRouter)
+	RouterInterfaces = NewTable("RouterInterface",
+		func(i *model.RouterInterface) string { return Within(i.RouterID, i.ID) }, within(model.ScopeRouter))
 	SecurityGroups = NewTable("SecurityGroup", id[*model.SecurityGroup], model.ScopeSecurityGroup)
 	Rules          = NewTable("SecurityGroupRule",
 		func(r *model.SecurityGroupRule) string { return Within(r.SecurityGroupID, r.ID) },
@@ -31,6 +34,11 @@ var (
 		func(s *model.Subnet) []string { return []string{s.NetworkID} }, model.ScopeNetwork)
 	PortsByNetwork = NewIndex(Ports, "network",
 		func(p *model.Port) []string { return []string{p.NetworkID} }, model.ScopeNetworkPorts)
+	InterfacesByRouter = NewIndex(RouterInterfaces, "router",
+		func(i *model.RouterInterface) []string { return []string{i.RouterID} }, model.ScopeRouter)
+	// InterfacesByNetwork finds the router interfaces on a network, of the routers that this chassis follows.
+	InterfacesByNetwork = NewIndex(RouterInterfaces, "network",
+		func(i *model.RouterInterface) []string { return []string{i.NetworkID} }, nil)
 	RulesByGroup = NewIndex(Rules, "group",
 		func(r *model.SecurityGroupRule) []string { return []string{r.SecurityGroupID} }, model.ScopeSecurityGroup)
 	MembersByGroup = NewIndex(Members, "group",
@@ -74,6 +82,18 @@ type Interface struct {
 
 // Interfaces holds the guests' interfaces on this chassis.
 var Interfaces = NewTable("Interface", func(i Interface) string { return i.Name },
+	func(string) string { return ScopeOVSDB })
+
+// TunnelPort is the port of the integration bridge on which packets of one tunnel type come and go, to
+// and from all other chassis.
+type TunnelPort struct {
+	Type model.NetworkType
+	// OFPort is the OpenFlow port number.
+	OFPort uint32
+}
+
+// TunnelPorts holds the tunnel ports that the switch has, by type.
+var TunnelPorts = NewTable("TunnelPort", func(p TunnelPort) string { return string(p.Type) },
 	func(string) string { return ScopeOVSDB })
 
 // InterfacesByPort finds the interfaces that carry a port's id; more than one is an operator's mistake.
@@ -140,6 +160,10 @@ func TableOf(k model.Kind) AnyTable {
 		return Bindings
 	case model.KindChassis:
 		return ChassisAll
+	case model.KindRouter:
+		return Routers
+	case model.KindRouterInterface:
+		return RouterInterfaces
 	case model.KindSecurityGroup:
 		return SecurityGroups
 	case model.KindSecurityGroupRule:
@@ -154,7 +178,7 @@ func TableOf(k model.Kind) AnyTable {
 // the database has it.
 func KeyIn(k model.Kind, scope, id string) string {
 	switch k {
-	case model.KindSubnet, model.KindPort, model.KindSecurityGroupRule, model.KindSecurityGroupMember:
+	case model.KindSubnet, model.KindPort, model.KindRouterInterface, model.KindSecurityGroupRule, model.KindSecurityGroupMember:
 		_, outer, _ := strings.Cut(scope, "/")
 		outer, _, _ = strings.Cut(outer, "/")
 		return Within(outer, id)

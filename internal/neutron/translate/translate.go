@@ -72,7 +72,7 @@ func port(r *resource.Port) *model.Port {
 		Meta: meta(r), NetworkID: r.NetworkID, Name: r.Name, MACAddress: r.MACAddress, FixedIPs: r.FixedIPs,
 		AdminStateUp: r.AdminStateUp, PortSecurityEnabled: r.PortSecurityEnabled,
 		SecurityGroups: slices.Sorted(slices.Values(r.SecurityGroups)), AllowedAddressPairs: pairs(r),
-		ExtraDHCPOpts: r.ExtraDHCPOpts, DeviceID: r.DeviceID, DeviceOwner: r.DeviceOwner, DNSName: r.DNSName,
+		ExtraDHCPOpts: r.ExtraDHCPOpts, DeviceID: r.DeviceID, DeviceOwner: r.DeviceOwner, DNSName: r.DNSName, Host: r.HostID,
 	}
 }
 
@@ -104,14 +104,18 @@ func rule(r *resource.SecurityGroupRule) *model.SecurityGroupRule {
 	}
 }
 
-// Same reports whether two objects with the same key mean the same to a chassis. For memberships and
-// bindings the revision does not count: it is their port's, and a new name of the port must not reach
+// Same reports whether two objects with the same key mean the same to a chassis. For memberships,
+// router interfaces and bindings the revision does not count: it is their port's, and a new name of the port must not reach
 // everybody who knows a member.
 func Same(a, b model.Object) bool {
 	switch x := a.(type) {
 	case *model.SecurityGroupMember:
 		y, ok := b.(*model.SecurityGroupMember)
 		return ok && x.NetworkID == y.NetworkID && slices.Equal(x.Addresses, y.Addresses)
+	case *model.RouterInterface:
+		y, ok := b.(*model.RouterInterface)
+		return ok && x.RouterID == y.RouterID && x.NetworkID == y.NetworkID && x.MACAddress == y.MACAddress &&
+			x.AdminStateUp == y.AdminStateUp && slices.Equal(x.FixedIPs, y.FixedIPs)
 	case *model.Binding:
 		y, ok := b.(*model.Binding)
 		return ok && x.NetworkID == y.NetworkID && x.Status == y.Status

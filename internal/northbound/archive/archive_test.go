@@ -51,7 +51,7 @@ func fill(t *testing.T, c *db.Connection) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.Txn().PutLeased(&model.Chassis{Meta: model.Meta{ID: "c1"}}, lease.ID()).Commit(t.Context()); err != nil {
+	if _, err := s.Txn().PutLeased(&model.Heartbeat{Meta: model.Meta{ID: "c1"}}, lease.ID()).Commit(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 }

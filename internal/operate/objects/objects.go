@@ -41,7 +41,10 @@ func Kinds() []Kind {
 		{"security-group-member", model.KindSecurityGroupMember, "", []string{"id", "security_group_id", "network_id", "addresses"}},
 		{"binding", model.KindBinding, "", []string{"id", "host", "status", "network_id"}},
 		{"port-status", model.KindPortStatus, "", []string{"id", "host", "up", "realised", "network_id"}},
-		{"chassis", model.KindChassis, "", []string{"id", "version", "bridge", "started"}},
+		{"chassis", model.KindChassis, "", []string{"id", "version", "bridge", "tunnel_ip", "tunnel_types"}},
+		{"heartbeat", model.KindHeartbeat, "", []string{"id", "started"}},
+		{"router", model.KindRouter, "routers", []string{"id", "name", "admin_state_up", "routes", "project_id"}},
+		{"router-interface", model.KindRouterInterface, "", []string{"id", "router_id", "network_id", "mac_address", "fixed_ips"}},
 	}
 }
 

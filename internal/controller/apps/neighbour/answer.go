@@ -100,7 +100,7 @@ func own(_ *view.Reader, p view.LocalPort, out *app.Output) {
 		}
 		done[f.IPAddress] = true
 		stage, match := asksFor(f.IPAddress)
-		out.Flow(stage, pipeline.High, flow.NewMatch(append(match, from)...), flow.Goto(pipeline.L2Lookup.Table()),
+		out.Flow(stage, pipeline.High, flow.NewMatch(append(match, from)...), flow.Goto(pipeline.Routers.Table()),
 			"the port asks for its own address")
 	}
 }
