@@ -41,6 +41,7 @@ func experiments() []experiment {
 		{"secgroup", "security groups with many members", securityGroups},
 		{"restart", "restart of a controller with 5,000 ports in view", restart},
 		{"memory", "memory of ports in view", memoryOfPorts},
+		{"beside", "control planes of many chassis side by side with OVN", sideBySide},
 	}
 }
 
@@ -74,9 +75,15 @@ func main() {
 	only := flag.String("only", "", "measure only what matches this regular expression")
 	binary := flag.String("binary", "bin/dragonflow", "the program to measure")
 	profile := flag.String("profile", "", "write a CPU profile of this process here")
+	writes := flag.String("write", "", "be the process that writes what comes on standard input into this database")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
-	err := profiled(*profile, func() error { return measure(ctx, *full, *only, *binary) })
+	err := profiled(*profile, func() error {
+		if *writes != "" {
+			return serveWriter(ctx, *writes)
+		}
+		return measure(ctx, *full, *only, *binary)
+	})
 	stop()
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "bench: %v\n", err)
