@@ -27,9 +27,14 @@ func (n *Namespace) ServeEcho(ctx context.Context, address string) (*Echo, error
 	if err != nil {
 		return nil, err
 	}
+	return NewEcho(l), nil
+}
+
+// NewEcho starts an Echo that takes over the listener.
+func NewEcho(l net.Listener) *Echo {
 	e := &Echo{l: l, conns: map[net.Conn]bool{}}
 	e.wg.Go(e.accept)
-	return e, nil
+	return e
 }
 
 func (e *Echo) accept() {

@@ -131,6 +131,11 @@ func (g *Guest) SetLink(up bool) error {
 	return g.SetDevice(Interface, up)
 }
 
+// SetMTU sets the MTU of the guest's interface.
+func (g *Guest) SetMTU(mtu int) error {
+	return g.link(Interface, func(h *netlink.Handle, l netlink.Link) error { return h.LinkSetMTU(l, mtu) })
+}
+
 // AddAddress gives the interface an address, as an administrator would.
 func (g *Guest) AddAddress(p netip.Prefix) error {
 	return g.addAddress(Interface, p)

@@ -1,0 +1,22 @@
+// Package scenario plays short texts about clouds of several chassis: a topology, actions, and what is expected. Each
+// line is a statement; "#" begins a comment.
+//
+//	chassis c1 c2
+//	network blue 10.0.1.0/24 2001:db8:1::/64
+//	network red 10.0.2.0/24
+//	router r blue red
+//	guest a on c1 in blue dhcp
+//	guest b on c2 in red
+//	ping a b 0 lost
+//	traffic t a b
+//	kill controller c1
+//	start controller c1
+//	ends t 0 lost
+//
+// The same text runs on two platforms: package real has machines out of network namespaces with real DHCP clients on
+// switches with real packets, and the dragonflow program in a process for each chassis; package fast has all of it in one
+// process but the switches, needs no root, and takes a second.
+//
+// An expectation waits until it holds, and then looks closer: a ping "0 lost" is one that was answered at last, and then
+// three in a row. What a change must not interrupt is watched by traffic that runs meanwhile.
+package scenario

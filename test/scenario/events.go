@@ -1,0 +1,218 @@
+package scenario
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/dragonflow/dragonflow/internal/lab/cloud"
+)
+
+// events are the statements that do something to the cloud.
+func events() map[string]statement {
+	table := map[string]statement{
+		"move":      {"move CHASSIS PREFIX: it gets another address on the underlay", parseMove},
+		"prepare":   {"prepare GUEST on CHASSIS: a live migration begins", parsePrepare},
+		"activate":  {"activate GUEST on CHASSIS: the API makes its binding there the active one", parseActivate},
+		"resume":    {"resume GUEST on CHASSIS: the machine goes on there, and says so", parseResume},
+		"finish":    {"finish GUEST on CHASSIS: what it left behind there is removed", parseFinish},
+		"churn":     {"churn N: so many changes to the topology that concern nobody", parseChurn},
+		"remember":  {"remember CHASSIS: its flows", parseRemember},
+		"unchanged": {"unchanged CHASSIS: it has the flows remembered", parseUnchanged},
+		"pause":     {"pause SECONDS", parsePause},
+	}
+	for _, verb := range []Verb{Kill, Stop, Start} {
+		table[string(verb)] = statement{
+			string(verb) + " server|database|controller CHASSIS|switch CHASSIS|chassis CHASSIS",
+			func(w *words) action { return parseAction(w, verb) },
+		}
+	}
+	return table
+}
+
+func parseAction(w *words, verb Verb) action {
+	a := Action{Verb: verb, Part: Part(w.oneOf(string(Server), string(Database), string(Controller), string(Switch), string(Host)))}
+	if a.Part == Controller || a.Part == Switch || a.Part == Host {
+		a.Name = w.name(aChassis)
+	}
+	return func(ctx context.Context, r *Run) error { return r.platform.Do(ctx, a) }
+}
+
+func parseMove(w *words) action {
+	a := Action{Verb: Address, Part: Host, Name: w.name(aChassis), Prefix: w.prefix()}
+	return func(ctx context.Context, r *Run) error { return r.platform.Do(ctx, a) }
+}
+
+// guestOn reads "GUEST on CHASSIS".
+func guestOn(w *words) (guest, chassis string) {
+	guest = w.name(aGuest)
+	w.expect("on")
+	return guest, w.name(aChassis)
+}
+
+func parsePrepare(w *words) action {
+	guest, chassis := guestOn(w)
+	w.names.mobile[guest] = true
+	return func(ctx context.Context, r *Run) error {
+		m := r.machines[guest]
+		binding := map[string]cloud.Object{"binding": {"host": chassis}}
+		if err := r.platform.API().Do(ctx, http.MethodPost, cloud.Path("port", m.port)+"/bindings", binding, nil); err != nil {
+			return err
+		}
+		_, err := r.platform.Boot(ctx, chassis, Machine{Name: guest, Port: m.port, MAC: m.mac, Mobile: true})
+		if err != nil {
+			return err
+		}
+		return eventually(ctx, func(ctx context.Context) error { return r.holds(ctx, chassis, m) })
+	}
+}
+
+// holds returns an error until a chassis has flows for the machine's MAC address.
+func (r *Run) holds(ctx context.Context, chassis string, m *machine) error {
+	flows, err := r.platform.Flows(ctx, chassis)
+	if err == nil && !strings.Contains(flows, m.mac.String()) {
+		err = fmt.Errorf("%s has nothing of %s", chassis, m.name)
+	}
+	return err
+}
+
+func parseActivate(w *words) action {
+	guest, chassis := guestOn(w)
+	return func(ctx context.Context, r *Run) error {
+		path := cloud.Path("port", r.machines[guest].port) + "/bindings/" + chassis + "/activate"
+		return r.platform.API().Do(ctx, http.MethodPut, path, nil, nil)
+	}
+}
+
+func parseResume(w *words) action {
+	guest, chassis := guestOn(w)
+	return func(ctx context.Context, r *Run) error {
+		return r.platform.Do(ctx, Action{Verb: Resume, Part: Guests, Name: guest, To: chassis})
+	}
+}
+
+func parseFinish(w *words) action {
+	guest, chassis := guestOn(w)
+	return func(ctx context.Context, r *Run) error {
+		m := r.machines[guest]
+		if err := r.platform.Do(ctx, Action{Verb: Unplug, Part: Guests, Name: guest, To: chassis}); err != nil {
+			return err
+		}
+		return r.platform.API().Do(ctx, http.MethodDelete, cloud.Path("port", m.port)+"/bindings/"+chassis, nil, nil)
+	}
+}
+
+func parseChurn(w *words) action {
+	n := w.number("a number of changes", 1, 100000)
+	return func(ctx context.Context, r *Run) error { return r.churn(ctx, n) }
+}
+
+// churn makes, changes and removes ports and rules: half of the ports on the networks of the scenario, the others on one
+// of their own. None of it concerns the machines.
+func (r *Run) churn(ctx context.Context, n int) error {
+	api := r.platform.API().As("churn")
+	own, err := api.Create(ctx, "network", cloud.Object{"name": "churn"})
+	if err != nil {
+		return err
+	}
+	if _, err := api.Create(ctx, "subnet", cloud.Object{"network_id": own.ID(), "ip_version": 4, "cidr": "10.0.0.0/16"}); err != nil {
+		return err
+	}
+	networks := []string{own.ID()}
+	for _, n := range r.networks {
+		networks = append(networks, n.id)
+	}
+	for done := 0; done < n; {
+		port, err := api.Create(ctx, "port", cloud.Object{"network_id": networks[done%len(networks)], "binding:host_id": "elsewhere"})
+		if err != nil {
+			return err
+		}
+		if _, err := api.Update(ctx, "port", port.ID(), cloud.Object{"admin_state_up": false}); err != nil {
+			return err
+		}
+		if err := api.Delete(ctx, "port", port.ID()); err != nil {
+			return err
+		}
+		done += 3
+	}
+	return nil
+}
+
+func parseRemember(w *words) action {
+	chassis := w.name(aChassis)
+	return func(ctx context.Context, r *Run) error {
+		flows, err := r.settledFlows(ctx, chassis)
+		r.memories[chassis] = flows
+		return err
+	}
+}
+
+// settledFlows are the flows when they have stayed the same for a moment.
+func (r *Run) settledFlows(ctx context.Context, chassis string) (string, error) {
+	last := ""
+	err := eventually(ctx, func(ctx context.Context) error {
+		flows, err := r.flows(ctx, chassis)
+		if err == nil && flows != last {
+			err = fmt.Errorf("the flows of %s are changing", chassis)
+		}
+		last = flows
+		return err
+	})
+	return last, err
+}
+
+// flows are those of a chassis without the one that says how much of the snapshot the switch has.
+func (r *Run) flows(ctx context.Context, chassis string) (string, error) {
+	all, err := r.platform.Flows(ctx, chassis)
+	var kept strings.Builder
+	for line := range strings.Lines(all) {
+		if !strings.Contains(line, "actions=note:") {
+			kept.WriteString(line)
+		}
+	}
+	return kept.String(), err
+}
+
+func parseUnchanged(w *words) action {
+	chassis := w.name(aChassis)
+	return func(ctx context.Context, r *Run) error {
+		return eventually(ctx, func(ctx context.Context) error {
+			now, err := r.flows(ctx, chassis)
+			if err == nil && now != r.memories[chassis] {
+				err = fmt.Errorf("the flows have changed:\n%s", difference(r.memories[chassis], now))
+			}
+			return err
+		})
+	}
+}
+
+// difference is what one text has and the other has not.
+func difference(before, after string) string {
+	const most = 10
+	var list []string
+	for line := range strings.Lines(before) {
+		if !strings.Contains(after, line) {
+			list = append(list, "- "+line)
+		}
+	}
+	for line := range strings.Lines(after) {
+		if !strings.Contains(before, line) {
+			list = append(list, "+ "+line)
+		}
+	}
+	return strings.Join(list[:min(most, len(list))], "")
+}
+
+func parsePause(w *words) action {
+	d := time.Duration(w.number("seconds", 1, 120)) * time.Second
+	return func(ctx context.Context, _ *Run) error {
+		select {
+		case <-time.After(d):
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}

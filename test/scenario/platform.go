@@ -1,0 +1,153 @@
+package scenario
+
+import (
+	"context"
+	"net"
+	"net/netip"
+
+	"github.com/dragonflow/dragonflow/internal/lab/cloud"
+)
+
+// Platform is what a scenario runs on: a cloud without a chassis at first. Its methods are called by one
+// goroutine at a time.
+type Platform interface {
+	// API is the server's.
+	API() *cloud.Client
+	// AddChassis makes a hypervisor with its controller. tunnels is a list of types, empty for the default.
+	AddChassis(ctx context.Context, name, tunnels string) error
+	// Boot starts the machine of a port on a chassis, or, for a machine that was booted before, prepares it
+	// there: its interface is plugged in and not yet connected.
+	Boot(ctx context.Context, chassis string, m Machine) (Guest, error)
+	// Do does something to a part of the cloud.
+	Do(ctx context.Context, a Action) error
+	// Flows are the flows of a chassis' integration bridge, in order and without what counts.
+	Flows(ctx context.Context, chassis string) (string, error)
+}
+
+// Machine is a virtual machine of a port.
+type Machine struct {
+	Name, Port string
+	MAC        net.HardwareAddr
+	// Mobile says that the machine will be moved.
+	Mobile bool
+	// AcceptRA says that it configures itself by router advertisements.
+	AcceptRA bool
+}
+
+// Verb is what an Action does.
+type Verb string
+
+// The verbs.
+const (
+	// Kill ends a part at once, Stop asks it to end, and Start starts it again.
+	Kill  Verb = "kill"
+	Stop  Verb = "stop"
+	Start Verb = "start"
+	// Address gives a chassis another address on the underlay.
+	Address Verb = "address"
+	// Resume connects a machine that moves to where it was booted last, and has it say so to the network.
+	Resume Verb = "resume"
+	// Unplug takes the interface of a machine off its switch.
+	Unplug Verb = "unplug"
+)
+
+// Part is a kind of part of the cloud.
+type Part string
+
+// The parts.
+const (
+	Controller Part = "controller"
+	Server     Part = "server"
+	Database   Part = "database"
+	Switch     Part = "switch"
+	Host       Part = "chassis"
+	Guests     Part = "guest"
+)
+
+// Action is something that is done to a part of the cloud.
+type Action struct {
+	Verb Verb
+	Part Part
+	// Name is the chassis, or the machine.
+	Name string
+	// To is the chassis for Unplug and Resume.
+	To string
+	// Prefix is for Address.
+	Prefix netip.Prefix
+}
+
+// Guest is a running virtual machine.
+type Guest interface {
+	Sockets
+	// Configure does what an administrator of the machine does.
+	Configure(ctx context.Context, s Settings) error
+	// Lease has a DHCP client configure the machine, and returns what it was given.
+	Lease(ctx context.Context, v6 bool) (Lease, error)
+	// Probe sends one echo request and says what came of it within a second.
+	Probe(ctx context.Context, to netip.Addr, p Probe) (Answer, error)
+	// Wire is the machine's interface for frames that no honest kernel sends.
+	Wire(ctx context.Context) (Wire, error)
+}
+
+// Sockets are those of a machine. "ip4:icmp" and "ip6:ipv6-icmp" are networks of ListenPacket.
+type Sockets interface {
+	Dial(ctx context.Context, network, address string) (net.Conn, error)
+	Listen(ctx context.Context, network, address string) (net.Listener, error)
+	ListenPacket(ctx context.Context, network, address string) (net.PacketConn, error)
+}
+
+// Settings are what an administrator sets in a machine; what is zero stays as it is.
+type Settings struct {
+	Addresses []netip.Prefix
+	Routes    []Route
+	MTU       int
+	// Forward has it hand on what is for others, as a router does.
+	Forward bool
+}
+
+// Route is a way to a prefix.
+type Route struct {
+	To  netip.Prefix
+	Via netip.Addr
+}
+
+// Lease is what a DHCP client was given.
+type Lease struct {
+	Address netip.Addr
+	MTU     int
+}
+
+// Probe is an echo request. What is zero is as usual.
+type Probe struct {
+	TTL int
+	// Size is that of the IP packet, which must not be fragmented.
+	Size int
+}
+
+// Answer is what came of a Probe.
+type Answer struct {
+	Outcome Outcome
+	From    netip.Addr
+	// MTU is what a router said that fits.
+	MTU int
+}
+
+// Outcome is a kind of Answer.
+type Outcome string
+
+// The outcomes.
+const (
+	Answered    Outcome = "answered"
+	Exceeded    Outcome = "exceeded"
+	TooBig      Outcome = "toobig"
+	Unreachable Outcome = "unreachable"
+	Silent      Outcome = "silent"
+)
+
+// Wire is an interface without a kernel.
+type Wire interface {
+	Send(frame []byte) error
+	// Seen are the frames that arrived since the wire was opened.
+	Seen() [][]byte
+	Close() error
+}

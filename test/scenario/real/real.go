@@ -1,0 +1,237 @@
+// Package real plays scenarios with real packets: machines are namespaces with real DHCP clients, and each chassis runs
+// the dragonflow program. Needs root.
+package real
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+
+	"github.com/dragonflow/dragonflow/internal/lab"
+	"github.com/dragonflow/dragonflow/internal/lab/cloud"
+	"github.com/dragonflow/dragonflow/test/scenario"
+)
+
+// Platform is a cloud for one scenario.
+type Platform struct {
+	Cloud  *cloud.Cloud
+	guests map[string]*guest
+}
+
+// New starts a database and a server of the dragonflow program.
+func New(ctx context.Context, program string) (*Platform, error) {
+	c, err := cloud.New(ctx, program)
+	if err != nil {
+		return nil, err
+	}
+	return &Platform{Cloud: c, guests: map[string]*guest{}}, nil
+}
+
+// Close ends all of it.
+func (p *Platform) Close() error {
+	var errs []error
+	for _, g := range p.guests {
+		errs = append(errs, g.Close())
+	}
+	return errors.Join(append(errs, p.Cloud.Close())...)
+}
+
+// API is the server's.
+func (p *Platform) API() *cloud.Client { return p.Cloud.API }
+
+// AddChassis makes a hypervisor with its controller.
+func (p *Platform) AddChassis(ctx context.Context, name, tunnels string) error {
+	var flags []string
+	if tunnels != "" {
+		flags = []string{"--tunnel-types", tunnels}
+	}
+	_, err := p.Cloud.AddChassis(ctx, name, flags...)
+	return err
+}
+
+// Flows are those of a chassis' integration bridge.
+func (p *Platform) Flows(ctx context.Context, chassis string) (string, error) {
+	return p.Cloud.Chassis(chassis).Flows(ctx)
+}
+
+// Boot starts a machine, or prepares it on a further chassis.
+func (p *Platform) Boot(ctx context.Context, chassis string, m scenario.Machine) (scenario.Guest, error) {
+	at := p.Cloud.Chassis(chassis)
+	spec := lab.Spec{Name: m.Name, Port: "tap-" + m.Name, MAC: m.MAC, NoDAD: true, AcceptRA: m.AcceptRA}
+	if !m.Mobile {
+		g, err := at.Boot(ctx, cloud.Bridge, m.Port, spec)
+		if err != nil {
+			return nil, err
+		}
+		p.guests[m.Name] = &guest{Guest: g, close: g.Close}
+		return p.guests[m.Name], nil
+	}
+	g := p.guests[m.Name]
+	first := g == nil
+	if first {
+		mobile, err := lab.NewMobile(spec)
+		if err != nil {
+			return nil, err
+		}
+		g = &guest{Guest: mobile.Guest, mobile: mobile, close: mobile.Close}
+		p.guests[m.Name] = g
+	}
+	if err := g.mobile.Offer(at.Namespace, spec.Port); err != nil {
+		return nil, err
+	}
+	if err := at.OVS.Plug(ctx, cloud.Bridge, spec.Port, map[string]string{"iface-id": m.Port, "attached-mac": m.MAC.String()}); err != nil {
+		return nil, err
+	}
+	if first {
+		return g, g.mobile.Connect(chassis)
+	}
+	return g, nil
+}
+
+// Do does something to a part of the cloud.
+func (p *Platform) Do(ctx context.Context, a scenario.Action) error {
+	switch a.Part {
+	case scenario.Server:
+		return onDaemon(ctx, p.Cloud.Server, a.Verb)
+	case scenario.Database:
+		if a.Verb == scenario.Stop {
+			a.Verb = scenario.Kill // etcd's own end takes part in an election first
+		}
+		return onDaemon(ctx, p.Cloud.Database, a.Verb)
+	case scenario.Controller:
+		return onDaemon(ctx, p.Cloud.Chassis(a.Name).Controller, a.Verb)
+	case scenario.Switch:
+		return onSwitch(ctx, p.Cloud.Chassis(a.Name), a.Verb)
+	case scenario.Host:
+		return p.onHost(ctx, a)
+	case scenario.Guests:
+		return p.onGuest(ctx, a)
+	}
+	return fmt.Errorf("%s %s: %w", a.Verb, a.Part, errors.ErrUnsupported)
+}
+
+func onDaemon(ctx context.Context, d *cloud.Daemon, verb scenario.Verb) error {
+	switch verb {
+	case scenario.Kill:
+		d.Kill()
+		return nil
+	case scenario.Stop:
+		return d.Terminate()
+	case scenario.Start:
+		// While others are away it may serve later, or not be able to say that it does.
+		return d.Launch()
+	}
+	return fmt.Errorf("%s %s: %w", verb, d.Name(), errors.ErrUnsupported)
+}
+
+func onSwitch(ctx context.Context, c *cloud.Chassis, verb scenario.Verb) error {
+	switch verb {
+	case scenario.Kill:
+		c.OVS.KillVswitchd()
+		return nil
+	case scenario.Stop:
+		c.OVS.StopVswitchd()
+		return nil
+	case scenario.Start:
+		return c.OVS.StartVswitchd(ctx)
+	}
+	return fmt.Errorf("%s the switch of %s: %w", verb, c.Name(), errors.ErrUnsupported)
+}
+
+func (p *Platform) onHost(ctx context.Context, a scenario.Action) error {
+	c := p.Cloud.Chassis(a.Name)
+	switch a.Verb {
+	case scenario.Kill:
+		c.Controller.Kill()
+		c.OVS.KillVswitchd()
+		c.OVS.KillOVSDB()
+		return nil
+	case scenario.Start:
+		if err := errors.Join(c.OVS.StartOVSDB(ctx), c.OVS.StartVswitchd(ctx)); err != nil {
+			return err
+		}
+		return c.Controller.Start(ctx)
+	case scenario.Address:
+		return p.Cloud.MoveChassis(ctx, c, a.Prefix)
+	}
+	return fmt.Errorf("%s chassis %s: %w", a.Verb, a.Name, errors.ErrUnsupported)
+}
+
+func (p *Platform) onGuest(ctx context.Context, a scenario.Action) error {
+	g := p.guests[a.Name]
+	switch a.Verb {
+	case scenario.Resume:
+		return errors.Join(g.mobile.Connect(a.To), g.mobile.Announce())
+	case scenario.Unplug:
+		_, err := p.Cloud.Chassis(a.To).OVS.Vsctl(ctx, "--if-exists", "del-port", cloud.Bridge, "tap-"+a.Name)
+		return err
+	}
+	return fmt.Errorf("%s guest %s: %w", a.Verb, a.Name, errors.ErrUnsupported)
+}
+
+// guest is a machine that is a namespace.
+type guest struct {
+	*lab.Guest
+	mobile *lab.Mobile
+	close  func() error
+}
+
+// Close ends it.
+func (g *guest) Close() error { return g.close() }
+
+// Wire is the machine's interface.
+func (g *guest) Wire(context.Context) (scenario.Wire, error) { return g.Guest.Wire(true) }
+
+// Configure does what an administrator of the machine does.
+func (g *guest) Configure(ctx context.Context, s scenario.Settings) error {
+	var errs []error
+	if s.MTU > 0 {
+		errs = append(errs, g.SetMTU(s.MTU))
+	}
+	for _, a := range s.Addresses {
+		errs = append(errs, g.AddAddress(a))
+	}
+	for _, route := range s.Routes {
+		errs = append(errs, g.AddRoute(route.To, route.Via))
+	}
+	if s.Forward {
+		errs = append(errs, g.Sysctl("net.ipv4.ip_forward", "1"), g.Sysctl("net.ipv6.conf.all.forwarding", "1"))
+	}
+	return errors.Join(errs...)
+}
+
+// Lease has a DHCP client configure the machine: udhcpc, and dhclient for IPv6.
+func (g *guest) Lease(ctx context.Context, v6 bool) (scenario.Lease, error) {
+	kind := lab.Udhcpc
+	if v6 {
+		kind = lab.Dhclient6
+	}
+	client, err := g.DHCP(ctx, kind)
+	if err != nil {
+		return scenario.Lease{}, err
+	}
+	l, err := client.Lease()
+	return scenario.Lease{Address: l.Address.Addr(), MTU: l.MTU}, err
+}
+
+// Probe sends an echo request by ping(8).
+func (g *guest) Probe(ctx context.Context, to netip.Addr, p scenario.Probe) (scenario.Answer, error) {
+	o := lab.EchoOptions{TTL: p.TTL, Size: p.Size}
+	reply, err := g.EchoRequest(ctx, to, o)
+	return scenario.Answer{Outcome: outcome(reply), From: reply.From, MTU: reply.MTU}, err
+}
+
+func outcome(r lab.EchoReply) scenario.Outcome {
+	switch {
+	case r.Answered:
+		return scenario.Answered
+	case r.MTU > 0:
+		return scenario.TooBig
+	case r.Exceeded:
+		return scenario.Exceeded
+	case r.Unreachable:
+		return scenario.Unreachable
+	}
+	return scenario.Silent
+}

@@ -1,0 +1,124 @@
+package scenario
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// Scenario is a text that was understood.
+type Scenario struct {
+	Name  string
+	Steps []Step
+	// NeedsReal says why the scenario makes sense only with real machines, if so.
+	NeedsReal string
+	// Slow says that it takes a minute or more.
+	Slow bool
+}
+
+// Step is a statement.
+type Step struct {
+	Line int
+	Text string
+	do   action
+}
+
+// action carries a statement out.
+type action func(ctx context.Context, r *Run) error
+
+// statement is a kind of statement.
+type statement struct {
+	usage string
+	parse func(w *words) action
+}
+
+// Parse reads a scenario. The error is a *SyntaxError.
+func Parse(name, text string) (*Scenario, error) {
+	s := &Scenario{Name: name}
+	known := &names{of: map[string][]string{}, mobile: map[string]bool{}}
+	table := statements()
+	n := 0
+	for line := range strings.Lines(text) {
+		n++
+		line, _, _ = strings.Cut(line, "#")
+		w := &words{file: name, line: n, list: strings.Fields(line), names: known}
+		if len(w.list) == 0 {
+			continue
+		}
+		verb := w.word("a statement")
+		kind, ok := table[verb]
+		if !ok {
+			w.fail("no statement begins with this word")
+			return nil, w.err
+		}
+		do := s.header(w, verb)
+		if do == nil && kind.parse != nil {
+			do = kind.parse(w)
+		}
+		if w.end(); w.err != nil {
+			w.err.Problem += "; usage: " + kind.usage
+			return nil, w.err
+		}
+		if do != nil {
+			s.Steps = append(s.Steps, Step{Line: n, Text: strings.Join(w.list, " "), do: do})
+		}
+	}
+	return s, nil
+}
+
+// header reads the statements about the scenario itself.
+func (s *Scenario) header(w *words, verb string) action {
+	switch verb {
+	case "real":
+		s.NeedsReal = strings.Join(w.list[1:], " ")
+		if w.next = len(w.list); s.NeedsReal == "" {
+			w.word("a reason")
+		}
+	case "slow":
+		s.Slow = true
+	}
+	return nil
+}
+
+// stepPatience bounds one statement.
+const stepPatience = 3 * time.Minute
+
+// Play runs the scenario on a platform. log is told each statement; report is told what was measured. It ends with the
+// first statement that fails.
+func (s *Scenario) Play(ctx context.Context, p Platform, log func(format string, args ...any)) error {
+	r := newRun(p, s, log)
+	err := s.play(ctx, r)
+	if endErr := r.end(); err == nil && endErr != nil {
+		err = fmt.Errorf("%s: end: %w", s.Name, endErr)
+	}
+	return err
+}
+
+func (s *Scenario) play(ctx context.Context, r *Run) error {
+	for _, step := range s.Steps {
+		began := time.Now()
+		limited, cancel := context.WithTimeout(ctx, stepPatience)
+		err := step.do(limited, r)
+		cancel()
+		if err != nil {
+			return fmt.Errorf("%s:%d: %s: %w", s.Name, step.Line, step.Text, err)
+		}
+		r.log("%6d ms  %s", time.Since(began).Milliseconds(), step.Text)
+	}
+	return nil
+}
+
+// statements is the language.
+func statements() map[string]statement {
+	table := map[string]statement{
+		"real": {"real REASON: only with real machines", nil},
+		"slow": {"slow: takes a minute or more", nil},
+	}
+	for _, part := range []map[string]statement{topology(), expectations(), events(), hostility()} {
+		for verb, kind := range part {
+			table[verb] = kind
+		}
+	}
+	return table
+}
