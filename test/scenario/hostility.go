@@ -145,7 +145,7 @@ func spoofed(a, b *machine) ([]hostile, error) {
 	if err := errors.Join(err4, err6, errb4, errb6); err != nil {
 		return nil, err
 	}
-	o4, o6 := free(a.network, a4), free(a.network, a6)
+	o4, o6, further := free(a4, 1), free(a6, 1), free(a4, 2)
 	router6 := a.network.subnetOf(a6).gateway
 	eth, everybody := packet.Ethernet(a.mac, b.mac), packet.Ethernet(a.mac, packet.Broadcast)
 	offer, advertise, err := offers(b.mac, o4)
@@ -162,9 +162,9 @@ func spoofed(a, b *machine) ([]hostile, error) {
 		{"a spoofed IPv4 address", packet.Build(eth, packet.IP(o4, b4), packet.EchoRequest(1, 3))},
 		{"a spoofed IPv6 address", packet.Build(eth, packet.IP(o6, b6), packet.EchoRequest(1, 4))},
 		{"an ARP reply for another", packet.Build(eth, packet.ARPReply(a.mac, o4, b.mac, b4))},
-		{"an ARP request as another", packet.Build(everybody, packet.ARPRequest(a.mac, o4, free(a.network, o4)))},
+		{"an ARP request as another", packet.Build(everybody, packet.ARPRequest(a.mac, o4, further))},
 		{"an ARP reply with another MAC", packet.Build(eth, packet.ARPReply(anybody(), a4, b.mac, b4))},
-		{"an ARP probe for another", packet.Build(everybody, packet.ARPRequest(a.mac, "0.0.0.0", free(a.network, o4)))},
+		{"an ARP probe for another", packet.Build(everybody, packet.ARPRequest(a.mac, "0.0.0.0", further))},
 		{"an advertisement for another", packet.Build(eth, packet.IP(a6, b6), packet.NeighborAdvertisement(o6, a.mac, packet.Override))},
 		{"an advertisement of its router", packet.Build(eth, packet.IP(a6, b6), packet.NeighborAdvertisement(router6, a.mac, packet.Override|packet.Router))},
 		{"an advertisement as another", packet.Build(eth, packet.IP(o6, b6), packet.NeighborAdvertisement(o6, a.mac, packet.Override))},
@@ -176,11 +176,11 @@ func spoofed(a, b *machine) ([]hostile, error) {
 	}, nil
 }
 
-// free is an address of the subnet that nobody has: one far behind the given one.
-func free(n *network, a netip.Addr) netip.Addr {
-	const far = 0x64
+// free is the n-th address that nobody has: far behind the given one.
+func free(a netip.Addr, n byte) netip.Addr {
+	const far = 0x60
 	b := a.AsSlice()
-	b[len(b)-1] ^= far
+	b[len(b)-1] ^= far + n
 	other, _ := netip.AddrFromSlice(b) // as long as before
 	return other
 }
