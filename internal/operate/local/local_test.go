@@ -97,7 +97,7 @@ func TestQuestionsAndAnswers(t *testing.T) {
 	}
 	s.Inject("tap-aaaa-port", append([]byte{2, 9, 9, 9, 9, 9, 0xfa, 0x16, 0x3e, 0, 0, 1, 0x81, 0, 0, 5, 8, 0}, make([]byte, 46)...))
 	s.Settle()
-	s.Appctl("revalidator/purge")
+	s.ForgetDecisions()
 	drops, err := client.Drops(ctx, false)
 	if err != nil || len(drops) != 1 || drops[0].Object != "port alice" || drops[0].Packets != 1 || drops[0].Stage != "classify" {
 		t.Errorf("drops: %+v, %v", drops, err)

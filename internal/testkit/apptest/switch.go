@@ -65,8 +65,9 @@ func (s *Switch) Install() {
 	if err := os.WriteFile(file, []byte(text.String()), 0o600); err != nil {
 		s.w.t.Fatal(err)
 	}
+	s.ForgetDecisions() // what went through the old flows counts for them
 	s.Ofctl("-O", "OpenFlow14", "--bundle", "replace-flows", Bridge, file)
-	s.Appctl("revalidator/purge") // the datapath caches what the old flows decided for up to half a second
+	s.ForgetDecisions()
 }
 
 // Send gives a frame to the switch as the port's guest would, and returns what each plugged port then
@@ -129,7 +130,7 @@ func (s *Switch) Dropped() map[string]uint64 {
 // tool tells.
 func (s *Switch) Counters() []Counted {
 	s.w.t.Helper()
-	s.Appctl("revalidator/purge") // counters lag behind the datapath's by up to a second
+	s.ForgetDecisions() // else counters lag behind the datapath's by up to a second
 	desired := map[string]flow.Flow{}
 	for f := range s.w.Engine.Flows() {
 		f.Cookie = 0

@@ -75,7 +75,7 @@ func TestCutConnection(t *testing.T) {
 	}
 	c := a.Connect("10.0.0.2", 80)
 	l.Ofctl("del-flows", "br-int")
-	l.Appctl("revalidator/purge") // the datapath caches what the flows decided for up to half a second
+	l.ForgetDecisions()
 	if err := lab.Exchange(c, 300*time.Millisecond); !errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Errorf("a connection through a switch without flows: %v", err)
 	}

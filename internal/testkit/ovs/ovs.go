@@ -50,6 +50,8 @@ type Switch struct {
 
 	mu       sync.Mutex
 	captures map[string]*capture
+
+	forgetting sync.Mutex // a second pause of the revalidators would let them go on
 }
 
 // Start runs an Open vSwitch until the end of the test. Where Open vSwitch is
@@ -243,6 +245,22 @@ func (s *Switch) Settle() {
 	s.t.Helper()
 	for range 2 {
 		s.Appctl("version")
+	}
+}
+
+// ForgetDecisions returns when the datapath has forgotten what it cached of the
+// decisions of flows, up to half a second after they changed: the next packet
+// of everything goes through the flows as they are now. What the cache had
+// counted is in the counters of flows then.
+//
+// The purge alone passes over what a revalidator is looking at, which is likely
+// right after a change of flows; Open vSwitch up to 3.2 does not pause them.
+func (s *Switch) ForgetDecisions() {
+	s.t.Helper()
+	s.forgetting.Lock()
+	defer s.forgetting.Unlock()
+	for _, command := range []string{"pause", "purge", "resume"} {
+		s.Appctl("revalidator/" + command)
 	}
 }
 

@@ -2,6 +2,8 @@ package ovs
 
 import (
 	"bytes"
+	"encoding/hex"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -138,6 +140,38 @@ func waitGone(t *testing.T, pid int) {
 		case <-deadline:
 			t.Fatalf("process %d outlives the test: %s", pid, stat)
 		}
+	}
+}
+
+// TestNoDecisionIsLeft wakes the revalidators each time, so that they look at what shall be forgotten.
+func TestNoDecisionIsLeft(t *testing.T) {
+	t.Parallel()
+	s := Start(t)
+	s.AddBridge("br")
+	s.AddPort("br", "p1")
+	s.AddPort("br", "p2")
+	s.Ofctl("add-flow", "br", "actions=move:eth_src->xxreg0[0..47],output:p2") // a decision for each source
+	const sources = 90                                                         // a dummy port has 100 frames wait
+	frames := []string{"p1"}
+	for i := range byte(sources) {
+		f := frame(i)
+		f[11] = i
+		frames = append(frames, hex.EncodeToString(f))
+	}
+	for round := range 50 {
+		s.Appctl("netdev-dummy/receive", frames...)
+		s.WaitSent("p2", func(f []byte) bool { return f[len(f)-1] == sources-1 })
+		if n := strings.Count(s.Appctl("dpctl/dump-flows"), "recirc_id"); n != sources {
+			t.Fatalf("the datapath has cached %d decisions, want %d", n, sources)
+		}
+		s.Appctl("fdb/add", "br", "p1", "0", fmt.Sprintf("02:00:00:00:01:%02x", round))
+		s.ForgetDecisions()
+		if left := s.Appctl("dpctl/dump-flows"); left != "" {
+			t.Fatalf("round %d: decisions are left:\n%s", round, left)
+		}
+	}
+	if got := s.Ofctl("dump-flows", "br"); !strings.Contains(got, fmt.Sprintf("n_packets=%d,", 50*sources)) {
+		t.Errorf("packets were not counted: %s", got)
 	}
 }
 

@@ -163,7 +163,7 @@ func TestAMembersConnectionIsCommittedOnce(t *testing.T) {
 		c.set(memberOf("friends", c.client))
 		p := pathOf(c.client, c.server, n)
 		c.open(p, 40000, 80)
-		c.sw.Appctl("revalidator/purge")
+		c.sw.ForgetDecisions()
 		c.goesOn(p, 40000, 80)
 		for _, f := range c.megaflows() {
 			if strings.Contains(f, "commit") {
