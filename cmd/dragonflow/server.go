@@ -34,13 +34,15 @@ Any number of servers may share one database.`,
 			return d.run(command.Context(), "127.0.0.1:9697")
 		},
 	}
-	return withSettings(h, command, settings, &settings.Process, &settings.Database, &settings.API)
+	return withSettings(h, command, settings, &settings.Process, &settings.Database, &settings.API, &settings.Networks)
 }
 
 // addServer makes the daemon serve the API.
 func (d *daemon) addServer(conn *db.Connection) (*api.Server, error) {
 	metrics := api.NewMetrics(d.metrics)
-	server, err := api.New(api.Options{DB: conn, Logger: d.log, Observe: metrics.Observe})
+	server, err := api.New(api.Options{
+		DB: conn, Logger: d.log, Observe: metrics.Observe, Segments: d.settings.Networks.Plan(),
+	})
 	if err != nil {
 		return nil, err
 	}

@@ -25,6 +25,7 @@ type Config struct {
 	Process  Process
 	Database Database
 	API      API
+	Networks Networks
 	Chassis  Chassis
 	Guests   Guests
 
@@ -44,7 +45,7 @@ type Component interface {
 
 // Components returns all of them, for Bind.
 func (c *Config) Components() []Component {
-	return []Component{&c.Process, &c.Database, &c.API, &c.Chassis, &c.Guests}
+	return []Component{&c.Process, &c.Database, &c.API, &c.Networks, &c.Chassis, &c.Guests}
 }
 
 // Default returns the settings as they are when nobody has set anything.
@@ -53,6 +54,7 @@ func Default() *Config {
 		Process:  defaultProcess(),
 		Database: defaultDatabase(),
 		API:      defaultAPI(),
+		Networks: defaultNetworks(),
 		Chassis:  defaultChassis(),
 		Guests:   defaultGuests(),
 		file:     DefaultFile,

@@ -13,6 +13,7 @@ import (
 	"github.com/dragonflow/dragonflow/internal/neutron/ipam"
 	"github.com/dragonflow/dragonflow/internal/neutron/resource"
 	"github.com/dragonflow/dragonflow/internal/neutron/rows"
+	"github.com/dragonflow/dragonflow/internal/neutron/segment"
 	"github.com/dragonflow/dragonflow/internal/neutron/translate"
 	"github.com/dragonflow/dragonflow/internal/northbound"
 	"github.com/dragonflow/dragonflow/internal/northbound/db"
@@ -79,7 +80,7 @@ func (s *Server) Audit(ctx context.Context) error {
 
 // audited reports whether a scope holds what rows stand for.
 func audited(scope db.Scope) bool {
-	for _, prefix := range []string{"network/", "secgroup/", "chassis/", "neutron/addresses/"} {
+	for _, prefix := range []string{"network/", "secgroup/", "chassis/", "neutron/addresses/", segment.ScopePrefix} {
 		if strings.HasPrefix(string(scope), prefix) {
 			return true
 		}
@@ -90,7 +91,7 @@ func audited(scope db.Scope) bool {
 // ownerType returns the type of the row that a stored value belongs to, nil if it is not ours to judge.
 func (s *Server) ownerType(kind string) *resource.Type {
 	switch model.Kind(kind) {
-	case model.KindNetwork:
+	case model.KindNetwork, segment.KindVNI:
 		return s.networks
 	case model.KindSubnet:
 		return s.subnets
@@ -118,6 +119,9 @@ func (s *Server) keysOf(row resource.Row) []db.Key {
 
 // reservations returns the reservation keys of a row with their values.
 func reservations(row resource.Row) map[db.Key][]byte {
+	if n, ok := row.(*resource.Network); ok {
+		return segmentReservations(n)
+	}
 	p, ok := row.(*resource.Port)
 	if !ok {
 		return nil
@@ -177,6 +181,9 @@ func (s *Server) rowsIn(scope db.Scope) []resource.Row {
 		return append(one(s.groups, parts[1]), s.store.Select(s.rules.Kind, rows.ByGroup(parts[1]))...)
 	case parts[0] == "chassis":
 		return s.store.Select(s.ports.Kind, rows.ByHost(strings.Join(parts[1:], "/")))
+	}
+	if strings.HasPrefix(string(scope), segment.ScopePrefix) {
+		return s.store.Select(s.networks.Kind, "")
 	}
 	return s.store.Select(s.ports.Kind, rows.ByNetwork(parts[last]))
 }
@@ -248,6 +255,9 @@ func (s *Server) owner(t *rows.Txn, key db.Key, it db.Item, row resource.Row) (r
 	id := key.ID
 	if key.Kind == ipam.KindAddress || key.Kind == ipam.KindMAC {
 		id = ipam.Holder(it.Value)
+	}
+	if key.Kind == segment.KindVNI {
+		id = segment.Holder(it.Value)
 	}
 	if row != nil {
 		id = row.Base().ID

@@ -139,6 +139,9 @@ func (s *Server) dropMarked(ctx context.Context, typ *resource.Type, id string, 
 				}
 			}
 			done = true
+			for key := range reservations(row) {
+				t.Release(key)
+			}
 			t.Delete(typ, id)
 			return nil
 		})
@@ -149,7 +152,7 @@ func (s *Server) dropMarked(ctx context.Context, typ *resource.Type, id string, 
 }
 
 // opsPerDelete is at least what the deletion of a child and of its parent takes.
-const opsPerDelete = 4
+const opsPerDelete = 5
 
 // notGone returns an error unless it says that something does not exist.
 func notGone(err error) error {

@@ -56,6 +56,7 @@ func extensions() []extension {
 		ext("port-mac-address-regenerate", "Port MAC address regenerate", "A null MAC asks for a new one"),
 		ext("port-security", "Port Security", "Ports without address checks"),
 		ext("project-id", "project_id field enabled", "project_id beside tenant_id"),
+		ext("provider", "Provider Network", "The type of a network and its identifier in tunnels"),
 		ext("quota_details", "Quota details management support", "Limits and usage of a project"),
 		ext("quotas", "Quota management support", "Limits of a project"),
 		ext("revision-if-match", "If-Match constraints based on revision_number", "Conditional changes"),

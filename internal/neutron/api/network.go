@@ -15,6 +15,9 @@ func (o networkOps) create(t *rows.Txn, row resource.Row, _ resource.Given) erro
 	if err := o.checkMTU(n); err != nil {
 		return err
 	}
+	if err := o.takeSegment(t, n); err != nil {
+		return err
+	}
 	if err := o.checkQuota(t, o.networks, n.ProjectID); err != nil {
 		return err
 	}
@@ -25,10 +28,15 @@ func (o networkOps) create(t *rows.Txn, row resource.Row, _ resource.Given) erro
 	return nil
 }
 
-func (o networkOps) update(t *rows.Txn, _, row resource.Row, _ resource.Given) error {
-	n := row.(*resource.Network)
-	if err := o.checkMTU(n); err != nil {
+func (o networkOps) update(t *rows.Txn, oldRow, row resource.Row, _ resource.Given) error {
+	old, n := oldRow.(*resource.Network), row.(*resource.Network)
+	if err := o.keepSegment(t, old, n); err != nil {
 		return err
+	}
+	if n.MTU != old.MTU {
+		if err := o.checkMTU(n); err != nil {
+			return err
+		}
 	}
 	for _, s := range o.store.Select(o.subnets.Kind, rows.ByNetwork(n.ID)) {
 		if s.(*resource.Subnet).IPVersion == 6 && n.MTU < minIPv6MTU {
@@ -44,11 +52,12 @@ func (o networkOps) update(t *rows.Txn, _, row resource.Row, _ resource.Given) e
 const minIPv6MTU = 1280
 
 func (o networkOps) checkMTU(n *resource.Network) error {
+	largest := o.opts.Segments.MTU()
 	if n.MTU == 0 {
-		n.MTU = o.opts.MTU
+		n.MTU = largest
 	}
-	if n.MTU > o.opts.MTU {
-		return resource.InvalidInput("Requested MTU is too big, maximum is %d", o.opts.MTU)
+	if n.MTU > largest {
+		return resource.InvalidInput("Requested MTU is too big, maximum is %d", largest)
 	}
 	return nil
 }

@@ -20,6 +20,7 @@ import (
 
 	"github.com/dragonflow/dragonflow/internal/neutron/resource"
 	"github.com/dragonflow/dragonflow/internal/neutron/rows"
+	"github.com/dragonflow/dragonflow/internal/neutron/segment"
 	"github.com/dragonflow/dragonflow/internal/northbound/db"
 )
 
@@ -29,8 +30,8 @@ type Options struct {
 	Logger *slog.Logger
 	// Clock gives the time for created_at and updated_at; time.Now if nil.
 	Clock func() time.Time
-	// MTU is the default and largest MTU of a network, in bytes of an IP packet; 1500 if zero.
-	MTU int
+	// Segments says how networks are tunnelled; segment.DefaultPlan if zero.
+	Segments segment.Plan
 	// DNSDomain completes the names of ports on networks without a domain; "openstacklocal." if empty.
 	DNSDomain string
 	// Quotas replaces default limits by resource, such as "port"; -1 is none.
@@ -68,6 +69,7 @@ type Server struct {
 
 	hintsMu sync.Mutex
 	hints   addressHints
+	vnis    *vnis
 	drift   driftCounter
 }
 
@@ -85,6 +87,9 @@ func New(opts Options) (*Server, error) {
 			"copy; use one that writes to disk first, or Dragonflow behind a Neutron", opts.DB.Name)
 	}
 	setDefaults(&opts)
+	if err := opts.Segments.Check(); err != nil {
+		return nil, fmt.Errorf("neutron api: %w", err)
+	}
 	s := &Server{
 		opts: opts, log: opts.Logger, now: opts.Clock, hints: addressHints{}, slots: make(chan struct{}, maxRequests),
 	}
@@ -95,6 +100,7 @@ func New(opts Options) (*Server, error) {
 	types := []*resource.Type{
 		s.networks, s.subnets, s.ports, s.groups, s.rules, s.quotas, s.quotaGuards, s.defaultGroups,
 	}
+	s.vnis = newVNIs(opts.Segments.VNIs)
 	s.store = rows.New(opts.DB, types, opts.Logger, opts.Clock)
 	s.status = newStatusBoard(opts.DB, opts.Logger)
 	s.collections = []*collection{
@@ -121,8 +127,8 @@ func setDefaults(o *Options) {
 	if o.Clock == nil {
 		o.Clock = time.Now
 	}
-	if o.MTU == 0 {
-		o.MTU = 1500
+	if o.Segments.Type == "" {
+		o.Segments = segment.DefaultPlan()
 	}
 	if o.DNSDomain == "" {
 		o.DNSDomain = "openstacklocal."
@@ -150,7 +156,7 @@ func (s *Server) Run(ctx context.Context) error {
 	defer cancel(nil)
 	var wg sync.WaitGroup
 	for _, task := range []func(context.Context) error{
-		s.store.Run, s.followStatus, s.finishDeletions, s.auditLoop,
+		s.store.Run, s.followStatus, s.finishDeletions, s.auditLoop, s.upgradeNetworks,
 	} {
 		wg.Go(func() {
 			if err := task(ctx); err != nil {

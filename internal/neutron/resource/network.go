@@ -1,6 +1,10 @@
 package resource
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/dragonflow/dragonflow/internal/model"
+)
 
 // Network is the stored form of a network.
 type Network struct {
@@ -13,6 +17,12 @@ type Network struct {
 	// Subnets lists the network's subnets. It is written with each of them, so that the row's database
 	// revision also stands for their state.
 	Subnets []string `json:"subnets,omitzero"`
+	// Segments say how the network's frames travel; there is one, none only in a row that a version before
+	// tunnels has written.
+	Segments []model.Segment `json:"segments,omitzero"`
+
+	// PhysicalNetwork is what a client asked for; it is not stored, since no network can have one.
+	PhysicalNetwork string `json:"-"`
 }
 
 // Clone returns a copy.
@@ -30,8 +40,9 @@ func Networks() *Type {
 		field("mtu", Writable, mtu, func(n *Network) *int { return &n.MTU }),
 		field("port_security_enabled", Writable, Bool, func(n *Network) *bool { return &n.PortSecurityEnabled }),
 		field("dns_domain", Writable, dnsDomain, func(n *Network) *string { return &n.DNSDomain }),
-		tagsAttr(),
 	}
+	own = append(own, providerAttrs()...)
+	own = append(own, tagsAttr())
 	return &Type{
 		Kind: "neutron.network", Singular: "network", Plural: "networks", Path: "networks",
 		Attrs: join(first, own, last),

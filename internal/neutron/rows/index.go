@@ -2,6 +2,7 @@ package rows
 
 import (
 	"net/netip"
+	"strconv"
 
 	"github.com/dragonflow/dragonflow/internal/model"
 	"github.com/dragonflow/dragonflow/internal/neutron/resource"
@@ -36,6 +37,11 @@ func ByHost(host string) string { return "host/" + host }
 // ByAddress finds the port that has an address on a network.
 func ByAddress(network string, a netip.Addr) string { return "address/" + network + "/" + a.String() }
 
+// BySegment finds the network that has a VNI.
+func BySegment(s model.Segment) string {
+	return "segment/" + string(s.NetworkType) + "/" + strconv.FormatUint(uint64(s.SegmentationID), 10)
+}
+
 // ByMAC finds the port that has a MAC address on a network.
 func ByMAC(network string, m model.MAC) string { return "mac/" + network + "/" + m.String() }
 
@@ -46,6 +52,10 @@ func indexKeys(row resource.Row) []string {
 	c := row.Base()
 	keys := []string{ByProject(c.ProjectID), ByName(c.Name)}
 	switch r := row.(type) {
+	case *resource.Network:
+		for _, s := range r.Segments {
+			keys = append(keys, BySegment(s))
+		}
 	case *resource.Subnet:
 		keys = append(keys, ByNetwork(r.NetworkID))
 	case *resource.Port:
