@@ -6,6 +6,7 @@ import (
 	"github.com/dragonflow/dragonflow/internal/controller/apps/classifier"
 	"github.com/dragonflow/dragonflow/internal/controller/apps/dhcp"
 	"github.com/dragonflow/dragonflow/internal/controller/apps/l2"
+	"github.com/dragonflow/dragonflow/internal/controller/apps/l3"
 	"github.com/dragonflow/dragonflow/internal/controller/apps/misses"
 	"github.com/dragonflow/dragonflow/internal/controller/apps/neighbour"
 	"github.com/dragonflow/dragonflow/internal/controller/apps/portsecurity"
@@ -20,6 +21,7 @@ func All() []*app.App {
 		classifier.New(),
 		portsecurity.New(),
 		l2.New(),
+		l3.New(),
 		secgroup.New(),
 		neighbour.New(),
 		dhcp.New(),

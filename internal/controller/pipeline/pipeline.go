@@ -37,8 +37,12 @@ var (
 	FloodSet = flow.Reg3.All()
 	// RouteSet is the number of a set of routes of one router with the same destination.
 	RouteSet = flow.Reg3.All()
-	// Router is the number of the router that has the packet, from Routers to RouteMTU.
+	// Router is the number of the router that has the packet, from Routers to RouterRefuse.
 	Router = flow.Reg2.All()
+	// CameBy is the network by which the packet came to the router.
+	CameBy = flow.Reg12.All()
+	// Refusal is why a router refuses the packet, for the controller.
+	Refusal = flow.Reg3.All()
 	// RemoteChassis is the number of the chassis and the type of tunnel by which the packet leaves, zero
 	// if it goes to all chassis that have members of the network. L2Lookup sets it for Tunnel.
 	RemoteChassis = flow.Reg2.All()
@@ -48,7 +52,7 @@ var (
 	NextHop6 = flow.XXReg2.All()
 	// RouteBucket is the place in its set of the route that was chosen, until the next hop is loaded.
 	RouteBucket = flow.Reg8.All()
-	// TooLarge says, once the next hop is found, that the packet exceeds the MTU of its network.
+	// TooLarge says, once the next hop's MAC address is found, that the packet exceeds the MTU of its network.
 	TooLarge = flow.Reg8.Part(0, 1)
 )
 

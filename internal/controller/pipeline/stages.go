@@ -32,7 +32,9 @@ const (
 	Routes
 	RouteChoice
 	NextHops
+	RouteOutput
 	RouteMTU
+	RouterRefuse
 	L2Lookup
 	L2Flood
 	Tunnel
@@ -90,7 +92,7 @@ var (
 	conntrackTuple = []flow.Field{flow.CTState, flow.CTNwProto, flow.CTTpSrc, flow.CTTpDst}
 	// nextHop carries an IPv4 next hop in Reg8, an IPv6 one in all. Security groups use the same registers
 	// before and after.
-	nextHop   = []flow.Field{flow.Reg8, flow.XXReg2}
+	nextHop   = []flow.Field{flow.Reg8, flow.Reg9, flow.Reg10, flow.Reg11, flow.XXReg2}
 	groupBits = []flow.Field{flow.Reg8, flow.Reg9, flow.Reg10, flow.Reg11, flow.Reg12, flow.Reg13, flow.Reg14, flow.Reg15}
 	// Open vSwitch keeps at most three prefix trees a table.
 	sources      = []string{"ip_src", "ipv6_src"}
@@ -229,42 +231,57 @@ var stages = [numStages]declaration{
 	Routers: {
 		name: "routers", app: "l3",
 		purpose: "takes what is addressed to a router's MAC address to that router",
-		matches: fields(one(flow.Metadata), ethernet), sets: one(flow.Reg2),
+		matches: fields(one(flow.Metadata), ethernet), sets: one(flow.Reg2, flow.Reg12),
 		next: []Stage{RouterAddresses}, pass: L2Lookup,
 	},
 	RouterAddresses: {
 		name: "router-addresses", app: "l3",
-		purpose: "answers what is addressed to the router itself, and for packets at the end of their life (RFC 1812, RFC 4443)",
-		matches: fields(one(flow.Reg2, flow.Reg6, flow.Metadata), ethernet, ip, l4),
-		sets:    fields(ethernet, ip, l4, one(flow.Reg6, flow.Reg7)),
-		next:    []Stage{IngressConntrack}, pass: Routes,
+		purpose: "answers what is addressed to the router itself; refuses what must not be forwarded (RFC 1812, RFC 4443)",
+		matches: fields(one(flow.Reg2), ethernet, ip, l4),
+		sets:    fields(ethernet, ip, l4, one(flow.Reg3, flow.Reg6, flow.Reg7, flow.InPort)),
+		next:    []Stage{RouterRefuse, IngressConntrack}, pass: Routes, prefixes: destinations,
 	},
 	Routes: {
 		name: "routes", app: "l3",
 		purpose: "finds the route with the longest prefix: the network to go to and the next hop there",
-		matches: fields(one(flow.Reg2, flow.Reg6), ip), sets: fields(ethernet, ip, one(flow.Metadata, flow.Reg3), nextHop),
-		next: []Stage{RouteChoice, NextHops},
+		matches: fields(one(flow.Reg2), ip), sets: fields(one(flow.Metadata, flow.Reg3), nextHop),
+		next: []Stage{RouteChoice, NextHops, RouterRefuse},
 		miss: "router: no route to the destination", prefixes: destinations,
 	},
 	RouteChoice: {
 		name: "route-choice", app: "l3",
 		purpose: "picks one of several next hops of equal cost, by the connection's hash (RFC 2992)",
-		matches: fields(one(flow.Reg2, flow.Reg3), nextHop, ip), sets: fields(ethernet, ip, one(flow.Metadata), nextHop),
+		matches: fields(one(flow.Reg3), nextHop, one(flow.EthType)), sets: fields(one(flow.Metadata), nextHop),
 		next: []Stage{NextHops},
 		miss: "router: the route has no such next hop",
 	},
 	NextHops: {
 		name: "next-hops", app: "l3",
 		purpose: "addresses the packet to the next hop's MAC address; another router takes it up again",
-		matches: fields(one(flow.Metadata, flow.Reg6, flow.EthType), nextHop), sets: fields(ethernet, one(flow.Reg2), nextHop),
-		next: []Stage{RouteMTU, L2Lookup}, again: []Stage{Routers},
+		matches: fields(one(flow.Metadata, flow.EthType), nextHop),
+		sets:    fields(ethernet, ip, one(flow.Reg2, flow.Reg3, flow.Reg12)),
+		next:    []Stage{RouteOutput, RouterRefuse}, again: []Stage{RouterAddresses},
 		miss: "router: nobody in the network has the next hop's address",
+	},
+	RouteOutput: {
+		name: "route-output", app: "l3",
+		purpose: "sends the packet from the router's interface: its MAC address, one hop less to live",
+		matches: fields(one(flow.Metadata, flow.Reg2), ip), sets: fields(ethernet, ip, one(flow.Reg2), nextHop),
+		next: []Stage{RouteMTU, L2Lookup},
+		miss: "router: it has no interface on the network of the next hop",
 	},
 	RouteMTU: {
 		name: "route-mtu", app: "l3",
 		purpose: "refuses packets that are too large for the network to which they go (RFC 1191, RFC 8201)",
-		matches: fields(one(flow.Metadata, flow.Reg2, flow.Reg6), nextHop, ip), sets: nextHop,
-		pass: L2Lookup,
+		matches: fields(one(flow.Metadata, flow.Reg2), nextHop, ip), sets: fields(ethernet, ip, one(flow.Reg2, flow.Reg3)),
+		next: []Stage{RouterRefuse, L2Lookup},
+		miss: "router: it has no interface on the network of the next hop",
+	},
+	RouterRefuse: {
+		name: "router-refuse", app: "l3",
+		purpose: "has the controller tell the sender why its packet is refused, metered; the packet is as it came",
+		matches: fields(one(flow.Reg6, flow.Reg3), ip),
+		miss:    "router: the packet is refused, and its sender is not a port of this chassis",
 	},
 	L2Lookup: {
 		name: "l2-lookup", app: "l2",

@@ -34,6 +34,13 @@ var (
 		func(s *model.Subnet) []string { return []string{s.NetworkID} }, model.ScopeNetwork)
 	PortsByNetwork = NewIndex(Ports, "network",
 		func(p *model.Port) []string { return []string{p.NetworkID} }, model.ScopeNetworkPorts)
+	// RouterPortsByNetwork finds the ports of a network that routers own, without the others.
+	RouterPortsByNetwork = NewIndex(Ports, "router-network", func(p *model.Port) []string {
+		if !p.IsRouterInterface() || p.DeviceID == "" {
+			return nil
+		}
+		return []string{p.NetworkID}
+	}, model.ScopeNetworkPorts)
 	InterfacesByRouter = NewIndex(RouterInterfaces, "router",
 		func(i *model.RouterInterface) []string { return []string{i.RouterID} }, model.ScopeRouter)
 	// InterfacesByNetwork finds the router interfaces on a network, of the routers that this chassis follows.

@@ -1,0 +1,116 @@
+package l3
+
+import (
+	"net/netip"
+
+	"github.com/dragonflow/dragonflow/internal/controller/app"
+	"github.com/dragonflow/dragonflow/internal/controller/flow"
+	"github.com/dragonflow/dragonflow/internal/controller/pipeline"
+	"github.com/dragonflow/dragonflow/internal/controller/view"
+	"github.com/dragonflow/dragonflow/internal/model"
+)
+
+// hop is an address on a routed network that somebody has.
+type hop struct {
+	network string
+	address netip.Addr
+}
+
+// holder is a port that has the address, as a fixed IP or by an allowed address pair.
+type holder struct {
+	hop
+	port string
+	mac  model.MAC
+	kind holding
+	// router owns the port, if it is a router's interface.
+	router string
+}
+
+// holding says by what a port has an address. A port that is bound nowhere only keeps its fixed IPs for
+// others, who have them by an allowed address pair.
+type holding uint8
+
+const (
+	fixed holding = iota
+	pair
+	kept
+)
+
+var (
+	hops    = view.NewDerived("NextHop", hop.key)
+	holders = view.NewDerived("NextHopHolder", func(h holder) string {
+		return h.key() + "/" + h.port + "/" + h.mac.String() + "/" + string('0'+rune(h.kind))
+	})
+	holdersByHop = view.NewIndex(holders, "hop", func(h holder) []string { return []string{h.key()} }, nil)
+)
+
+func (h hop) key() string { return h.network + "/" + h.address.String() }
+
+// port derives what addresses a port has on a routed network, wherever it is plugged.
+func port(r *view.Reader, p *model.Port, out *app.Output) {
+	if _, routed := view.Get(r, routedNetworks, p.NetworkID); routed != view.Present || !p.AdminStateUp {
+		return
+	}
+	h := holder{port: p.ID, mac: p.MACAddress}
+	if p.IsRouterInterface() {
+		h.router = p.DeviceID
+	} else if p.Host == "" {
+		h.kind = kept
+	}
+	has := func(h holder, a netip.Addr) {
+		h.hop = hop{p.NetworkID, a}
+		app.Emit(out, holders, h)
+		app.Emit(out, hops, h.hop)
+	}
+	for _, f := range p.FixedIPs {
+		has(h, f.IPAddress)
+	}
+	for _, a := range p.AllowedAddressPairs {
+		if a.IPAddress.IsSingleIP() {
+			has(holder{port: p.ID, mac: a.MACAddress, kind: pair}, a.IPAddress.Addr())
+		}
+	}
+}
+
+// holderOf returns who alone has an address.
+func holderOf(r *view.Reader, h hop) (holder, bool) {
+	all, _ := view.Find(r, holdersByHop, h.key())
+	var list []holder
+	for _, x := range all {
+		if x.kind != kept {
+			list = append(list, x)
+		}
+	}
+	if len(list) == 0 {
+		list = all
+	}
+	for _, x := range list {
+		if x.port != list[0].port || x.mac != list[0].mac {
+			return holder{}, false
+		}
+	}
+	return list[0], len(list) > 0
+}
+
+// nextHop addresses packets to who has the next hop's address. If that is another router, it takes them up.
+func nextHop(r *view.Reader, h hop, out *app.Output) {
+	at, alone := holderOf(r, h)
+	if !alone {
+		return
+	}
+	network := uint64(r.Number(pipeline.NetworkNumbers, h.network))
+	match := flow.NewMatch(pipeline.Network.Is(network), flow.IPOf(h.address), isNextHop(h.address))
+	if at.router == "" {
+		out.Flow(pipeline.NextHops, pipeline.Normal, match,
+			flow.Do(flow.SetField(flow.EthDst.MAC(at.mac))).Goto(pipeline.RouteOutput.Table()), "the port has the next hop's address")
+		return
+	}
+	if up, _ := view.Find(r, linksByMAC, h.network+"/"+at.mac.String()); len(up) == 1 && up[0].router == at.router {
+		out.Flow(pipeline.NextHops, pipeline.Normal, match, flow.Do(
+			flow.DecTTL(),
+			flow.Load(pipeline.Router, uint64(r.Number(pipeline.RouterNumbers, at.router))),
+			flow.Load(pipeline.CameBy, network),
+			flow.Resubmit(pipeline.RouterAddresses.Table()),
+		), "the next hop is another router")
+	}
+}

@@ -1,0 +1,31 @@
+// Package l3 is the app of the distributed router: every chassis routes what its own guests send, so that
+// a packet between two networks goes straight from the sender's chassis to the receiver's.
+//
+// The app also derives which routers and networks a chassis follows. What a router answers in flows is an
+// echo; what it refuses, the controller tells the sender by ICMP, metered for each port.
+package l3
+
+import (
+	"slices"
+
+	"github.com/dragonflow/dragonflow/internal/controller/app"
+	"github.com/dragonflow/dragonflow/internal/controller/view"
+)
+
+const appID = 8
+
+// New returns the app.
+func New() *app.App {
+	return &app.App{
+		Name: "l3", ID: appID,
+		Rules: slices.Concat(closureRules(), []app.Rule{
+			app.For("l3.interface", view.RouterInterfaces, routerInterface),
+			app.For("l3.routes", followed, extraRoutes),
+			app.For("l3.address", routerAddresses, answer),
+			app.For("l3.route", destinations, route),
+			app.For("l3.port", view.Ports, port),
+			app.For("l3.hop", hops, nextHop),
+			app.For("l3.output", ways, output),
+		}),
+	}
+}
