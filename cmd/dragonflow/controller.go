@@ -13,8 +13,10 @@ import (
 	"github.com/dragonflow/dragonflow/internal/controller"
 	"github.com/dragonflow/dragonflow/internal/controller/apps"
 	"github.com/dragonflow/dragonflow/internal/controller/view"
+	"github.com/dragonflow/dragonflow/internal/northbound"
 	"github.com/dragonflow/dragonflow/internal/northbound/db"
 	"github.com/dragonflow/dragonflow/internal/operate"
+	"github.com/dragonflow/dragonflow/internal/operate/local"
 )
 
 func controllerCommand(h *host) *cobra.Command {
@@ -57,7 +59,10 @@ func (d *daemon) addController(ctx context.Context, conn *db.Connection, unbound
 	if err != nil {
 		return err
 	}
-	if err := d.addQuestions(c); err != nil {
+	err = d.addQuestions(c, local.Options{
+		Name: s.Name, Conditions: d.health.Conditions, Topology: operate.Stored(northbound.NewStore(conn)), Apps: apps.All(),
+	})
+	if err != nil {
 		return err
 	}
 	d.addConditions(c)

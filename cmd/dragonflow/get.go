@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -73,12 +72,11 @@ func listObjects(command *cobra.Command, settings *config.Config, kind objects.K
 }
 
 func listStored(ctx context.Context, settings *config.Config, kind objects.Kind, name string) (list []objects.Object, err error) {
-	conn, err := northbound.Open(ctx, settings.Database.URL, northbound.Options{Prefix: settings.Database.Prefix})
-	if err != nil {
-		return nil, fmt.Errorf("open the database: %w", err)
-	}
-	defer func() { err = errors.Join(err, conn.Close()) }()
-	return objects.FromDatabase(ctx, northbound.NewStore(conn), kind, name)
+	err = withStore(ctx, settings, func(store *northbound.Store) error {
+		list, err = objects.FromDatabase(ctx, store, kind, name)
+		return err
+	})
+	return list, err
 }
 
 // apiOf is the API that the settings of a server on this host describe.

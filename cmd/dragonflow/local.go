@@ -15,14 +15,14 @@ import (
 )
 
 // addQuestions lets operators on this host ask the controller.
-func (d *daemon) addQuestions(chassis local.Chassis) error {
+func (d *daemon) addQuestions(chassis local.Chassis, o local.Options) error {
 	listener, err := listenLocally(local.Socket(d.settings.Chassis.StateDir), d.settings.Chassis.StateDir)
 	if err != nil {
 		return err
 	}
 	const patience = 10 * time.Second
 	server := &http.Server{
-		Handler: local.Handler(chassis, d.health.Conditions), ReadHeaderTimeout: patience, ReadTimeout: patience,
+		Handler: local.Handler(chassis, o), ReadHeaderTimeout: patience, ReadTimeout: patience,
 		IdleTimeout: time.Minute, ErrorLog: slog.NewLogLogger(d.log.Handler(), slog.LevelWarn),
 	}
 	d.add(func(context.Context) error {

@@ -151,9 +151,9 @@ func (c *cloud) inJSON(commands ...string) {
 func (c *cloud) mistakes() {
 	c.t.Helper()
 	for line, want := range map[string]string{
-		"why nobody db1":       `knows no port "nobody"`,
+		"why nobody db1":       `no port "nobody"`,
 		"why web1 db1 tcp":     "needs a port",
-		"flows nobody":         `knows no port "nobody"`,
+		"flows nobody":         `no port "nobody"`,
 		"get porst":            "did you mean port?",
 		"get port nobody":      `no port has the id or name "nobody"`,
 		"get chassis":          "--db",

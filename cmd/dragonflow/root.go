@@ -29,6 +29,7 @@ func commands(h *host) []*cobra.Command {
 		getCommand(h),
 		statusCommand(h),
 		whyCommand(h),
+		traceCommand(h),
 		flowsCommand(h),
 		dropsCommand(h),
 		diffCommand(h),

@@ -1,6 +1,7 @@
 package operate
 
 import (
+	"cmp"
 	"maps"
 	"net/netip"
 
@@ -22,7 +23,16 @@ func NewPacket(fields ...flow.Constraint) Packet {
 }
 
 // Get returns the value of a field.
-func (p Packet) Get(f flow.Field) flow.Value { return p.fields[f] }
+func (p Packet) Get(f flow.Field) flow.Value {
+	v := p.fields[f]
+	if f >= flow.XXReg0 && f <= flow.XXReg3 {
+		first := flow.Reg0 + 4*(f-flow.XXReg0)
+		for i := range 4 {
+			v = v.Or(p.fields[first+flow.Field(i)].Shl(32 * (3 - i)))
+		}
+	}
+	return v
+}
 
 // With returns a packet that differs in the given fields.
 func (p Packet) With(fields ...flow.Constraint) Packet {
@@ -54,14 +64,7 @@ func (p Packet) set(f flow.Field, value, mask flow.Value) {
 
 // read returns some bits of a field as a number.
 func (p Packet) read(s flow.SubField) flow.Value {
-	v := p.fields[s.Field]
-	if s.Field >= flow.XXReg0 && s.Field <= flow.XXReg3 {
-		first := flow.Reg0 + 4*(s.Field-flow.XXReg0)
-		for i := range 4 {
-			v = v.Or(p.fields[first+flow.Field(i)].Shl(32 * (3 - i)))
-		}
-	}
-	return v.And(s.Mask()).Shr(int(s.Ofs))
+	return p.Get(s.Field).And(s.Mask()).Shr(int(s.Ofs))
 }
 
 // write sets some bits of a field to a number.
@@ -69,10 +72,27 @@ func (p Packet) write(s flow.SubField, v flow.Value) {
 	p.set(s.Field, v.Shl(int(s.Ofs)).And(s.Mask()), s.Mask())
 }
 
+// tuple sets what the connection tracker has of the packet that began the connection: protocol and ports.
+func (p Packet) tuple(reply bool) {
+	src, dst := flow.CTTpSrc, flow.CTTpDst
+	if reply {
+		src, dst = dst, src
+	}
+	p.set(flow.CTNwProto, p.Get(flow.IPProto), flow.Uint(0xff))
+	pairs := map[uint64][2]flow.Field{
+		flow.ProtoTCP: {flow.TCPSrc, flow.TCPDst}, flow.ProtoUDP: {flow.UDPSrc, flow.UDPDst}, flow.ProtoSCTP: {flow.SCTPSrc, flow.SCTPDst},
+		flow.ProtoICMP: {flow.ICMPType, flow.ICMPCode}, flow.ProtoICMPv6: {flow.ICMPv6Type, flow.ICMPv6Code},
+	}
+	if pair, has := pairs[p.Get(flow.IPProto).Lo]; has {
+		p.set(src, p.Get(pair[0]), flow.Uint(0xffff))
+		p.set(dst, p.Get(pair[1]), flow.Uint(0xffff))
+	}
+}
+
 // meets reports whether the packet has all that a match demands.
 func (p Packet) meets(m flow.Match) bool {
 	for c := range m.Fields() {
-		if p.fields[c.Field].And(c.Mask) != c.Value {
+		if p.Get(c.Field).And(c.Mask) != c.Value {
 			return false
 		}
 	}
@@ -88,6 +108,8 @@ type Probe struct {
 	Proto int
 	// SrcPort and DstPort are those of TCP, UDP and SCTP; for ICMP DstPort is the type and Code the code.
 	SrcPort, DstPort, Code int
+	// TTL is the time to live or hop limit; 64 if zero.
+	TTL int
 }
 
 // Reply is what the other end would answer.
@@ -106,7 +128,7 @@ func (b Probe) isICMP() bool { return b.Proto == flow.ProtoICMP || b.Proto == fl
 // Packet is the probe as it comes in at an OpenFlow port.
 func (b Probe) Packet(inPort uint32) Packet {
 	p := NewPacket(flow.InPort.Is(uint64(inPort)), flow.EthSrc.MAC(b.SrcMAC), flow.EthDst.MAC(b.DstMAC), flow.IPOf(b.Src),
-		flow.IPProto.Is(uint64(b.Proto)), flow.IPTTL.Is(64))
+		flow.IPProto.Is(uint64(b.Proto)), flow.IPTTL.Is(uint64(cmp.Or(b.TTL, 64))))
 	src, dst := flow.IPv4Src, flow.IPv4Dst
 	if b.Src.Is6() {
 		src, dst = flow.IPv6Src, flow.IPv6Dst

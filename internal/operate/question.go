@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"github.com/dragonflow/dragonflow/internal/controller/flow"
-	"github.com/dragonflow/dragonflow/internal/controller/view"
 	"github.com/dragonflow/dragonflow/internal/model"
 	"github.com/dragonflow/dragonflow/internal/packet"
 )
@@ -17,10 +16,48 @@ import (
 type Question struct {
 	// Port is the id or name of the port that sends it.
 	Port string `json:"port"`
-	// Dst is the id or name of a port, or an IP address on the same network.
+	// Dst is the id or name of a port, an IP address, or "broadcast".
 	Dst string `json:"dst"`
 	// What is the packet: "tcp/443", "udp/53", "icmp", "icmp/8/0", a protocol's number; empty is a ping.
 	What string `json:"what"`
+	// State is where in its connection the packet is; empty is the first.
+	State State `json:"state,omitempty"`
+	// Size is the length of the IP packet in bytes, zero for one that is within all limits.
+	Size int `json:"size,omitempty"`
+	// TTL is the time to live or hop limit that the packet begins with; 64 if zero.
+	TTL int `json:"ttl,omitempty"`
+}
+
+// State is where in a connection a packet is.
+type State string
+
+// The states.
+const (
+	New         State = "new"
+	Established State = "established" // a later packet in the direction of the first one, which passed
+	Reply       State = "reply"       // Port's answer to a packet that Dst sent to it, and that passed
+)
+
+func (q Question) check() error {
+	switch q.State {
+	case "", New, Established, Reply:
+	default:
+		return fmt.Errorf("%q is not a state: write new, established or reply", q.State)
+	}
+	const most = 65535
+	if q.Size < 0 || q.Size > most || q.TTL < 0 || q.TTL > 255 {
+		return fmt.Errorf("a packet has up to %d bytes and a time to live of up to 255", most)
+	}
+	return nil
+}
+
+// assumptions are what the question says of what a walk cannot know.
+func (q Question) assumptions() Assumptions {
+	const header = 14 // Ethernet's
+	if q.Size == 0 {
+		return Assumptions{}
+	}
+	return Assumptions{Size: q.Size + header}
 }
 
 // ephemeral is the source port of probes: the first that hosts choose by themselves (RFC 6335 §6).
@@ -77,94 +114,6 @@ func (b *Probe) parsePorts(s string, parts []string) error {
 		*numbers[i] = int(n)
 	}
 	return nil
-}
-
-// asked is a question with everything found that it names.
-type asked struct {
-	Probe
-	src      view.LocalPort
-	dst      *model.Port
-	dstLocal view.LocalPort
-	isLocal  bool
-}
-
-// unanswerable is a question whose packet is never sent.
-type unanswerable struct{ sentence string }
-
-func (u *unanswerable) Error() string { return u.sentence }
-
-// resolve finds the ports and addresses that a question is about.
-func (w World) resolve(q Question) (*asked, error) {
-	from, err := w.port(q.Port)
-	if err != nil {
-		return nil, err
-	}
-	a := &asked{}
-	var served bool
-	if a.src, served = w.local(from); !served {
-		return nil, &unanswerable{fmt.Sprintf("nothing passes at %s: %s", portName(from), w.unserved(from))}
-	}
-	dst, err := w.destination(a, q.Dst)
-	if err != nil {
-		return nil, err
-	}
-	if a.dst.ID == from.ID {
-		return nil, &unanswerable{fmt.Sprintf("%s asks about itself: a guest does not send that to the switch", portName(from))}
-	}
-	probe, err := parseWhat(q.What, dst.Is6())
-	if err != nil {
-		return nil, err
-	}
-	probe.SrcMAC, probe.DstMAC, probe.Dst = from.MACAddress, a.DstMAC, dst
-	if probe.Src, err = sourceFor(from, dst); err != nil {
-		return nil, err
-	}
-	a.Probe = probe
-	a.dstLocal, a.isLocal = w.local(a.dst)
-	return a, nil
-}
-
-// destination finds who has the address asked about, or which address the port asked about has.
-func (w World) destination(a *asked, word string) (netip.Addr, error) {
-	from := a.src.Port
-	if ip, err := netip.ParseAddr(word); err == nil {
-		to, mac, found := w.holder(from.NetworkID, ip)
-		if !found {
-			return ip, w.nobody(from, ip)
-		}
-		a.dst, a.DstMAC = to, mac
-		return ip, nil
-	}
-	to, err := w.port(word)
-	if err != nil {
-		return netip.Addr{}, err
-	}
-	if to.NetworkID != from.NetworkID {
-		return netip.Addr{}, &unanswerable{fmt.Sprintf("%s is on network %s and %s on network %s, and nothing routes between them",
-			portName(from), named(w.network(from).Name, from.NetworkID), portName(to), named(w.network(to).Name, to.NetworkID))}
-	}
-	a.dst, a.DstMAC = to, to.MACAddress
-	for _, f := range to.FixedIPs {
-		if _, err := sourceFor(from, f.IPAddress); err == nil {
-			return f.IPAddress, nil
-		}
-	}
-	return netip.Addr{}, fmt.Errorf("%s and %s have no addresses of one family", portName(from), portName(to))
-}
-
-// nobody says why a packet to an address that no port has is not sent.
-func (w World) nobody(from *model.Port, ip netip.Addr) error {
-	network := named(w.network(from).Name, from.NetworkID)
-	for _, s := range find(w, view.SubnetsByNetwork, from.NetworkID) {
-		switch {
-		case s.GatewayIP == ip:
-			return &unanswerable{fmt.Sprintf("%s is the gateway of subnet %s, which no router has: nobody answers for it",
-				ip, named(s.Name, s.ID))}
-		case s.CIDR.Contains(ip):
-			return &unanswerable{fmt.Sprintf("no port of network %s has the address %s: nobody answers for it, so nothing is sent", network, ip)}
-		}
-	}
-	return &unanswerable{fmt.Sprintf("%s is not on network %s of %s, and nothing routes there", ip, network, portName(from))}
 }
 
 // sourceFor returns the address from which a port sends to another: of its family and, if it can be, of

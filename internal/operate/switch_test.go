@@ -196,7 +196,7 @@ func TestPage(t *testing.T) {
 			t.Fatal(err)
 		}
 		if trace.Len() == 0 {
-			if err := ans.Trace.Write(&trace); err != nil {
+			if err := ans.Journey.Write(&trace); err != nil {
 				t.Fatal(err)
 			}
 		}

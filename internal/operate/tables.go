@@ -2,6 +2,7 @@ package operate
 
 import (
 	"cmp"
+	"iter"
 	"slices"
 
 	"github.com/dragonflow/dragonflow/internal/controller/engine"
@@ -16,12 +17,14 @@ type Tables struct {
 }
 
 // Snapshot copies the desired flows and groups of an engine.
-func Snapshot(e *engine.Engine) *Tables {
+func Snapshot(e *engine.Engine) *Tables { return tablesOf(e.Flows(), e.Groups()) }
+
+func tablesOf(flows iter.Seq[flow.Flow], groups iter.Seq[flow.GroupEntry]) *Tables {
 	t := &Tables{tables: map[uint8]*table{}, groups: map[uint32]flow.GroupEntry{}}
-	for f := range e.Flows() {
+	for f := range flows {
 		t.add(f)
 	}
-	for g := range e.Groups() {
+	for g := range groups {
 		t.groups[g.ID] = g
 	}
 	return t
@@ -118,7 +121,7 @@ func (t *table) prepare() {
 		for c := range f.Match.Fields() {
 			masks = append(masks, flow.Constraint{Field: c.Field, Mask: c.Mask})
 			bits = appendValue(append(bits, byte(c.Field)), c.Mask)
-			values.fields[c.Field] = c.Value
+			values.set(c.Field, c.Value, c.Mask)
 		}
 		k := kind{f.Priority, string(bits)}
 		s := shapes[k]
@@ -139,7 +142,7 @@ func (s *shape) key(p Packet) string {
 	var room [256]byte
 	b := room[:0]
 	for _, c := range s.masks {
-		b = appendValue(b, p.fields[c.Field].And(c.Mask))
+		b = appendValue(b, p.Get(c.Field).And(c.Mask))
 	}
 	return string(b)
 }

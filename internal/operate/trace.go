@@ -1,14 +1,16 @@
 package operate
 
 import (
+	"cmp"
 	"fmt"
 	"io"
-	"slices"
+	"net/netip"
 	"strings"
 
 	"github.com/dragonflow/dragonflow/internal/controller/engine"
 	"github.com/dragonflow/dragonflow/internal/controller/flow"
 	"github.com/dragonflow/dragonflow/internal/controller/pipeline"
+	"github.com/dragonflow/dragonflow/internal/model"
 )
 
 // Connection is what the connection tracker is assumed to know of a packet's connection. The zero
@@ -26,6 +28,8 @@ type Trace struct {
 	Outcomes []Outcome `json:"outcomes"`
 	// Truncated says that the way was too long to be followed to its end.
 	Truncated bool `json:"truncated,omitempty"`
+	// Ways is the largest number of ways of equal cost among which the switch chose, zero if it did not.
+	Ways int `json:"ways,omitempty"`
 	// marks are the connections after the packet.
 	marks map[uint16]flow.Value
 }
@@ -61,6 +65,7 @@ const (
 	Delivered  OutcomeKind = "delivered"
 	Answered   OutcomeKind = "answered"   // the switch sends an answer back to the sender
 	Controlled OutcomeKind = "controller" // an app of the controller gets it
+	Tunnelled  OutcomeKind = "tunnelled"  // it goes to another chassis
 	Dropped    OutcomeKind = "dropped"
 )
 
@@ -71,12 +76,23 @@ type Outcome struct {
 	OFPort uint32 `json:"ofport,omitempty"`
 	// Port is the name of the port behind it, if [Trace.Explain] knows it.
 	Port string `json:"port,omitempty"`
-	// Reason is why it was dropped.
+	// Chassis and Tunnel are where it goes through a tunnel.
+	Chassis string            `json:"chassis,omitempty"`
+	Tunnel  model.NetworkType `json:"tunnel,omitempty"`
+	// Reason is why it was dropped or not followed, or what the controller does with it.
 	Reason string `json:"reason,omitempty"`
 	// Step is the index of the step at which it ended.
 	Step int `json:"step"`
 
 	packet Packet
+	// userdata says which app of the controller gets the packet.
+	userdata []byte
+	// source and target are the tunnel's addresses, and followed says that a further leg begins there.
+	source, target netip.Addr
+	followed       bool
+	// port is the guest's port behind OFPort, and at the port at which the packet was last seen; nil if
+	// there is none.
+	port, at *model.Port
 }
 
 // Explain fills in why the flows exist.
@@ -98,17 +114,6 @@ func (t *Trace) Explain(e *engine.Engine) {
 			o.Reason = t.Steps[o.Step].Reason
 		}
 	}
-}
-
-// To returns the outcomes at an OpenFlow port.
-func (t *Trace) To(ofport uint32) []Outcome {
-	var out []Outcome
-	for _, o := range t.Outcomes {
-		if o.Kind == Delivered && o.OFPort == ofport {
-			out = append(out, o)
-		}
-	}
-	return out
 }
 
 // Write writes the way, a line for each flow and its reason, for people.
@@ -148,19 +153,18 @@ func (o Outcome) String() string {
 	case Answered:
 		return "answered by the switch at " + where
 	case Controlled:
+		if o.Reason != "" {
+			return "sent to the controller: " + o.Reason
+		}
 		return "sent to the controller"
+	case Tunnelled:
+		text := fmt.Sprintf("sent to %s through the %s tunnel to %s", cmp.Or(o.Chassis, "another chassis"), o.Tunnel, o.target)
+		if o.Reason != "" {
+			text += "; " + o.Reason
+		}
+		return text
 	}
 	return "dropped: " + o.Reason
-}
-
-// ends lists the distinct outcomes in words.
-func (t *Trace) ends() []string {
-	var list []string
-	for _, o := range t.Outcomes {
-		list = append(list, o.String())
-	}
-	slices.Sort(list)
-	return slices.Compact(list)
 }
 
 // text renders a flow for people.

@@ -7,30 +7,53 @@ import (
 	"github.com/dragonflow/dragonflow/internal/controller/pipeline"
 )
 
-// maxSteps bounds a walk: a broadcast on a network of a thousand local ports takes ten thousand.
+// maxSteps bounds a walk whose copies go through the connection tracker, after each of which the switch
+// begins to count anew.
 const maxSteps = 1 << 16
 
-// maxWalkDepth is Open vSwitch's own limit of resubmissions within each other.
-const maxWalkDepth = 64
+// Open vSwitch's own limits of what one packet may cost (ofproto/ofproto-dpif-xlate.c, MAX_DEPTH and
+// MAX_RESUBMITS): look-ups within each other, and all of them.
+const (
+	maxWalkDepth = 64
+	maxLookups   = 64 * 64
+)
 
-// Walk follows a packet from the first table. Where the way depends on chance it is assumed that meters
-// let the packet pass, that a group or multipath takes its first way, and that the packet is not larger
-// than any limit.
-func (t *Tables) Walk(p Packet, c Connection) Trace {
-	w := &walker{tables: t, conn: c, origin: uint32(p.Get(flow.InPort).Lo)}
+// Assumptions is what a walk cannot know. Beyond it is assumed that meters let the packet pass, and that a
+// group that selects takes its first bucket.
+type Assumptions struct {
+	// Connection is what the connection tracker knows.
+	Connection
+	// Size is the length of the frame, for limits of size: zero is within all.
+	Size int
+	// Way is which of several ways of equal cost is taken, modulo their number.
+	Way int
+}
+
+// Walk follows a packet from the first table.
+func (t *Tables) Walk(p Packet, a Assumptions) Trace {
+	w := &walker{tables: t, Assumptions: a, origin: uint32(p.Get(flow.InPort).Lo)}
 	w.trace.marks = map[uint16]flow.Value{}
-	for zone, mark := range c.Marks {
+	for zone, mark := range a.Marks {
 		w.trace.marks[zone] = mark
 	}
 	w.visit(0, p.clone(), 0)
+	if w.exhausted {
+		// Whatever the switch had collected to do is left undone.
+		last := len(w.trace.Steps) - 1
+		w.trace.Outcomes = []Outcome{{Kind: Dropped, Step: last, packet: p, Reason: fmt.Sprintf(
+			"the packet costs more than %d look-ups, at which Open vSwitch gives up", maxLookups)}}
+	}
 	return w.trace
 }
 
 type walker struct {
+	Assumptions
 	tables *Tables
-	conn   Connection
 	origin uint32
 	trace  Trace
+	// lookups counts those since the packet last came to the first table or from the connection tracker.
+	lookups   int
+	exhausted bool
 }
 
 // frame is the handling of one flow.
@@ -47,8 +70,9 @@ type frame struct {
 // visit looks the packet up in a table and does what it finds. The packet is changed in place, as it is
 // after a resubmission. It reports whether the handling of the packet ends with it.
 func (w *walker) visit(table uint8, p Packet, depth int) (exit bool) {
-	if depth > maxWalkDepth || len(w.trace.Steps) >= maxSteps {
+	if w.lookups++; depth > maxWalkDepth || w.lookups > maxLookups || len(w.trace.Steps) >= maxSteps {
 		w.trace.Truncated = true
+		w.exhausted = w.exhausted || w.lookups > maxLookups
 		return true
 	}
 	f, rivals, found := w.tables.find(table, p)
@@ -107,7 +131,7 @@ func (w *walker) act(fr *frame, a flow.Action) {
 	case flow.OutputAction:
 		w.output(fr, d.Port)
 	case flow.Punt:
-		w.end(fr, Outcome{Kind: Controlled})
+		w.end(fr, Outcome{Kind: Controlled, userdata: d.Userdata})
 	case flow.ResubmitAction:
 		w.resubmit(fr, d)
 	case flow.CloneAction:
@@ -129,9 +153,31 @@ func (w *walker) act(fr *frame, a flow.Action) {
 			p.write(d.Dst, fr.stack[n])
 			fr.stack = fr.stack[:n]
 		}
+	case flow.MultipathAction:
+		w.trace.Ways = max(w.trace.Ways, d.Links)
+		p.write(d.Dst, flow.Uint(uint64(w.Way%d.Links)))
+	case flow.CheckPktLargerAction:
+		larger := flow.Value{}
+		if w.Size > int(d.Size) {
+			larger = flow.Uint(1)
+		}
+		p.write(d.Dst, larger)
+	case flow.DecTTLAction:
+		w.decTTL(fr)
 	default:
 		rewrite(p, d)
 	}
+}
+
+// decTTL is ovs-actions(7), "dec_ttl": a packet at the end of its life goes to the controller instead.
+func (w *walker) decTTL(fr *frame) {
+	ttl := fr.packet.Get(flow.IPTTL).Lo
+	if ttl <= 1 {
+		w.end(fr, Outcome{Kind: Controlled})
+		fr.exit = true
+		return
+	}
+	fr.packet.write(flow.IPTTL.All(), flow.Uint(ttl-1))
 }
 
 // rewrite does what only changes the packet.
@@ -147,19 +193,11 @@ func rewrite(p Packet, action any) {
 		p.set(d.Field, d.Value, mask)
 	case flow.MoveAction:
 		p.write(d.Dst, p.read(d.Src))
-	case flow.DecTTLAction:
-		if ttl := p.Get(flow.IPTTL).Lo; ttl > 0 {
-			p.write(flow.IPTTL.All(), flow.Uint(ttl-1))
-		}
 	case flow.PushVLANAction:
 		p.set(flow.VLANVID, flow.Uint(flow.VLANPresent), flow.Uint(1<<13-1))
 	case flow.PopVLANAction:
 		delete(p.fields, flow.VLANVID)
 		delete(p.fields, flow.VLANPCP)
-	case flow.MultipathAction:
-		p.write(d.Dst, flow.Value{})
-	case flow.CheckPktLargerAction:
-		p.write(d.Dst, flow.Value{})
 	}
 }
 
@@ -221,17 +259,18 @@ func (w *walker) track(fr *frame, c flow.ConnTrack) {
 		zone = uint16(fr.packet.read(c.ZoneFrom).Lo)
 	}
 	known := fr.packet.clone()
-	mark, committed := w.conn.Marks[zone]
+	mark, committed := w.Marks[zone]
 	state := uint64(flow.CTTrk | flow.CTNew)
 	if committed {
 		state = flow.CTTrk | flow.CTEst
-		if w.conn.Reply {
+		if w.Reply {
 			state |= flow.CTRpl
 		}
 	}
 	for f, v := range map[flow.Field]flow.Value{flow.CTState: flow.Uint(state), flow.CTZone: flow.Uint(uint64(zone)), flow.CTMark: mark} {
 		known.write(f.All(), v)
 	}
+	known.tuple(w.Reply)
 	if c.Commit {
 		for _, a := range c.Exec {
 			rewrite(known, a.Decode())
@@ -240,7 +279,10 @@ func (w *walker) track(fr *frame, c flow.ConnTrack) {
 	}
 	if c.HasTable {
 		fr.forwarded = true
+		count, gaveUp := w.lookups, w.exhausted
+		w.lookups = 0
 		w.visit(c.Table, known, fr.depth)
+		w.lookups, w.exhausted = count, gaveUp
 	}
 }
 

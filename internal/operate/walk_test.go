@@ -35,7 +35,7 @@ func TestWalkIsWhatTheSwitchDoes(t *testing.T) {
 		"trk,new": {}, "trk,est": {Marks: zones}, "trk,est,rpl": {Marks: zones, Reply: true},
 	} {
 		for what, p := range c.packets() {
-			trace := tables.Walk(p, conn)
+			trace := tables.Walk(p, operate.Assumptions{Connection: conn})
 			met, ports := ours(&trace)
 			wantMet, wantPorts := theirs(t, s.Appctl("ofproto/trace", apptest.Bridge, exact(p),
 				"--ct-next", state, "--ct-next", state, "--ct-next", state))

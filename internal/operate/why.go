@@ -1,6 +1,8 @@
 package operate
 
 import (
+	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -8,9 +10,6 @@ import (
 	"strings"
 
 	"github.com/dragonflow/dragonflow/internal/controller/engine"
-	"github.com/dragonflow/dragonflow/internal/controller/flow"
-	"github.com/dragonflow/dragonflow/internal/controller/pipeline"
-	"github.com/dragonflow/dragonflow/internal/controller/view"
 	"github.com/dragonflow/dragonflow/internal/model"
 )
 
@@ -23,15 +22,18 @@ type Answer struct {
 	Passes bool `json:"passes"`
 	// Packet is what was asked about, such as "tcp/443 from 10.0.0.5 to 10.0.0.6".
 	Packet string `json:"packet,omitempty"`
-	// Stage and At are where it was dropped: the stage, and the name of the port that it was at.
-	Stage string `json:"stage,omitempty"`
-	At    string `json:"at,omitempty"`
+	// Chassis, Stage and At are where it was dropped: the chassis, the stage, and the name of the port
+	// that it was at.
+	Chassis string `json:"chassis,omitempty"`
+	Stage   string `json:"stage,omitempty"`
+	At      string `json:"at,omitempty"`
 	// Allowed are the rules that let it through, and Nearest the rule that comes closest to allowing it.
 	Allowed []Rule `json:"allowed,omitempty"`
 	Nearest *Rule  `json:"nearest,omitempty"`
 	// Waiting lists what the flows of the two ports still wait for or complain about.
 	Waiting []string `json:"waiting,omitempty"`
-	Trace   *Trace   `json:"trace,omitempty"`
+	// Journey is the packet's way.
+	Journey *Journey `json:"journey,omitempty"`
 }
 
 // Write writes the sentence and what there is to know beside it.
@@ -44,13 +46,17 @@ func (a *Answer) Write(w io.Writer) error {
 	return err
 }
 
-// secgroup is the name of the app whose drops are explained by rules.
-const secgroup = "secgroup"
-
-// Why answers a question. An error says that the question itself cannot be understood.
+// Why answers a question about one chassis, without others.
 func Why(w World, q Question) (*Answer, error) {
-	ans := &Answer{Question: q}
-	a, err := w.resolve(q)
+	return (&Cloud{Here: &still{w, w.name()}}).Why(context.Background(), q)
+}
+
+// Why answers a question. An error says that the question itself cannot be understood, or that what is
+// needed to answer it cannot be read.
+func (c *Cloud) Why(ctx context.Context, question Question) (*Answer, error) {
+	q := &inquiry{Cloud: c, sites: map[string]Site{}}
+	ans := &Answer{Question: question}
+	err := q.answer(ctx, ans)
 	var never *unanswerable
 	if errors.As(err, &never) {
 		ans.Sentence = never.sentence
@@ -59,17 +65,105 @@ func Why(w World, q Question) (*Answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	ans.Packet = fmt.Sprintf("%s from %s to %s", a.what(), a.Src, a.Dst)
-	tables := Snapshot(w.Engine)
-	trace := tables.Walk(a.Packet(a.src.OFPort), Connection{})
-	w.explain(&trace)
-	ans.Trace = &trace
-	ans.Waiting = w.waiting(a)
-	w.conclude(ans, a)
-	if ans.Passes {
-		ans.Sentence += w.replies(tables, a, &trace)
-	}
 	return ans, nil
+}
+
+func (q *inquiry) answer(ctx context.Context, ans *Answer) error {
+	if err := ans.Question.check(); err != nil {
+		return err
+	}
+	start, a, err := q.ask(ctx, ans.Question)
+	if err != nil {
+		return err
+	}
+	ans.Packet = fmt.Sprintf("%s from %s to %s", a.what(), a.Src, a.Dst)
+	assume := ans.Question.assumptions()
+	known, reply, err := q.history(ctx, ans.Question, start, a)
+	if err != nil {
+		return err
+	}
+	assume.Reply = reply
+	var sentences []string
+	for n := 1; assume.Way < n; assume.Way++ {
+		j, err := q.travel(ctx, start, a.Packet(a.src.OFPort), assume, known)
+		if err != nil {
+			return err
+		}
+		n = max(n, j.ways())
+		one := &Answer{Question: ans.Question, Packet: ans.Packet, Journey: j}
+		if err := q.conclude(ctx, one, a); err != nil {
+			return err
+		}
+		if !slices.Contains(sentences, one.Sentence) {
+			sentences = append(sentences, one.Sentence)
+		}
+		if assume.Way == 0 || ans.Passes && !one.Passes { // the way that fails is the one to look at
+			*ans = *one
+		}
+	}
+	ans.Sentence = strings.Join(sentences, "; or, by another way of equal cost: ")
+	return nil
+}
+
+// ask finds what a question names.
+func (q *inquiry) ask(ctx context.Context, question Question) (Site, *asked, error) {
+	from, start, err := q.locate(ctx, question.Port)
+	if err != nil {
+		return nil, nil, err
+	}
+	if start == nil {
+		return nil, nil, &unanswerable{fmt.Sprintf("nothing passes at %s: the port is not bound to any chassis", portName(from))}
+	}
+	var a *asked
+	var unclear error
+	resolve := func(far *model.Port) error {
+		return start.Read(ctx, func(w World) { a, unclear = w.resolve(question, from, far) })
+	}
+	if err := resolve(nil); err != nil {
+		return nil, nil, err
+	}
+	var unknown *unknownPort
+	if errors.As(unclear, &unknown) && q.Topology != nil {
+		far, err := findPort(ctx, q.Topology, question.Dst)
+		if err != nil {
+			return nil, nil, err
+		}
+		if err := resolve(far); err != nil {
+			return nil, nil, err
+		}
+	}
+	return start, a, unclear
+}
+
+// history is what the connection trackers know of the question's packet: nothing of a first one.
+func (q *inquiry) history(ctx context.Context, question Question, start Site, a *asked) (known map[string]Connection, reply bool, err error) {
+	switch question.State {
+	case Established:
+		j, err := q.travel(ctx, start, a.Packet(a.src.OFPort), question.assumptions(), nil)
+		if err != nil {
+			return nil, false, err
+		}
+		return j.connections(), false, nil
+	case Reply:
+		first := question
+		first.State, first.Port, first.Dst = New, question.Dst, question.Port
+		if a.dst != nil {
+			first.Port = a.dst.ID
+		}
+		origin, b, err := q.ask(ctx, first)
+		if err != nil {
+			return nil, false, err
+		}
+		j, err := q.travel(ctx, origin, b.Packet(b.src.OFPort), question.assumptions(), nil)
+		if err != nil {
+			return nil, false, err
+		}
+		back := b.Reply()
+		back.SrcMAC, back.DstMAC, back.TTL = a.SrcMAC, a.DstMAC, a.TTL
+		a.Probe = back
+		return j.connections(), true, nil
+	}
+	return nil, false, nil
 }
 
 func (b Probe) what() string {
@@ -82,137 +176,57 @@ func (b Probe) what() string {
 	return what(b.Proto, &b.DstPort, nil)
 }
 
-// explain fills in the reasons, and the names of ports.
-func (w World) explain(t *Trace) {
-	t.Explain(w.Engine)
-	for i := range t.Outcomes {
-		o := &t.Outcomes[i]
-		if p, ok := w.portAt(func(p view.LocalPort) bool { return p.OFPort == o.OFPort }); ok && o.OFPort != 0 {
-			o.Port = portName(p.Port)
-		}
-	}
-}
-
-// conclude puts the answer into a sentence.
-func (w World) conclude(ans *Answer, a *asked) {
-	t := ans.Trace
-	if a.isLocal && len(t.To(a.dstLocal.OFPort)) > 0 {
-		ans.Passes = true
-		ans.Sentence = w.delivered(ans, a)
-		return
-	}
-	if len(t.Outcomes) == 0 {
-		ans.Sentence = "the packet has no end: " + strings.Join(t.ends(), ", ")
-		return
-	}
-	end := t.Outcomes[len(t.Outcomes)-1]
-	if end.Kind != Dropped {
-		ans.Sentence = strings.Join(t.ends(), "; ")
-		if !a.isLocal {
-			ans.Sentence = fmt.Sprintf("not delivered to %s, which this chassis does not serve (%s); as unknown unicast %s",
-				portName(a.dst), w.unserved(a.dst), ans.Sentence)
-		}
-		return
-	}
-	ans.Stage = t.Steps[end.Step].Stage
-	at := w.whereabouts(end)
-	ans.At = portName(at)
-	where := fmt.Sprintf("dropped in %s at port %s: ", ans.Stage, ans.At)
-	stage, _ := pipeline.ParseStage(ans.Stage)
-	switch {
-	case stage.App() == secgroup:
-		ans.Sentence = where + w.forbidden(ans, a, at, end)
-	case !a.isLocal && at.ID == a.src.Port.ID:
-		ans.Sentence = fmt.Sprintf("%s%s; %s is not served by this chassis: %s", where, end.Reason, portName(a.dst), w.unserved(a.dst))
-	default:
-		ans.Sentence = where + end.Reason
-	}
-}
-
-// whereabouts returns the port at which a packet was: its destination's, once that is known.
-func (w World) whereabouts(o Outcome) *model.Port {
-	for _, register := range []flow.SubField{pipeline.DestPort, pipeline.SourcePort} {
-		key := uint32(o.packet.read(register).Lo)
-		if p, ok := w.portAt(func(p view.LocalPort) bool { return p.Key == key }); ok && key != 0 {
-			return p.Port
-		}
-	}
-	return &model.Port{Name: "?"}
-}
-
-// forbidden explains a drop by security groups.
-func (w World) forbidden(ans *Answer, a *asked, at *model.Port, end Outcome) string {
-	d, remote := model.Egress, "to "+a.Dst.String()
-	if at.ID == a.dst.ID {
-		d, remote = model.Ingress, "from "+a.Src.String()
-	}
-	j := w.judge(at, a.Probe, d)
-	switch {
-	case j.allowed != nil:
-		return fmt.Sprintf("%s; but %s allows it: the flows are not in force yet", end.Reason, j.allowed.phrase())
-	case len(at.SecurityGroups) == 0:
-		return fmt.Sprintf("the port has no security group, so nothing allows %s %s", a.what(), remote)
-	}
-	s := fmt.Sprintf("no rule of groups %s allows %s %s", w.groupNames(at.SecurityGroups), a.what(), remote)
-	if j.nearest == nil {
-		return s + fmt.Sprintf("; they have no %s rule at all", d)
-	}
-	ans.Nearest = j.nearest
-	return s + "; nearest: " + j.nearest.phrase()
-}
-
-// delivered says which rules let the packet through.
-func (w World) delivered(ans *Answer, a *asked) string {
-	var why []string
-	for _, end := range []struct {
-		port *model.Port
-		d    model.Direction
-	}{{a.src.Port, model.Egress}, {a.dst, model.Ingress}} {
-		j := w.judge(end.port, a.Probe, end.d)
-		switch {
-		case !end.port.PortSecurityEnabled:
-			why = append(why, fmt.Sprintf("%s has no port security", portName(end.port)))
-		case j.allowed != nil:
-			ans.Allowed = append(ans.Allowed, *j.allowed)
-			why = append(why, fmt.Sprintf("allowed by %s rule %s", end.d, j.allowed.phrase()))
-		default:
-			why = append(why, fmt.Sprintf("no %s rule is needed: %s", end.d, ans.Trace.reasonIn(end.d)))
-		}
-	}
-	return fmt.Sprintf("delivered to %s: %s", portName(a.dst), strings.Join(why, " and "))
-}
-
-// reasonIn returns the last reason of the stages of security groups for a direction.
-func (t *Trace) reasonIn(d model.Direction) string {
-	reason := "security groups do not see it"
-	for _, s := range t.Steps {
-		stage, _ := pipeline.ParseStage(s.Stage)
-		if stage.App() == secgroup && strings.HasPrefix(s.Stage, string(d)) && s.Reason != "" {
-			reason = s.Reason
-		}
-	}
-	return reason
-}
-
 // replies says what becomes of the answer to a packet that passes, unless that passes, too.
-func (w World) replies(tables *Tables, a *asked, t *Trace) string {
-	back := tables.Walk(a.Reply().Packet(a.dstLocal.OFPort), t.Connection(true))
-	w.explain(&back)
-	if len(back.To(a.src.OFPort)) > 0 {
-		return "; replies pass"
+func (q *inquiry) replies(ctx context.Context, a *asked, j *Journey, at *Leg) (string, error) {
+	if a.dst == nil || a.isICMP() && a.DstPort != 8 && a.DstPort != 128 {
+		return "", nil
 	}
-	return "; but replies do not: " + strings.Join(back.ends(), "; ")
+	site, err := q.site(ctx, at.Chassis)
+	if err != nil {
+		return "", err
+	}
+	back := &asked{}
+	served := false
+	var never error
+	err = site.Read(ctx, func(w World) {
+		if back.src, served = w.local(a.dst); served {
+			never = w.address(back, a.Src)
+		}
+	})
+	if err != nil || !served {
+		return "", err
+	}
+	if never != nil {
+		return "; but replies are not sent: " + never.Error(), nil
+	}
+	probe := a.Reply()
+	probe.SrcMAC, probe.DstMAC = a.dst.MACAddress, back.DstMAC
+	way, err := q.travel(ctx, site, probe.Packet(back.src.OFPort), Assumptions{Connection: Connection{Reply: true}}, j.connections())
+	if err != nil {
+		return "", err
+	}
+	var ends []string
+	for _, e := range way.ends() {
+		if e.Kind == Delivered && e.port != nil && e.port.ID == a.src.Port.ID {
+			return "; replies pass", nil
+		}
+		ends = append(ends, e.String())
+	}
+	return "; but replies do not: " + strings.Join(ends, "; "), nil
 }
 
 // waiting lists what the owners of the two ports' flows wait for or complain about.
 func (w World) waiting(a *asked) []string {
 	var out []string
-	ids := append([]string{a.src.Port.ID, a.dst.ID, a.src.Port.NetworkID}, a.src.Port.SecurityGroups...)
-	ids = append(ids, a.dst.SecurityGroups...)
-	for _, p := range w.Engine.Problems() {
-		if slices.ContainsFunc(ids, func(id string) bool { return strings.Contains(p.Owner.Key, id) }) {
-			out = append(out, problemText(p))
-		}
+	ids := append([]string{a.src.Port.ID, a.src.Port.NetworkID}, a.src.Port.SecurityGroups...)
+	if a.dst != nil {
+		ids = append(append(ids, a.dst.ID, a.dst.NetworkID), a.dst.SecurityGroups...)
+	}
+	concerns := func(o engine.Owner) bool {
+		return slices.ContainsFunc(ids, func(id string) bool { return strings.Contains(o.Key, id) })
+	}
+	for _, p := range w.Engine.Concerns(concerns) {
+		out = append(out, problemText(p))
 	}
 	return out
 }
@@ -222,4 +236,12 @@ func problemText(p engine.Problem) string {
 		return fmt.Sprintf("%s waits for %s", p.Owner, strings.Join(p.Waiting, ", "))
 	}
 	return fmt.Sprintf("%s: %s", p.Owner, p.Text)
+}
+
+// on names the chassis of a leg in a sentence, if there is more than one or it is not this host's.
+func (j *Journey) on(leg *Leg) string {
+	if len(j.Legs) < 2 && !leg.Virtual {
+		return ""
+	}
+	return " on " + cmp.Or(leg.Chassis, "this chassis")
 }

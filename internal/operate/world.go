@@ -22,6 +22,14 @@ type World struct {
 	Numbers *number.Allocator
 }
 
+// name is the chassis' own.
+func (w World) name() string {
+	if row, ok := w.View.Row(view.Self, "self"); ok {
+		return row.(view.Chassis).Name
+	}
+	return ""
+}
+
 // find reads the rows of an index.
 func find[R any](w World, ix *view.Index[R], key string) []R {
 	rows, _ := view.Find(view.NewReader(w.View, w.Numbers, nil), ix, key)
@@ -30,38 +38,22 @@ func find[R any](w World, ix *view.Index[R], key string) []R {
 
 // port finds a port by id, name, the beginning of its id, or the name of its interface.
 func (w World) port(word string) (*model.Port, error) {
-	var named, begins []*model.Port
-	var exact *model.Port
-	w.View.Each(view.Ports, func(_ string, row any) {
-		switch p := row.(*model.Port); {
-		case p.ID == word:
-			exact = p
-		case p.Name == word && word != "":
-			named = append(named, p)
-		case len(word) >= 4 && strings.HasPrefix(p.ID, word):
-			begins = append(begins, p)
-		}
-	})
-	if exact != nil {
-		return exact, nil
-	}
-	if len(named) == 0 {
-		named = begins
-	}
-	switch {
-	case len(named) == 1:
-		return named[0], nil
-	case len(named) > 1:
-		ids := make([]string, len(named))
-		for i, p := range named {
-			ids[i] = p.ID
-		}
-		return nil, fmt.Errorf("%d ports are called %q: use one of the ids %s", len(named), word, strings.Join(ids, ", "))
+	var s portSearch
+	w.View.Each(view.Ports, func(_ string, row any) { s.consider(row.(*model.Port), word) })
+	if p, err := s.found(word); p != nil || err != nil {
+		return p, err
 	}
 	if row, ok := w.View.Row(view.Interfaces, word); ok && row.(view.Interface).PortID != word {
 		return w.port(row.(view.Interface).PortID)
 	}
-	return nil, fmt.Errorf("this chassis knows no port %q: it sees only networks of which it serves a port", word)
+	return nil, &unknownPort{word}
+}
+
+// unknownPort says that a chassis does not know a port; somebody else may.
+type unknownPort struct{ word string }
+
+func (u *unknownPort) Error() string {
+	return fmt.Sprintf("this chassis knows no port %q: it sees only networks that concern a port which it serves", u.word)
 }
 
 // local returns a port's row of the ports that the chassis serves.
@@ -80,6 +72,8 @@ func (w World) unserved(p *model.Port) string {
 	switch {
 	case !bound && len(ifaces) > 0:
 		return fmt.Sprintf("interface %s is here, but binding:host_id of the port does not name this chassis", ifaces[0].Name)
+	case !bound && p.Host != "":
+		return "the port is bound to " + p.Host
 	case !bound:
 		return "the port is not bound to this chassis"
 	case row.(*model.Binding).Status != model.BindingActive:

@@ -39,6 +39,7 @@ type Engine struct {
 	tracked map[view.AnyTable]map[string]struct{}
 	nothing *rare
 	scratch []view.Node
+	copies  []*Copy
 }
 
 type rule struct {
@@ -168,6 +169,9 @@ func (e *Engine) Step() Delta {
 	}
 	var d Delta
 	e.state.finish(&d)
+	if len(e.copies) > 0 {
+		e.noteCopies(&d)
+	}
 	for t, keys := range e.tracked {
 		if len(keys) > 0 {
 			d.Rows = append(d.Rows, RowChanges{t, slices.Sorted(maps.Keys(keys))})

@@ -189,3 +189,40 @@ func TestTwoAppsOfOneNumberAreRefused(t *testing.T) {
 		t.Error("accepted")
 	}
 }
+
+// TestACopyIsOneMoment: whatever happens between its pieces, a copy ends as what is desired at its end.
+func TestACopyIsOneMoment(t *testing.T) {
+	w := apptest.New(t, testApp(app.For("test.port", view.Ports, perPort)))
+	w.Set(apptest.Net("n"))
+	port := func(i int) *model.Port { return apptest.Port(fmt.Sprintf("p%03d", i), "n", byte(i)) }
+	for i := range 100 {
+		w.Set(port(i))
+	}
+	w.MustStep()
+	c := w.Engine.BeginCopy()
+	for i := 0; !c.Continue(7); i++ {
+		w.Remove(port(3 * i))
+		w.Set(port(100 + i))
+		if i == 5 {
+			larger := apptest.Net("n")
+			larger.MTU = 9000
+			w.Set(larger)
+		}
+		w.MustStep()
+	}
+	want := map[flow.Flow]bool{}
+	for f := range w.Engine.Flows() {
+		want[f] = true
+	}
+	w.Set(port(200)) // after its end the copy stays as it is
+	w.MustStep()
+	n := 0
+	for f := range c.Flows() {
+		if n++; !want[f] {
+			t.Errorf("the copy has %v", f)
+		}
+	}
+	if n != len(want) {
+		t.Errorf("the copy has %d flows of %d", n, len(want))
+	}
+}

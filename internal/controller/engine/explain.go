@@ -80,19 +80,7 @@ func (e *Engine) Settled(t view.AnyTable, key string) bool {
 
 // Problems lists owners that wait, failed, complain or lose a contested flow, in order.
 func (e *Engine) Problems() []Problem {
-	var out []Problem
-	for _, r := range e.rules {
-		for _, ev := range r.evals {
-			if len(ev.unknown) > 0 {
-				out = append(out, Problem{Owner: ev.owner(), Waiting: ev.unknown})
-			}
-			for _, text := range append(slices.Clone(ev.notes), ev.problem, ev.collision) {
-				if text != "" {
-					out = append(out, Problem{Owner: ev.owner(), Text: text})
-				}
-			}
-		}
-	}
+	out := e.Concerns(func(Owner) bool { return true })
 	for k, c := range e.state.flows {
 		if !c.contested(func(a, b wanted) bool { return a.do == b.do }) {
 			continue
@@ -104,10 +92,37 @@ func (e *Engine) Problems() []Problem {
 			}
 		}
 	}
-	slices.SortFunc(out, func(a, b Problem) int {
+	sortProblems(out)
+	return out
+}
+
+// Concerns is Problems for the owners that keep accepts, without contested flows, which only a look at
+// all flows finds.
+func (e *Engine) Concerns(keep func(Owner) bool) []Problem {
+	var out []Problem
+	for _, r := range e.rules {
+		for _, ev := range r.evals {
+			if ev.rare == e.nothing || !keep(ev.owner()) {
+				continue
+			}
+			if len(ev.unknown) > 0 {
+				out = append(out, Problem{Owner: ev.owner(), Waiting: ev.unknown})
+			}
+			for _, text := range append(slices.Clone(ev.notes), ev.problem, ev.collision) {
+				if text != "" {
+					out = append(out, Problem{Owner: ev.owner(), Text: text})
+				}
+			}
+		}
+	}
+	sortProblems(out)
+	return out
+}
+
+func sortProblems(list []Problem) {
+	slices.SortFunc(list, func(a, b Problem) int {
 		return cmp.Or(cmp.Compare(a.Owner.String(), b.Owner.String()), cmp.Compare(a.Text, b.Text))
 	})
-	return out
 }
 
 func (ev *eval) owner() Owner {

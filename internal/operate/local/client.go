@@ -58,7 +58,9 @@ func (c *Client) Diff(ctx context.Context) (operate.DifferenceList, error) {
 
 // Why asks what becomes of a packet.
 func (c *Client) Why(ctx context.Context, q operate.Question) (*operate.Answer, error) {
-	return get[*operate.Answer](ctx, c, pathWhy, url.Values{"port": {q.Port}, "dst": {q.Dst}, "what": {q.What}})
+	return get[*operate.Answer](ctx, c, pathWhy, url.Values{
+		"port": {q.Port}, "dst": {q.Dst}, "what": {q.What}, "state": {string(q.State)}, "size": {strconv.Itoa(q.Size)}, "ttl": {strconv.Itoa(q.TTL)},
+	})
 }
 
 // maxAnswer bounds an answer: a hundred thousand flows take fifty megabytes.

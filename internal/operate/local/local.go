@@ -10,9 +10,11 @@ import (
 	"fmt"
 	"net/http"
 	"path/filepath"
+	"strconv"
 	"time"
 
 	"github.com/dragonflow/dragonflow/internal/controller"
+	"github.com/dragonflow/dragonflow/internal/controller/app"
 	"github.com/dragonflow/dragonflow/internal/controller/pipeline"
 	"github.com/dragonflow/dragonflow/internal/operate"
 	"github.com/dragonflow/dragonflow/internal/telemetry"
@@ -42,9 +44,22 @@ const (
 	pathWhy    = "/v1/why"
 )
 
-// Handler answers questions about a chassis. conditions are those of the process; it may be nil.
-func Handler(c Chassis, conditions func() []telemetry.Condition) http.Handler {
-	h := &handler{c, conditions}
+// Options say what there is beside the chassis to answer questions from. The zero Options is nothing.
+type Options struct {
+	// Name is the chassis'.
+	Name string
+	// Conditions are those of the process.
+	Conditions func() []telemetry.Condition
+	// Topology is the database, from which is computed what other chassis do.
+	Topology operate.Topology
+	// Apps are what every chassis runs.
+	Apps []*app.App
+}
+
+// Handler answers questions about a chassis.
+func Handler(c Chassis, o Options) http.Handler {
+	h := &handler{chassis: c, conditions: o.Conditions}
+	h.cloud = &operate.Cloud{Here: operate.Live(o.Name, c.Inspect), Topology: o.Topology, Apps: o.Apps}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET "+pathStatus, answering(h.status))
 	mux.HandleFunc("GET "+pathFlows, answering(h.flows))
@@ -57,6 +72,7 @@ func Handler(c Chassis, conditions func() []telemetry.Condition) http.Handler {
 type handler struct {
 	chassis    Chassis
 	conditions func() []telemetry.Condition
+	cloud      *operate.Cloud
 }
 
 // badQuestion is an error of the one who asks.
@@ -95,7 +111,7 @@ func answering[A any](answer func(context.Context, *http.Request) (A, error)) ht
 // inspect runs f with the chassis' world.
 func (h *handler) inspect(ctx context.Context, f func(operate.World, controller.Status)) error {
 	return h.chassis.Inspect(ctx, func(in controller.Inside) {
-		f(operate.World{View: in.View, Engine: in.Engine, Numbers: in.Numbers}, in.Status)
+		f(operate.WorldOf(in), in.Status)
 	})
 }
 
@@ -148,14 +164,22 @@ func (h *handler) diff(ctx context.Context, _ *http.Request) (operate.Difference
 }
 
 func (h *handler) why(ctx context.Context, r *http.Request) (*operate.Answer, error) {
-	q := operate.Question{Port: r.FormValue("port"), Dst: r.FormValue("dst"), What: r.FormValue("what")}
-	var answer *operate.Answer
-	var unclear error
-	err := h.inspect(ctx, func(w operate.World, _ controller.Status) { answer, unclear = operate.Why(w, q) })
-	if unclear != nil {
-		return nil, &badQuestion{unclear}
+	q := operate.Question{
+		Port: r.FormValue("port"), Dst: r.FormValue("dst"), What: r.FormValue("what"), State: operate.State(r.FormValue("state")),
 	}
-	return answer, err
+	for name, number := range map[string]*int{"size": &q.Size, "ttl": &q.TTL} {
+		var err error
+		if text := r.FormValue(name); text != "" {
+			if *number, err = strconv.Atoi(text); err != nil {
+				return nil, &badQuestion{fmt.Errorf("%s: %q is not a number", name, text)}
+			}
+		}
+	}
+	answer, err := h.cloud.Why(ctx, q)
+	if err != nil {
+		return nil, &badQuestion{err}
+	}
+	return answer, nil
 }
 
 // counted dumps the flows that are ours, with what they counted.

@@ -44,7 +44,7 @@ func (c *chassis) Ask(ctx context.Context, f func(context.Context, *openflow.Con
 }
 
 // serve answers questions about a chassis on a socket in a new state directory.
-func serve(t *testing.T, c local.Chassis, conditions func() []telemetry.Condition) *local.Client {
+func serve(t *testing.T, c local.Chassis, o local.Options) *local.Client {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "df") // short: a socket's path has at most 107 bytes
 	if err != nil {
@@ -55,7 +55,7 @@ func serve(t *testing.T, c local.Chassis, conditions func() []telemetry.Conditio
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := &http.Server{Handler: local.Handler(c, conditions), ReadHeaderTimeout: time.Second}
+	server := &http.Server{Handler: local.Handler(c, o), ReadHeaderTimeout: time.Second}
 	go func() { _ = server.Serve(listener) }()
 	t.Cleanup(func() { _ = server.Close() })
 	return local.NewClient(dir)
@@ -80,11 +80,11 @@ func TestQuestionsAndAnswers(t *testing.T) {
 	health, starting := telemetry.NewHealth(clock)
 	starting.Clear("")
 	health.Register(telemetry.Warning{Code: "store", Severity: telemetry.Degraded, Title: "The database is away.", Remedy: "Look at it."}).Raise("etcd", "no answer")
-	client := serve(t, c, health.Conditions)
+	client := serve(t, c, local.Options{Conditions: health.Conditions})
 	ctx := t.Context()
 
 	answer, err := client.Why(ctx, operate.Question{Port: "alice", Dst: "10.0.0.2", What: "tcp/80"})
-	if err != nil || !answer.Passes || len(answer.Trace.Steps) < 5 || !strings.Contains(answer.Sentence, "replies pass") {
+	if err != nil || !answer.Passes || len(answer.Journey.Legs[0].Steps) < 5 || !strings.Contains(answer.Sentence, "replies pass") {
 		t.Errorf("why: %+v, %v", answer, err)
 	}
 	var text strings.Builder
@@ -117,7 +117,7 @@ func TestQuestionsAndAnswers(t *testing.T) {
 func TestBadQuestionsAreToldWhatIsWrong(t *testing.T) {
 	t.Parallel()
 	c, _ := newChassis(t)
-	client := serve(t, c, nil)
+	client := serve(t, c, local.Options{})
 	if _, err := client.Flows(t.Context(), "nobody"); err == nil || !strings.Contains(err.Error(), `knows no port "nobody"`) {
 		t.Errorf("flows of nobody: %v", err)
 	}
@@ -129,7 +129,7 @@ func TestBadQuestionsAreToldWhatIsWrong(t *testing.T) {
 func TestASwitchThatIsAwayIsTold(t *testing.T) {
 	t.Parallel()
 	c, s := newChassis(t)
-	client := serve(t, c, nil)
+	client := serve(t, c, local.Options{})
 	s.KillVswitchd()
 	if _, err := client.Drops(t.Context(), false); err == nil {
 		t.Error("drops without a switch")

@@ -1,0 +1,255 @@
+package operate
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/dragonflow/dragonflow/internal/controller/app"
+	"github.com/dragonflow/dragonflow/internal/controller/flow"
+	"github.com/dragonflow/dragonflow/internal/controller/pipeline"
+	"github.com/dragonflow/dragonflow/internal/controller/view"
+	"github.com/dragonflow/dragonflow/internal/model"
+)
+
+// secgroup is the name of the app whose drops are explained by rules.
+const secgroup = "secgroup"
+
+// explain fills in what a leg's chassis knows about it: reasons, ports, tunnels, routers.
+func (w World) explain(leg *Leg, apps []*app.App) {
+	leg.Explain(w.Engine)
+	leg.routers = w.passed(&leg.Trace)
+	for i := range leg.Outcomes {
+		o := &leg.Outcomes[i]
+		o.at = w.whereabouts(*o)
+		if p, ok := w.portAt(func(p view.LocalPort) bool { return p.OFPort == o.OFPort }); ok && o.OFPort != 0 {
+			o.Port, o.port = portName(p.Port), p.Port
+			continue
+		}
+		w.tunnelled(o)
+		if o.Kind == Controlled {
+			o.Reason = w.controllerSays(o, apps)
+		}
+	}
+}
+
+// whereabouts returns the port at which a packet was: its destination's, once that is known; nil if it
+// was at none.
+func (w World) whereabouts(o Outcome) *model.Port {
+	for _, register := range []flow.SubField{pipeline.DestPort, pipeline.SourcePort} {
+		key := uint32(o.packet.read(register).Lo)
+		if p, ok := w.portAt(func(p view.LocalPort) bool { return p.Key == key }); ok && key != 0 {
+			return p.Port
+		}
+	}
+	return nil
+}
+
+// conclude puts the answer into a sentence.
+func (q *inquiry) conclude(ctx context.Context, ans *Answer, a *asked) error {
+	ends := ans.Journey.ends()
+	if err := q.gatherWaiting(ctx, ans, a); err != nil {
+		return err
+	}
+	if len(ends) == 0 {
+		ans.Sentence = "the packet has no end"
+		return nil
+	}
+	if a.copied {
+		ans.Sentence, ans.Passes = ans.Journey.copies(ends)
+		return nil
+	}
+	for _, e := range ends {
+		switch {
+		case e.Kind == Delivered && e.port != nil && (a.dst == nil && a.router == "" || a.dst != nil && e.port.ID == a.dst.ID):
+			ans.Passes = true
+			return q.delivered(ctx, ans, a, e)
+		case e.Kind == Answered && a.router != "":
+			ans.Passes = true
+			ans.Sentence = fmt.Sprintf("answered by router %s%s", a.router, ans.Journey.on(e.leg))
+			return nil
+		}
+	}
+	last := ends[len(ends)-1]
+	if last.Kind != Dropped {
+		return q.elsewhere(ctx, ans, a, ends)
+	}
+	return q.dropped(ctx, ans, a, last)
+}
+
+// gatherWaiting asks the chassis on the way what the flows of the two ports wait for.
+func (q *inquiry) gatherWaiting(ctx context.Context, ans *Answer, a *asked) error {
+	for _, leg := range ans.Journey.Legs[:min(2, len(ans.Journey.Legs))] {
+		site, err := q.site(ctx, leg.Chassis)
+		if err == nil {
+			err = site.Read(ctx, func(w World) { ans.Waiting = append(ans.Waiting, w.waiting(a)...) })
+		}
+		if err != nil {
+			return err
+		}
+	}
+	slices.Sort(ans.Waiting)
+	ans.Waiting = slices.Compact(ans.Waiting)
+	return nil
+}
+
+// copies says what became of the copies of a packet for everybody.
+func (j *Journey) copies(ends []end) (sentence string, passes bool) {
+	got := map[string][]string{}
+	var order, rest []string
+	for _, e := range ends {
+		switch {
+		case e.Kind == Delivered && e.port != nil:
+			on := j.on(e.leg)
+			if got[on] == nil {
+				order = append(order, on)
+			}
+			got[on] = append(got[on], portName(e.port))
+		default:
+			rest = append(rest, e.String()+j.on(e.leg))
+		}
+	}
+	var parts []string
+	for _, on := range order {
+		slices.Sort(got[on])
+		parts = append(parts, strings.Join(got[on], ", ")+on)
+	}
+	slices.Sort(rest)
+	sentence = "nobody gets a copy"
+	if len(parts) > 0 {
+		sentence = "copies are delivered to " + strings.Join(parts, " and ")
+	}
+	return strings.Join(append([]string{sentence}, slices.Compact(rest)...), "; "), len(parts) > 0
+}
+
+// elsewhere says where a packet went that neither came to its destination nor was dropped.
+func (q *inquiry) elsewhere(ctx context.Context, ans *Answer, a *asked, ends []end) error {
+	var texts []string
+	for _, e := range ends {
+		texts = append(texts, e.String()+ans.Journey.on(e.leg))
+	}
+	slices.Sort(texts)
+	ans.Sentence = strings.Join(slices.Compact(texts), "; ")
+	last := ends[len(ends)-1]
+	if a.dst == nil || last.Kind != Delivered {
+		return nil
+	}
+	return q.at(ctx, last.leg, func(w World) {
+		if _, served := w.local(a.dst); !served {
+			ans.Sentence = fmt.Sprintf("not delivered to %s, which this chassis does not serve (%s); as unknown unicast %s",
+				portName(a.dst), w.unserved(a.dst), ans.Sentence)
+		}
+	})
+}
+
+// at reads the world of a leg's chassis.
+func (q *inquiry) at(ctx context.Context, leg *Leg, f func(World)) error {
+	site, err := q.site(ctx, leg.Chassis)
+	if err != nil {
+		return err
+	}
+	return site.Read(ctx, f)
+}
+
+// dropped says where and why a packet was dropped.
+func (q *inquiry) dropped(ctx context.Context, ans *Answer, a *asked, e end) error {
+	ans.Chassis, ans.Stage = e.leg.Chassis, e.leg.Steps[e.Step].Stage
+	where := "dropped in " + ans.Stage
+	if e.at != nil {
+		ans.At = portName(e.at)
+		where += " at port " + ans.At
+	}
+	where += byRouters(ans.Journey.route(e.leg)) + ans.Journey.on(e.leg) + ": "
+	stage, _ := pipeline.ParseStage(ans.Stage)
+	return q.at(ctx, e.leg, func(w World) {
+		switch {
+		case stage.App() == secgroup && e.at != nil:
+			ans.Sentence = where + w.forbidden(ans, a, e.at, *e.Outcome)
+		case a.dst != nil && e.at != nil && e.at.ID == a.src.Port.ID:
+			ans.Sentence = where + e.Reason
+			if _, served := w.local(a.dst); !served && a.dst.NetworkID == a.src.Port.NetworkID {
+				ans.Sentence += fmt.Sprintf("; %s is not served by this chassis: %s", portName(a.dst), w.unserved(a.dst))
+			}
+		default:
+			ans.Sentence = where + e.Reason
+		}
+	})
+}
+
+// forbidden explains a drop by security groups.
+func (w World) forbidden(ans *Answer, a *asked, at *model.Port, end Outcome) string {
+	d, remote := model.Ingress, "from "+a.Src.String()
+	if at.ID == a.src.Port.ID {
+		d, remote = model.Egress, "to "+a.Dst.String()
+	}
+	j := w.judge(at, a.Probe, d)
+	switch {
+	case j.allowed != nil:
+		return fmt.Sprintf("%s; but %s allows it: the flows are not in force yet", end.Reason, j.allowed.phrase())
+	case len(at.SecurityGroups) == 0:
+		return fmt.Sprintf("the port has no security group, so nothing allows %s %s", a.what(), remote)
+	}
+	s := fmt.Sprintf("no rule of groups %s allows %s %s", w.groupNames(at.SecurityGroups), a.what(), remote)
+	if j.nearest == nil {
+		return s + fmt.Sprintf("; they have no %s rule at all", d)
+	}
+	ans.Nearest = j.nearest
+	return s + "; nearest: " + j.nearest.phrase()
+}
+
+// delivered says which rules let the packet through, and what becomes of the answer.
+func (q *inquiry) delivered(ctx context.Context, ans *Answer, a *asked, e end) error {
+	legs := ans.Journey.route(e.leg)
+	where := portName(e.port) + ans.Journey.on(e.leg)
+	if e.leg.From >= 0 {
+		where += fmt.Sprintf(", through a %s tunnel from %s", e.leg.Tunnel, ans.Journey.Legs[e.leg.From].Chassis)
+	}
+	var why []string
+	for _, end := range []struct {
+		port *model.Port
+		leg  *Leg
+		d    model.Direction
+	}{{a.src.Port, legs[0], model.Egress}, {e.port, e.leg, model.Ingress}} {
+		err := q.at(ctx, end.leg, func(w World) { why = append(why, w.allowing(ans, a, end.port, end.leg, end.d)) })
+		if err != nil {
+			return err
+		}
+	}
+	ans.Sentence = fmt.Sprintf("delivered to %s%s: %s", where, byRouters(legs), strings.Join(why, " and "))
+	if ans.Question.State == Reply {
+		ans.Sentence = fmt.Sprintf("delivered to %s%s, as an answer to what was allowed before", where, byRouters(legs))
+		return nil
+	}
+	if a.dst == nil {
+		a.dst = e.port
+	}
+	text, err := q.replies(ctx, a, ans.Journey, e.leg)
+	ans.Sentence += text
+	return err
+}
+
+// allowing says what let a packet through at one of its ends.
+func (w World) allowing(ans *Answer, a *asked, p *model.Port, leg *Leg, d model.Direction) string {
+	j := w.judge(p, a.Probe, d)
+	switch {
+	case !p.PortSecurityEnabled:
+		return fmt.Sprintf("%s has no port security", portName(p))
+	case j.allowed != nil:
+		ans.Allowed = append(ans.Allowed, *j.allowed)
+		return fmt.Sprintf("allowed by %s rule %s", d, j.allowed.phrase())
+	}
+	return fmt.Sprintf("no %s rule is needed: %s", d, leg.reasonIn(d))
+}
+
+// reasonIn returns the last reason of the stages of security groups for a direction.
+func (t *Trace) reasonIn(d model.Direction) string {
+	reason := "security groups do not see it"
+	for _, s := range t.Steps {
+		stage, _ := pipeline.ParseStage(s.Stage)
+		if stage.App() == secgroup && strings.HasPrefix(s.Stage, string(d)) && s.Reason != "" {
+			reason = s.Reason
+		}
+	}
+	return reason
+}
