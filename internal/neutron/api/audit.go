@@ -59,7 +59,7 @@ func (s *Server) Audit(ctx context.Context) error {
 			failed = errors.Join(failed, fmt.Errorf("audit %s: %w", scope, err))
 		}
 	}
-	for _, typ := range []*resource.Type{s.networks, s.subnets, s.ports, s.groups, s.rules} {
+	for _, typ := range []*resource.Type{s.networks, s.subnets, s.ports, s.groups, s.rules, s.routers} {
 		for _, row := range s.store.Select(typ.Kind, "") {
 			for _, k := range s.keysOf(row) {
 				check(k.Scope)
@@ -80,7 +80,7 @@ func (s *Server) Audit(ctx context.Context) error {
 
 // audited reports whether a scope holds what rows stand for.
 func audited(scope db.Scope) bool {
-	for _, prefix := range []string{"network/", "secgroup/", "chassis/", "neutron/addresses/", segment.ScopePrefix} {
+	for _, prefix := range []string{"network/", "secgroup/", "router/", "chassis/", "neutron/addresses/", segment.ScopePrefix} {
 		if strings.HasPrefix(string(scope), prefix) {
 			return true
 		}
@@ -95,12 +95,14 @@ func (s *Server) ownerType(kind string) *resource.Type {
 		return s.networks
 	case model.KindSubnet:
 		return s.subnets
-	case model.KindPort, model.KindBinding, model.KindSecurityGroupMember, ipam.KindAddress, ipam.KindMAC:
+	case model.KindPort, model.KindBinding, model.KindSecurityGroupMember, model.KindRouterInterface, ipam.KindAddress, ipam.KindMAC:
 		return s.ports
 	case model.KindSecurityGroup:
 		return s.groups
 	case model.KindSecurityGroupRule:
 		return s.rules
+	case model.KindRouter:
+		return s.routers
 	}
 	return nil
 }
@@ -179,6 +181,8 @@ func (s *Server) rowsIn(scope db.Scope) []resource.Row {
 		return s.store.Select(s.ports.Kind, rows.ByMembership(parts[1]))
 	case parts[0] == "secgroup":
 		return append(one(s.groups, parts[1]), s.store.Select(s.rules.Kind, rows.ByGroup(parts[1]))...)
+	case parts[0] == "router":
+		return append(one(s.routers, parts[1]), s.store.Select(s.ports.Kind, rows.ByDevice(parts[1]))...)
 	case parts[0] == "chassis":
 		return s.store.Select(s.ports.Kind, rows.ByHost(strings.Join(parts[1:], "/")))
 	}

@@ -287,7 +287,7 @@ func TestBadBodies(t *testing.T) {
 		l[0]["name"] != hostile || n["name"] != hostile {
 		t.Errorf("a hostile name came back as %q", l)
 	}
-	c.refused(404, "HTTPNotFound", "GET", "/v2.0/routers", nil)
+	c.refused(404, "HTTPNotFound", "GET", "/v2.0/firewalls", nil)
 	c.refused(404, "HTTPNotFound", "GET", "/etc/passwd", nil)
 	c.refused(404, "HTTPNotFound", "GET", "/v2.0/networks/x/y/z", nil)
 	c.refused(405, "HTTPMethodNotAllowed", "DELETE", "/v2.0/networks", nil)

@@ -29,9 +29,14 @@ type collection struct {
 	typ      *resource.Type
 	ops      operations
 	taggable bool
+	// actions are answers to PUT on a resource's path and their name.
+	actions map[string]action
 	// decorate fills in what is shown but not stored.
 	decorate func(resource.Row) resource.Row
 }
+
+// action does something with the resource of an id.
+type action func(w http.ResponseWriter, r *http.Request, id string) error
 
 func (c *collection) view(row resource.Row, fields map[string]bool) resource.Object {
 	if c.decorate != nil {

@@ -24,6 +24,14 @@ const maxHints = 100_000
 
 func (o portOps) create(t *rows.Txn, row resource.Row, given resource.Given) error {
 	p := row.(*resource.Port)
+	if p.RouterID() != "" {
+		return errHandMade
+	}
+	return o.add(t, p, given)
+}
+
+// add adds a port to the batch, whoever owns it.
+func (o portOps) add(t *rows.Txn, p *resource.Port, given resource.Given) error {
 	n, err := o.network(t, p.NetworkID)
 	if err != nil {
 		return err
@@ -183,13 +191,21 @@ func (o portOps) delete(ctx context.Context, id string, revision int64) error {
 			return err
 		}
 		p := row.(*resource.Port)
-		t.Release(ipam.MACKey(p.NetworkID, p.MACAddress))
-		for _, f := range p.FixedIPs {
-			t.Release(ipam.AddressKey(p.NetworkID, f.IPAddress))
+		if err := o.checkDeletable(t, p); err != nil {
+			return err
 		}
-		t.Delete(o.ports, id)
+		o.drop(t, p)
 		return nil
 	})
+}
+
+// drop removes a port that the batch depends on, with its reservations.
+func (o portOps) drop(t *rows.Txn, p *resource.Port) {
+	t.Release(ipam.MACKey(p.NetworkID, p.MACAddress))
+	for _, f := range p.FixedIPs {
+		t.Release(ipam.AddressKey(p.NetworkID, f.IPAddress))
+	}
+	t.Delete(o.ports, p.ID)
 }
 
 // decoratePort fills in the status and the DNS suffix.

@@ -15,6 +15,9 @@ func (o portOps) update(t *rows.Txn, oldRow, row resource.Row, given resource.Gi
 	if err := checkPort(p); err != nil {
 		return err
 	}
+	if err := o.checkOwner(t, old, p); err != nil {
+		return err
+	}
 	if err := o.updateGroups(t, old, p, given); err != nil {
 		return err
 	}
@@ -30,6 +33,9 @@ func (o portOps) update(t *rows.Txn, oldRow, row resource.Row, given resource.Gi
 			return err
 		}
 		if err := o.takeAddresses(t, n, old, p, true); err != nil {
+			return err
+		}
+		if err := o.reattach(t, p); err != nil {
 			return err
 		}
 	}
@@ -152,6 +158,9 @@ func (s *Server) BindPort(ctx context.Context, portID, host string) error {
 		p := old.Clone().(*resource.Port)
 		p.HostID = host
 		if err := checkPort(p); err != nil {
+			return err
+		}
+		if err := s.checkOwner(t, old, p); err != nil {
 			return err
 		}
 		s.stamp(p, p.Revision+1)

@@ -102,6 +102,8 @@ func (c *collection) resolve(prefix string, parts []string) (string, methods) {
 		}
 	case parts[1] == "tags" && c.taggable && len(parts) <= 3:
 		return c.resolveTags(prefix+"/{id}/tags", parts[0], parts[2:])
+	case len(parts) == 2 && c.actions[parts[1]] != nil:
+		return prefix + "/{id}/" + parts[1], methods{http.MethodPut: c.one(parts[0], c.actions[parts[1]])}
 	}
 	return "other", nil
 }

@@ -61,6 +61,7 @@ type Server struct {
 	status *statusBoard
 
 	networks, subnets, ports, groups, rules *resource.Type
+	routers                                 *resource.Type
 	quotas, quotaGuards, defaultGroups      *resource.Type
 	collections                             []*collection
 
@@ -97,8 +98,9 @@ func New(opts Options) (*Server, error) {
 	s.rules = resource.SecurityGroupRules()
 	s.groups = resource.SecurityGroups(s.rules)
 	s.quotas, s.quotaGuards, s.defaultGroups = resource.Quotas(), resource.QuotaGuards(), resource.DefaultGroups()
+	s.routers = resource.Routers()
 	types := []*resource.Type{
-		s.networks, s.subnets, s.ports, s.groups, s.rules, s.quotas, s.quotaGuards, s.defaultGroups,
+		s.networks, s.subnets, s.ports, s.groups, s.rules, s.routers, s.quotas, s.quotaGuards, s.defaultGroups,
 	}
 	s.vnis = newVNIs(opts.Segments.VNIs)
 	s.store = rows.New(opts.DB, types, opts.Logger, opts.Clock)
@@ -109,6 +111,7 @@ func New(opts Options) (*Server, error) {
 		{server: s, typ: s.ports, ops: portOps{s}, taggable: true, decorate: s.decoratePort},
 		{server: s, typ: s.groups, ops: groupOps{s}, taggable: true, decorate: s.decorateGroup},
 		{server: s, typ: s.rules, ops: ruleOps{s}},
+		{server: s, typ: s.routers, ops: routerOps{s}, taggable: true, actions: s.routerActions()},
 	}
 	return s, nil
 }

@@ -27,6 +27,8 @@ func Objects(row resource.Row) []model.Object {
 		return []model.Object{&model.SecurityGroup{Meta: meta(r), Name: r.Name, Stateful: r.Stateful}}
 	case *resource.SecurityGroupRule:
 		return []model.Object{rule(r)}
+	case *resource.Router:
+		return []model.Object{&model.Router{Meta: meta(r), Name: r.Name, AdminStateUp: r.AdminStateUp, Routes: r.Routes}}
 	}
 	return nil
 }
@@ -63,6 +65,12 @@ func portObjects(r *resource.Port) []model.Object {
 	if r.HostID != "" {
 		out = append(out, &model.Binding{
 			Meta: meta(r), NetworkID: r.NetworkID, Host: r.HostID, Status: model.BindingActive,
+		})
+	}
+	if id := r.RouterID(); id != "" {
+		out = append(out, &model.RouterInterface{
+			Meta: meta(r), RouterID: id, NetworkID: r.NetworkID, MACAddress: r.MACAddress, FixedIPs: r.FixedIPs,
+			AdminStateUp: r.AdminStateUp,
 		})
 	}
 	return out
