@@ -49,10 +49,7 @@ func (c *Controller) Ask(a *app.App, from *model.Port, frame []byte) Asked {
 	t := c.s.w.t
 	t.Helper()
 	c.s.Inject(Plug(from, 0).Name, frame)
-	in, ok := c.next(ovs.Deadline)
-	if !ok {
-		t.Fatalf("no packet came to the controller from port %s", from.ID)
-	}
+	in := c.next(from)
 	if len(in.Userdata) == 0 || in.Userdata[0] != a.ID {
 		t.Fatalf("userdata %x is not of app %s", in.Userdata, a.Name)
 	}
@@ -72,53 +69,58 @@ func (c *Controller) Ask(a *app.App, from *model.Port, frame []byte) Asked {
 	return got
 }
 
-// Quiet gives a frame to the switch and reports whether it did not come to the controller. What the switch
-// sends to the controller is in order with its answer to a barrier.
-func (c *Controller) Quiet(from *model.Port, frame []byte) bool {
-	t := c.s.w.t
-	t.Helper()
-	c.s.Inject(Plug(from, 0).Name, frame)
-	c.s.Settle()
-	ctx, cancel := context.WithTimeout(context.Background(), ovs.Deadline)
-	defer cancel()
-	if err := c.conn.Barrier(ctx); err != nil {
-		t.Fatal(err)
-	}
-	_, came := c.next(50 * time.Millisecond)
-	return !came
-}
-
-func (c *Controller) next(patience time.Duration) (openflow.PacketIn, bool) {
-	deadline := time.NewTimer(patience)
+// next waits for a packet of the port.
+func (c *Controller) next(from *model.Port) openflow.PacketIn {
+	c.s.w.t.Helper()
+	deadline := time.NewTimer(ovs.Deadline)
 	defer deadline.Stop()
 	select {
 	case in := <-c.conn.PacketIns():
-		return in, true
+		return in
 	case <-deadline.C:
-		return openflow.PacketIn{}, false
+		c.s.w.t.Fatalf("no packet came to the controller from port %s", from.ID)
+		return openflow.PacketIn{}
 	}
+}
+
+// Quiet gives a frame to the switch and reports whether it did not come to the controller.
+func (c *Controller) Quiet(from *model.Port, frame []byte) bool {
+	c.s.w.t.Helper()
+	c.s.Inject(Plug(from, 0).Name, frame)
+	c.s.Settle()
+	return c.came() == 0
 }
 
 // Flood gives many copies of a frame to the switch at once and returns how many came to the controller.
 func (c *Controller) Flood(from *model.Port, frame []byte, copies int) int {
-	t := c.s.w.t
-	t.Helper()
+	c.s.w.t.Helper()
 	args := []string{Plug(from, 0).Name}
 	for range copies {
 		args = append(args, hex.EncodeToString(frame))
 	}
 	c.s.Appctl("netdev-dummy/receive", args...)
-	c.s.Settle()
+	for range copies { // a dummy port lets in one frame in each round of ovs-vswitchd's loop
+		c.s.Settle()
+	}
+	return c.came()
+}
+
+// came takes the packets that the switch has sent to the controller so far and counts them. They are in order with
+// the switch's answer to a barrier.
+func (c *Controller) came() (n int) {
+	t := c.s.w.t
+	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), ovs.Deadline)
 	defer cancel()
 	if err := c.conn.Barrier(ctx); err != nil {
 		t.Fatal(err)
 	}
-	came := 0
 	for {
-		if _, ok := c.next(50 * time.Millisecond); !ok {
-			return came
+		select {
+		case <-c.conn.PacketIns():
+			n++
+		default:
+			return n
 		}
-		came++
 	}
 }

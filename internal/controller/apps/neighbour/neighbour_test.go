@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/dragonflow/dragonflow/internal/controller/app"
 	"github.com/dragonflow/dragonflow/internal/controller/apps/classifier"
@@ -275,8 +276,11 @@ func TestDuplicateAddressIsDefended(t *testing.T) {
 func TestFloodIsMetered(t *testing.T) {
 	t.Parallel()
 	s, a := world(t)
-	if came := s.Controller().Flood(a, solicit("::", "ff02::1:ff00:3", "2001:db8::3", 255, nil), 300); came == 0 || came > 50 { // without a meter Open vSwitch itself lets 100 wait
-		t.Errorf("%d of 300 packets came to the controller", came)
+	began := time.Now()
+	came := s.Controller().Flood(a, solicit("::", "ff02::1:ff00:3", "2001:db8::3", 255, nil), 300)
+	// A burst, and what the meter refills meanwhile. Without a meter Open vSwitch itself lets 100 wait.
+	if most := 21 + int(10*time.Since(began).Seconds()); came == 0 || came > most {
+		t.Errorf("%d of 300 packets came to the controller, want at most %d", came, most)
 	}
 }
 
