@@ -33,8 +33,9 @@ const (
 const (
 	// callTimeout ends a call whose context has no earlier end.
 	callTimeout = 10 * time.Second
-	// keepAlive is how often a silent connection is tested (gRPC allows no less than 10 s), and
-	// keepAliveTimeout how long it may take to answer.
+	// keepAlive is how often a silent connection is tested while something is under way on it (gRPC allows
+	// no less than 10 s; on a connection without watches or calls etcd takes it for an attack and hangs
+	// up), and keepAliveTimeout how long it may take to answer.
 	keepAlive        = 10 * time.Second
 	keepAliveTimeout = 3 * time.Second
 	// syncs bounds how many watches read their scope at the same time.
@@ -59,7 +60,7 @@ func Open(cfg Config) (*db.Connection, error) {
 	shakes := &handshakes{}
 	config := clientv3.Config{
 		Endpoints: cfg.Endpoints, TLS: cfg.TLS, Logger: zap.NewNop(),
-		DialKeepAliveTime: keepAlive, DialKeepAliveTimeout: keepAliveTimeout, PermitWithoutStream: true,
+		DialKeepAliveTime: keepAlive, DialKeepAliveTimeout: keepAliveTimeout,
 		MaxCallSendMsgSize: 8 << 20,
 	}
 	if cfg.TLS != nil {
