@@ -115,7 +115,7 @@ func statements() map[string]statement {
 		"real": {"real REASON: only with real machines", nil},
 		"slow": {"slow: takes a minute or more", nil},
 	}
-	for _, part := range []map[string]statement{topology(), expectations(), events(), hostility()} {
+	for _, part := range []map[string]statement{topology(), expectations(), events(), hostility(), casts()} {
 		for verb, kind := range part {
 			table[verb] = kind
 		}
