@@ -30,6 +30,8 @@ type chassis struct {
 	dir   string
 	ctl   *controller.Controller
 	stop  func()
+	// change, if set, changes the options of the next start.
+	change func(*controller.Options)
 }
 
 func newChassis(t *testing.T) *chassis {
@@ -45,11 +47,15 @@ func newChassis(t *testing.T) *chassis {
 func (c *chassis) start() {
 	c.t.Helper()
 	ctx, cancel := context.WithCancel(c.t.Context())
-	ctl, err := controller.New(ctx, controller.Options{
+	o := controller.Options{
 		Chassis: apptest.Host, DB: c.conn, OVSDB: "unix:" + c.sw.OVSDB(), Bridge: "br-int", Mgmt: c.sw.Mgmt("br-int"),
 		StateDir: c.dir, Apps: apps.All(), Log: slog.New(slog.NewTextHandler(c.t.Output(), nil)), LeaseTTL: 10 * time.Second, Patience: 300 * time.Millisecond,
 		Self: view.Chassis{DHCPLeaseTime: 86400},
-	})
+	}
+	if c.change != nil {
+		c.change(&o)
+	}
+	ctl, err := controller.New(ctx, o)
 	if err != nil {
 		c.t.Fatal(err)
 	}

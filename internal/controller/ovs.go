@@ -30,6 +30,7 @@ func (c *Controller) takeOVS(ctx context.Context, e ovsdb.Event) {
 		return
 	}
 	c.trouble("ovsdb", nil)
+	c.takeTunnels()
 	c.ensureBridge(ctx)
 	c.db.SetSynced(view.ScopeOVSDB, true)
 }
@@ -87,6 +88,9 @@ func (c *Controller) ensureBridge(ctx context.Context) {
 	if timeout, err := ovsdb.EnsureBundleIdleTimeout(c.rows, bundleTimeout); err == nil {
 		txn = ovsdb.Join(txn, timeout)
 	}
+	tunnels, err := c.ensureTunnels()
+	c.trouble("tunnels", err)
+	txn = ovsdb.Join(txn, tunnels)
 	if txn.Empty() {
 		c.trouble("bridge", nil)
 		return

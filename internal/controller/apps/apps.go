@@ -11,6 +11,7 @@ import (
 	"github.com/dragonflow/dragonflow/internal/controller/apps/neighbour"
 	"github.com/dragonflow/dragonflow/internal/controller/apps/portsecurity"
 	"github.com/dragonflow/dragonflow/internal/controller/apps/secgroup"
+	"github.com/dragonflow/dragonflow/internal/controller/apps/tunnel"
 )
 
 // All returns the apps in the order in which their rules are evaluated: an app may read what those
@@ -20,6 +21,7 @@ func All() []*app.App {
 		misses.New(),
 		classifier.New(),
 		portsecurity.New(),
+		tunnel.New(),
 		l2.New(),
 		l3.New(),
 		secgroup.New(),

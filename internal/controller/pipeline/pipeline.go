@@ -43,8 +43,8 @@ var (
 	CameBy = flow.Reg12.All()
 	// Refusal is why a router refuses the packet, for the controller.
 	Refusal = flow.Reg3.All()
-	// RemoteChassis is the number of the chassis and the type of tunnel by which the packet leaves, zero
-	// if it goes to all chassis that have members of the network. L2Lookup sets it for Tunnel.
+	// RemoteChassis is the number of the chassis and the type of tunnel by which the packet leaves, or
+	// [EveryMember] or [UnsecuredMembers]. L2Lookup sets it for Tunnel.
 	RemoteChassis = flow.Reg2.All()
 	// NextHop4 and NextHop6 are the address in the outgoing network to which a router sends the packet.
 	// They lie in the registers of the group bits, which are not in use between egress and ingress rules.
@@ -55,6 +55,17 @@ var (
 	// TooLarge says, once the next hop's MAC address is found, that the packet exceeds the MTU of its network.
 	TooLarge = flow.Reg8.Part(0, 1)
 )
+
+// What RemoteChassis holds of a packet that goes to several chassis.
+const (
+	// EveryMember is for all chassis with ports of the network.
+	EveryMember = 0
+	// UnsecuredMembers is for those that have ports without port security.
+	UnsecuredMembers = 1 << 31
+)
+
+// ChassisContent is what stands behind a number of ChassisNumbers: a chassis and the type of tunnel to it.
+func ChassisContent(chassis, tunnelType string) string { return chassis + "/" + tunnelType }
 
 // GroupBits is how many remote groups one universe can tell apart: one bit each in Reg8 to Reg15.
 const GroupBits = 256

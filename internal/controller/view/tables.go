@@ -1,6 +1,7 @@
 package view
 
 import (
+	"net/netip"
 	"strings"
 
 	"github.com/dragonflow/dragonflow/internal/model"
@@ -97,6 +98,8 @@ type TunnelPort struct {
 	Type model.NetworkType
 	// OFPort is the OpenFlow port number.
 	OFPort uint32
+	// Local is the address from which packets go out.
+	Local netip.Addr
 }
 
 // TunnelPorts holds the tunnel ports that the switch has, by type.

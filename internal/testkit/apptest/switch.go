@@ -29,7 +29,13 @@ type Switch struct {
 // Switch starts an Open vSwitch and plugs ports of the world into it, in this order.
 func (w *World) Switch(ports ...*model.Port) *Switch {
 	w.t.Helper()
-	s := &Switch{Switch: ovs.Start(w.t), w: w, seen: map[flow.Key]uint64{}}
+	return w.SwitchWith(nil, ports...)
+}
+
+// SwitchWith is Switch with options.
+func (w *World) SwitchWith(options []ovs.Option, ports ...*model.Port) *Switch {
+	w.t.Helper()
+	s := &Switch{Switch: ovs.Start(w.t, options...), w: w, seen: map[flow.Key]uint64{}}
 	s.AddBridge(Bridge)
 	for _, p := range ports {
 		s.Plug(p)

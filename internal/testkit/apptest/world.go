@@ -77,6 +77,8 @@ func (w *World) place(r any) {
 		w.DB.Place(r)
 	case view.Interface:
 		view.Set(w.DB, view.Interfaces, r)
+	case view.TunnelPort:
+		view.Set(w.DB, view.TunnelPorts, r)
 	case view.Chassis:
 		view.Set(w.DB, view.Self, r)
 	default:
@@ -93,6 +95,8 @@ func (w *World) Remove(rows ...any) {
 			w.DB.DeleteAny(view.TableOf(r.Kind()), view.KeyOf(r))
 		case view.Interface:
 			view.Delete(w.DB, view.Interfaces, r.Name)
+		case view.TunnelPort:
+			view.Delete(w.DB, view.TunnelPorts, string(r.Type))
 		default:
 			w.t.Fatalf("a world has no table for a %T", r)
 		}
@@ -250,6 +254,26 @@ func Port(id, network string, n byte, addrs ...string) *model.Port {
 // Bind places a port on the world's chassis.
 func Bind(p *model.Port) *model.Binding {
 	return &model.Binding{Meta: model.Meta{ID: p.ID, Revision: 1}, NetworkID: p.NetworkID, Host: Host, Status: model.BindingActive}
+}
+
+// At places a port on another chassis.
+func At(host string, p *model.Port) *model.Port {
+	p.Host = host
+	return p
+}
+
+// Overlay is Net with a tunnelled segment.
+func Overlay(id string, typ model.NetworkType, vni uint32) *model.Network {
+	n := Net(id)
+	n.Segments = []model.Segment{{NetworkType: typ, SegmentationID: vni}}
+	return n
+}
+
+// Peer is a chassis with tunnels of all types.
+func Peer(name, tunnelIP string) *model.Chassis {
+	return &model.Chassis{
+		Meta: model.Meta{ID: name, Revision: 1}, TunnelIP: netip.MustParseAddr(tunnelIP), TunnelTypes: []model.NetworkType{model.Geneve, model.VXLAN},
+	}
 }
 
 // Plug is the interface of a port, at an OpenFlow port.

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/dragonflow/dragonflow/internal/testkit/packet"
-	"github.com/dragonflow/dragonflow/internal/vswitch/private"
 )
 
 func trim(s string) string { return strings.TrimSpace(s) }
@@ -95,7 +94,7 @@ func (c *capture) parse(b []byte) (rest []byte, err error) {
 // look brings the port's capture up to date and shows it to f, alone.
 func (s *Switch) look(port string, f func(*capture)) {
 	s.t.Helper()
-	if s.cfg.Datapath != private.Dummy {
+	if !s.cfg.Datapath.Simulated() {
 		s.t.Fatal(errNoDummy)
 	}
 	s.mu.Lock()

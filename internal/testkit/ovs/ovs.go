@@ -31,6 +31,9 @@ type Option func(*private.Config)
 // test is skipped when it does not run as root.
 func Userspace() Option { return func(c *private.Config) { c.Datapath = private.Userspace } }
 
+// Tunnels makes tunnels of the dummy datapath real, for switches that talk to each other.
+func Tunnels() Option { return func(c *private.Config) { c.Datapath = private.DummyTunnels } }
+
 // InNetns runs ovs-vswitchd in the network namespace with this path.
 func InNetns(path string) Option { return func(c *private.Config) { c.Netns = path } }
 
@@ -186,7 +189,7 @@ func (s *Switch) AddBridge(name string, args ...string) {
 func (s *Switch) AddPort(bridge, name string, externalIDs ...string) (ofport string) {
 	s.t.Helper()
 	cmd := []string{"add-port", bridge, name, "--", "set", "interface", name}
-	if s.cfg.Datapath == private.Dummy {
+	if s.cfg.Datapath.Simulated() {
 		cmd = append(cmd, "options:tx_pcap="+s.pcap(name))
 	}
 	for _, kv := range externalIDs {

@@ -26,17 +26,29 @@ const (
 	// Userspace moves real packets of real devices in ovs-vswitchd
 	// (datapath_type=netdev). Needs root, and no kernel module.
 	Userspace
+	// DummyTunnels is Dummy, but tunnels are real: what goes into one comes out of the bridge that has
+	// their address, encapsulated.
+	DummyTunnels
 )
 
 // Type is the bridge's datapath_type.
 func (d Datapath) Type() string {
+	if d == DummyTunnels {
+		return "dummy"
+	}
 	// The dummy overrides whatever type is named, so that one name serves both.
 	return "netdev"
 }
 
+// Simulated tells whether the devices exist only inside ovs-vswitchd.
+func (d Datapath) Simulated() bool { return d != Userspace }
+
 func (d Datapath) flags() []string {
-	if d == Dummy {
+	switch d {
+	case Dummy:
 		return []string{"--enable-dummy=override", "--disable-system", "--disable-system-route"}
+	case DummyTunnels: // only devices of the system are simulated, not those of other types
+		return []string{"--enable-dummy=system", "--disable-system-route"}
 	}
 	return []string{"--disable-system"}
 }

@@ -1,7 +1,7 @@
 // Package classifier is the app at both ends of the pipeline: it tells which port sent a packet, sends
 // requests for services to their stage, and puts packets out of the destination's interface. It derives
-// view.LocalPorts, the ports that this chassis serves, for all other apps, and the scopes that a bound
-// port needs.
+// view.LocalPorts, the ports that this chassis serves, and view.LocalNetworks for all other apps, and the
+// scopes that a bound port needs.
 package classifier
 
 import (
@@ -22,6 +22,7 @@ func New() *app.App {
 			app.For("classifier.interest", view.Bindings, interest),
 			app.For("classifier.served", view.Bindings, served),
 			app.For("classifier.port", view.LocalPorts, port),
+			app.For("classifier.tunnel", view.TunnelPorts, tunnel),
 			app.For("classifier.stranger", view.Interfaces, stranger),
 			app.For("classifier.services", view.Self, services),
 		},
@@ -68,6 +69,7 @@ func served(r *view.Reader, b *model.Binding, out *app.Output) {
 }
 
 func port(_ *view.Reader, p view.LocalPort, out *app.Output) {
+	app.Emit(out, view.LocalNetworks, view.LocalNetwork{ID: p.Port.NetworkID, Key: p.NetworkKey})
 	in := flow.InPort.Is(uint64(p.OFPort))
 	out.Flow(pipeline.Classify, pipeline.Normal, flow.NewMatch(in, flow.Untagged()),
 		flow.Do(
@@ -79,6 +81,12 @@ func port(_ *view.Reader, p view.LocalPort, out *app.Output) {
 		"the guest sends VLAN tags, and the port is not a trunk")
 	out.Flow(pipeline.Deliver, pipeline.Normal, flow.NewMatch(pipeline.DestPort.Is(uint64(p.Key))),
 		flow.Do(flow.Output(p.OFPort)), "the port receives through its interface")
+}
+
+// tunnel sends what comes from other chassis to where its network is told.
+func tunnel(_ *view.Reader, t view.TunnelPort, out *app.Output) {
+	out.Flow(pipeline.Classify, pipeline.Normal, flow.NewMatch(flow.InPort.Is(uint64(t.OFPort))),
+		flow.Goto(pipeline.TunnelInput.Table()), "another chassis sends through the tunnel")
 }
 
 // stranger tells the operator about interfaces that claim a port which is not bound here.

@@ -1,9 +1,11 @@
 // Package l2 is the app that switches frames within a network: unicast by MAC address, broadcast and
-// multicast to the network's ports on this chassis, unknown unicast to ports without port security.
+// multicast to the network's ports, unknown unicast to ports without port security. What is for ports of
+// other chassis goes on to the app tunnel.
 package l2
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 
 	"github.com/dragonflow/dragonflow/internal/controller/app"
@@ -19,24 +21,11 @@ func New() *app.App {
 		Name: "l2", ID: 3,
 		Rules: []app.Rule{
 			app.For("l2.port", view.LocalPorts, port),
-			app.For("l2.address", addresses, address),
+			app.For("l2.address", view.MACAddresses, address),
 			app.For("l2.set", sets, floodSet),
-			app.For("l2.network", networks, network),
+			app.For("l2.network", view.LocalNetworks, network),
 		},
 	}
-}
-
-// station says that a port receives what is sent to a MAC address.
-type station struct {
-	network, port uint32
-	mac           model.MAC
-}
-
-// macAddress is an address in use on a network, by one port or, as a shared allowed address pair, by
-// several.
-type macAddress struct {
-	network uint32
-	mac     model.MAC
 }
 
 // member says that a port gets a copy of what goes to a set.
@@ -56,17 +45,8 @@ const (
 
 type memberSet struct{ network, set uint32 }
 
-type localNetwork struct{ network uint32 }
-
 var (
-	stations = view.NewDerived("Station", func(s station) string {
-		return fmt.Sprintf("%d/%s/%d", s.network, s.mac, s.port)
-	})
-	stationsByAddress = view.NewIndex(stations, "address", func(s station) []string {
-		return []string{macAddress{s.network, s.mac}.key()}
-	}, nil)
-	addresses = view.NewDerived("MACAddress", macAddress.key)
-	members   = view.NewDerived("Member", func(m member) string {
+	members = view.NewDerived("Member", func(m member) string {
 		return fmt.Sprintf("%d/%d/%d", m.network, m.set, m.port)
 	})
 	membersBySet = view.NewIndex(members, "set", func(m member) []string {
@@ -76,19 +56,16 @@ var (
 	setsByNetwork = view.NewIndex(sets, "network", func(s memberSet) []string {
 		return []string{strconv.FormatUint(uint64(s.network), 10)}
 	}, nil)
-	networks = view.NewDerived("LocalNetwork", func(n localNetwork) string {
-		return strconv.FormatUint(uint64(n.network), 10)
-	})
 )
 
-func (a macAddress) key() string { return fmt.Sprintf("%d/%s", a.network, a.mac) }
-func (s memberSet) key() string  { return fmt.Sprintf("%d/%d", s.network, s.set) }
+func (s memberSet) key() string { return fmt.Sprintf("%d/%d", s.network, s.set) }
 
 // port derives what a served port receives.
 func port(_ *view.Reader, p view.LocalPort, out *app.Output) {
 	receives := func(mac model.MAC) {
-		app.Emit(out, stations, station{p.NetworkKey, p.Key, mac})
-		app.Emit(out, addresses, macAddress{p.NetworkKey, mac})
+		a := view.MACAddress{NetworkKey: p.NetworkKey, MAC: mac}
+		app.Emit(out, view.MACAddresses, a)
+		app.Emit(out, view.Stations, view.Station{MACAddress: a, Port: p.Port.ID, Local: p.Key})
 	}
 	receives(p.Port.MACAddress)
 	for _, pair := range p.Port.AllowedAddressPairs {
@@ -103,30 +80,70 @@ func port(_ *view.Reader, p view.LocalPort, out *app.Output) {
 	if !p.Port.PortSecurityEnabled {
 		joins(unsecured)
 	}
-	app.Emit(out, networks, localNetwork{p.NetworkKey})
 	out.Flow(pipeline.L2Horizon, pipeline.Normal,
 		flow.NewMatch(pipeline.SourcePort.Is(uint64(p.Key)), pipeline.DestPort.Is(uint64(p.Key))),
 		flow.Drop(), "a packet does not go back to its sender")
 }
 
-// address sends what is addressed to a MAC address to the port, or the ports, that have it.
-func address(r *view.Reader, a macAddress, out *app.Output) {
-	owners, _ := view.Find(r, stationsByAddress, a.key())
-	match := flow.NewMatch(pipeline.Network.Is(uint64(a.network)), flow.EthDst.MAC(a.mac))
-	if len(owners) == 1 {
-		out.Flow(pipeline.L2Lookup, pipeline.Normal, match,
-			flow.Do(flow.Load(pipeline.DestPort, uint64(owners[0].port))).Goto(pipeline.L2Horizon.Table()),
+// address sends what is addressed to a MAC address to the port, or the ports, that have it, here and on
+// other chassis.
+func address(r *view.Reader, a view.MACAddress, out *app.Output) {
+	owners, _ := view.Find(r, view.StationsByAddress, a.Key())
+	local, remote := receivers(owners)
+	match := []flow.Constraint{pipeline.Network.Is(uint64(a.NetworkKey)), flow.EthDst.MAC(a.MAC)}
+	switch {
+	case len(local) == 1 && len(remote) == 0:
+		out.Flow(pipeline.L2Lookup, pipeline.Normal, flow.NewMatch(match...),
+			flow.Do(flow.Load(pipeline.DestPort, uint64(local[0]))).Goto(pipeline.L2Horizon.Table()),
 			"the port has this MAC address")
 		return
+	case len(local) == 0 && len(remote) == 1:
+		out.Flow(pipeline.L2Lookup, pipeline.Normal, flow.NewMatch(match...),
+			flow.Do(flow.Load(pipeline.RemoteChassis, uint64(remote[0]))).Goto(pipeline.Tunnel.Table()),
+			"a port on another chassis has this MAC address")
+		return
 	}
-	var copies []flow.Action
-	for _, o := range owners[:min(len(owners), setSize)] {
-		copies = append(copies, copyTo(o.port)...)
+	if n := len(local) + len(remote); n > setSize {
+		out.Problem(fmt.Sprintf("MAC address %s is allowed on ports at %d places; the first %d receive", a.MAC, n, setSize))
+		local = local[:min(len(local), setSize)]
+		remote = remote[:min(len(remote), setSize-len(local))]
 	}
-	if len(owners) > setSize {
-		out.Problem(fmt.Sprintf("MAC address %s is allowed on %d ports of this chassis; the first %d receive", a.mac, len(owners), setSize))
+	var here, there []flow.Action
+	for _, p := range local {
+		here = append(here, copyTo(p)...)
 	}
-	out.Flow(pipeline.L2Lookup, pipeline.Normal, match, flow.Do(copies...), "several ports share this MAC address")
+	for _, via := range remote {
+		there = append(there, toTunnel(uint64(via))...)
+	}
+	out.Flow(pipeline.L2Lookup, pipeline.Normal, flow.NewMatch(match...), flow.Do(slices.Concat(here, there)...),
+		"several ports share this MAC address")
+	if len(here) > 0 && len(there) > 0 {
+		out.Flow(pipeline.L2Lookup, pipeline.Normal+1, flow.NewMatch(append(match, pipeline.SourcePort.Is(0))...),
+			flow.Do(here...), "several ports share this MAC address; those elsewhere got it from the sender")
+	}
+}
+
+// receivers returns the numbers of the ports served here, and of the chassis of the others. A port that is
+// served here is not anywhere else, whatever the database says.
+func receivers(owners []view.Station) (local, remote []uint32) {
+	here := map[string]bool{}
+	for _, o := range owners {
+		if o.Local != 0 {
+			local = append(local, o.Local)
+			here[o.Port] = true
+		}
+	}
+	for _, o := range owners {
+		if o.Local == 0 && !here[o.Port] && !slices.Contains(remote, o.Via) {
+			remote = append(remote, o.Via)
+		}
+	}
+	return local, remote
+}
+
+// toTunnel sends a copy to another chassis, or to several.
+func toTunnel(to uint64) []flow.Action {
+	return []flow.Action{flow.Load(pipeline.RemoteChassis, to), flow.Resubmit(pipeline.Tunnel.Table())}
 }
 
 func floodSet(r *view.Reader, s memberSet, out *app.Output) {
@@ -144,21 +161,44 @@ func copyTo(port uint32) []flow.Action {
 	return []flow.Action{flow.Load(pipeline.DestPort, uint64(port)), flow.Resubmit(pipeline.L2Horizon.Table())}
 }
 
-// network floods broadcast and multicast to all sets, and unknown unicast to those without port security.
-func network(r *view.Reader, n localNetwork, out *app.Output) {
-	list, _ := view.Find(r, setsByNetwork, strconv.FormatUint(uint64(n.network), 10))
+// network floods broadcast and multicast to all sets, and unknown unicast to those without port security:
+// here first, then to other chassis, unless it came from one.
+func network(r *view.Reader, n view.LocalNetwork, out *app.Output) {
+	list, _ := view.Find(r, setsByNetwork, strconv.FormatUint(uint64(n.Key), 10))
 	copies := make([][]flow.Action, setKinds)
 	for _, s := range list {
 		kind := s.set % setKinds
 		copies[kind] = append(copies[kind],
 			flow.Load(pipeline.FloodSet, uint64(s.set)), flow.Resubmit(pipeline.L2Flood.Table()))
 	}
-	match := pipeline.Network.Is(uint64(n.network))
 	group := [6]byte{1}
-	out.Flow(pipeline.L2Lookup, pipeline.Low+1, flow.NewMatch(match, flow.EthDst.MACMasked(group, group)),
-		flow.Do(copies[everybody]...), "broadcast and multicast go to all ports of the network")
-	if len(copies[unsecured]) > 0 {
-		out.Flow(pipeline.L2Lookup, pipeline.Low, flow.NewMatch(match), flow.Do(copies[unsecured]...),
-			"unknown unicast goes to ports without port security")
+	flooding{
+		here: copies[everybody], to: pipeline.EveryMember, priority: pipeline.Low + 2,
+		match: []flow.Constraint{flow.EthDst.MACMasked(group, group)}, reason: "broadcast and multicast go to all ports of the network",
+	}.emit(r, n, out)
+	flooding{
+		here: copies[unsecured], to: pipeline.UnsecuredMembers, priority: pipeline.Low,
+		reason: "unknown unicast goes to ports without port security",
+	}.emit(r, n, out)
+}
+
+// flooding is what goes to several ports: here, and on the other chassis that to stands for.
+type flooding struct {
+	here     []flow.Action
+	to       uint64
+	priority uint16
+	match    []flow.Constraint
+	reason   string
+}
+
+func (f flooding) emit(r *view.Reader, n view.LocalNetwork, out *app.Output) {
+	match := append(f.match, pipeline.Network.Is(uint64(n.Key)))
+	_, elsewhere := view.Get(r, view.RemoteFloods, view.RemoteFloodKey(n.ID, f.to == pipeline.UnsecuredMembers))
+	if elsewhere == view.Present {
+		out.Flow(pipeline.L2Lookup, f.priority, flow.NewMatch(match...), flow.Do(slices.Concat(f.here, toTunnel(f.to))...), f.reason)
+		match, f.priority = append(match, pipeline.SourcePort.Is(0)), f.priority+1
+	}
+	if len(f.here) > 0 {
+		out.Flow(pipeline.L2Lookup, f.priority, flow.NewMatch(match...), flow.Do(f.here...), f.reason)
 	}
 }

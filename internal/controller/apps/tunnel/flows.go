@@ -1,0 +1,114 @@
+package tunnel
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+
+	"github.com/dragonflow/dragonflow/internal/controller/app"
+	"github.com/dragonflow/dragonflow/internal/controller/flow"
+	"github.com/dragonflow/dragonflow/internal/controller/pipeline"
+	"github.com/dragonflow/dragonflow/internal/controller/view"
+)
+
+// arrival takes in what other chassis send to a network that has ports here. The sender is not looked at:
+// a chassis may send before this one has heard of it.
+func arrival(r *view.Reader, n view.LocalNetwork, out *app.Output) {
+	s, found := view.Get(r, segments, n.ID)
+	if found != view.Present {
+		return
+	}
+	out.Flow(pipeline.TunnelInput, pipeline.Normal,
+		flow.NewMatch(flow.InPort.Is(uint64(s.ofport)), flow.TunID.Is(uint64(s.vni))),
+		flow.Do(flow.Load(pipeline.SourcePort, 0), flow.Load(pipeline.Network, uint64(n.Key))).Goto(pipeline.L2Lookup.Table()),
+		"the identifier is that of a network with ports here")
+}
+
+// floodSet copies a packet to the chassis of one set.
+func floodSet(r *view.Reader, s set, out *app.Output) {
+	list, _ := view.Find(r, copiesBySet, s.key())
+	var do []flow.Action
+	for _, c := range list {
+		do = append(do, flow.Load(pipeline.RemoteChassis, uint64(c.via)), flow.Resubmit(pipeline.TunnelOutput.Table()))
+	}
+	out.Flow(pipeline.TunnelFlood, pipeline.Normal,
+		flow.NewMatch(pipeline.Network.Is(uint64(s.network)), pipeline.FloodSet.Is(uint64(s.set))),
+		flow.Do(do...), "each chassis of the set gets a copy")
+}
+
+// flood copies a packet to all sets of one kind.
+func flood(r *view.Reader, f view.RemoteFlood, out *app.Output) {
+	s, found := view.Get(r, segments, f.NetworkID)
+	if found != view.Present {
+		return
+	}
+	do := []flow.Action{flow.Load(flow.TunID.All(), uint64(s.vni))}
+	list, _ := view.Find(r, floodSetsByNetwork, strconv.FormatUint(uint64(f.NetworkKey), 10))
+	for _, m := range list {
+		if m.set%setKinds == kindOf(f.Unsecured) {
+			do = append(do, flow.Load(pipeline.FloodSet, uint64(m.set)), flow.Resubmit(pipeline.TunnelFlood.Table()))
+		}
+	}
+	to, reason := uint64(pipeline.EveryMember), "the packet is for all chassis with ports of the network"
+	if f.Unsecured {
+		to, reason = pipeline.UnsecuredMembers, "the packet is for all chassis with ports that get unknown unicast"
+	}
+	out.Flow(pipeline.Tunnel, pipeline.Normal,
+		flow.NewMatch(pipeline.Network.Is(uint64(f.NetworkKey)), pipeline.RemoteChassis.Is(to)), flow.Do(do...), reason)
+}
+
+// chassis sends to another chassis. Where it is reached is in this one flow.
+func chassis(r *view.Reader, p peer, out *app.Output) {
+	via := r.Number(pipeline.ChassisNumbers, pipeline.ChassisContent(p.chassis, string(p.typ)))
+	at, hasPort := view.Get(r, view.TunnelPorts, string(p.typ))
+	c, found := view.Get(r, view.ChassisAll, p.chassis)
+	if hasPort != view.Present || found == view.Unknown {
+		return
+	}
+	switch {
+	case found == view.Absent:
+		out.Problem(fmt.Sprintf("ports are bound to chassis %s, which the database does not have: run the controller there, "+
+			"or correct the ports' binding:host_id", p.chassis))
+		return
+	case !c.TunnelIP.IsValid():
+		out.Problem(fmt.Sprintf("chassis %s has no address for tunnels: set tunnel-ip there", p.chassis))
+		return
+	case !slices.Contains(c.TunnelTypes, p.typ):
+		out.Problem(fmt.Sprintf("chassis %s takes no %s tunnels: add %s to tunnel-types there", p.chassis, p.typ, p.typ))
+		return
+	}
+	if at.Local.IsValid() && at.Local.Is4() != c.TunnelIP.Is4() {
+		out.Problem(fmt.Sprintf("chassis %s has the tunnel address %s, which is not of the family of this one's %s: "+
+			"set tunnel-ip to addresses of one family", p.chassis, c.TunnelIP, at.Local))
+		return
+	}
+	field := flow.TunDst
+	if c.TunnelIP.Is6() {
+		field = flow.TunIPv6Dst
+	}
+	out.Flow(pipeline.TunnelOutput, pipeline.Normal, flow.NewMatch(pipeline.RemoteChassis.Is(uint64(via))),
+		flow.Do(flow.SetField(field.Addr(c.TunnelIP)), flow.Output(at.OFPort)), "the packet goes to the other chassis")
+}
+
+// separated tells the operator that ports of a network cannot reach each other.
+func separated(r *view.Reader, s strangers, out *app.Output) {
+	n, found := view.Get(r, view.Networks, s.network)
+	if found != view.Present {
+		return
+	}
+	seg, ok := n.Tunnel()
+	switch {
+	case !ok:
+		out.Problem(fmt.Sprintf("network %s has ports on chassis %s, but no segment of type geneve or vxlan by which to reach them",
+			s.network, s.chassis))
+	default:
+		out.Problem(fmt.Sprintf("network %s has ports on chassis %s and is of type %s, but this chassis has no %s tunnel port: "+
+			"set tunnel-ip, and have %s in tunnel-types", s.network, s.chassis, seg.NetworkType, seg.NetworkType, seg.NetworkType))
+	}
+}
+
+// horizon keeps packets from going round: what came by tunnel has reached every chassis that is concerned.
+func horizon(_ *view.Reader, _ view.TunnelPort, out *app.Output) {
+	out.Flow(pipeline.Tunnel, pipeline.High, flow.NewMatch(pipeline.SourcePort.Is(0)), flow.Drop(),
+		"what came through a tunnel does not go back into one")
+}
