@@ -18,6 +18,8 @@ func New(kind Kind) Object {
 		return new(Chassis)
 	case KindHeartbeat:
 		return new(Heartbeat)
+	case KindChassisStatus:
+		return new(ChassisStatus)
 	case KindRouter:
 		return new(Router)
 	case KindRouterInterface:

@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/dragonflow/dragonflow/internal/northbound/db/memory"
 )
 
 // openstack is where Debian's python3-openstackclient lies; another Python in front of PATH would not find its modules.
@@ -96,7 +98,9 @@ network list -f json
 func TestOpenStackClient(t *testing.T) {
 	t.Parallel()
 	needClient(t)
-	c := open(t)
+	conn := memory.Open()
+	chassis(t, conn, "c1")
+	c := start(t, conn)
 	a := runClient(t, c.base, story)
 	if len(a) != 22 {
 		t.Fatalf("%d answers", len(a))

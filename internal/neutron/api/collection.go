@@ -31,6 +31,8 @@ type collection struct {
 	taggable bool
 	// actions are answers to PUT on a resource's path and their name.
 	actions map[string]action
+	// rows, if set, are the resources; else they are in the store.
+	rows func() []resource.Row
 	// decorate fills in what is shown but not stored.
 	decorate func(resource.Row) resource.Row
 }

@@ -44,6 +44,7 @@ func extensions() []extension {
 	return []extension{
 		ext("allowed-address-pairs", "Allowed Address Pairs", "Further source addresses of a port"),
 		ext("binding", "Port Binding", "The host on which a port is plugged"),
+		ext("binding-extended", "Port Bindings Extended", "Several bindings of a port, one of them active"),
 		ext("dns-integration", "DNS Integration", "Names of ports and the domain of a network"),
 		ext("dvr", "Distributed Virtual Router", "Routers are distributed, always"),
 		ext("empty-string-filtering", "Empty String Filtering", "Lists can be filtered by an empty value"),

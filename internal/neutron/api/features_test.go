@@ -269,6 +269,7 @@ func TestDerivedAddresses(t *testing.T) {
 func TestPortStatusFollowsTheChassis(t *testing.T) {
 	t.Parallel()
 	conn := memory.Open()
+	chassis(t, conn, "c1")
 	c := start(t, conn)
 	n := c.network(obj{})
 	p := c.port(n["id"], obj{"binding:host_id": "c1"})

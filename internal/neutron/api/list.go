@@ -125,8 +125,9 @@ func (c *collection) list(w http.ResponseWriter, r *http.Request) error {
 // find returns the rows that pass all filters, ordered by id. They are decorated only where that matters
 // for the choice or the order.
 func (c *collection) find(q *query) []resource.Row {
-	computed := slices.ContainsFunc(q.sorts, func(k sortKey) bool { return k.attr.Name == "status" }) ||
-		slices.ContainsFunc(q.filters, func(f filter) bool { return f.name == "status" })
+	decorated := []string{"status", "binding:vif_type"}
+	computed := slices.ContainsFunc(q.sorts, func(k sortKey) bool { return slices.Contains(decorated, k.attr.Name) }) ||
+		slices.ContainsFunc(q.filters, func(f filter) bool { return slices.Contains(decorated, f.name) })
 	var out []resource.Row
 	for _, row := range c.candidates(q.filters) {
 		if computed && c.decorate != nil {
@@ -147,6 +148,9 @@ var indexed = map[string]func(string) string{
 
 // candidates returns the rows among which those that pass lie.
 func (c *collection) candidates(filters []filter) []resource.Row {
+	if c.rows != nil {
+		return c.rows()
+	}
 	for _, f := range filters {
 		if f.name == "id" {
 			return c.byID(f.values)

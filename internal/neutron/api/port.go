@@ -212,9 +212,10 @@ func (o portOps) drop(t *rows.Txn, p *resource.Port) {
 func (s *Server) decoratePort(row resource.Row) resource.Row {
 	p := row.Clone().(*resource.Port)
 	p.Status = "DOWN"
-	if p.HostID != "" && p.AdminStateUp && s.status.up(p.ID, p.HostID) {
+	if p.HostID != "" && p.AdminStateUp && s.board.up(p.ID, p.HostID) {
 		p.Status = "ACTIVE"
 	}
+	p.VIF = s.vif(p.HostID)
 	p.DNSSuffix = s.opts.DNSDomain
 	if n, ok := s.store.Cached(s.networks.Kind, p.NetworkID); ok {
 		if d := n.(*resource.Network).DNSDomain; d != "" {

@@ -39,8 +39,16 @@ func (o portOps) update(t *rows.Txn, oldRow, row resource.Row, given resource.Gi
 			return err
 		}
 	}
+	settleBinding(old, p)
 	t.Update(o.ports, p)
 	return nil
+}
+
+// settleBinding lets a port that is bound anew have one binding to its host.
+func settleBinding(old, p *resource.Port) {
+	if p.HostID != old.HostID {
+		p.Inactive = slices.DeleteFunc(slices.Clone(p.Inactive), func(b resource.PortBinding) bool { return b.HostID == p.HostID })
+	}
 }
 
 // withoutDerived takes out of the wanted addresses those that follow from the MAC: they come by
@@ -157,6 +165,7 @@ func (s *Server) BindPort(ctx context.Context, portID, host string) error {
 		}
 		p := old.Clone().(*resource.Port)
 		p.HostID = host
+		settleBinding(old, p)
 		if err := checkPort(p); err != nil {
 			return err
 		}

@@ -104,6 +104,8 @@ func (c *collection) resolve(prefix string, parts []string) (string, methods) {
 		return c.resolveTags(prefix+"/{id}/tags", parts[0], parts[2:])
 	case len(parts) == 2 && c.actions[parts[1]] != nil:
 		return prefix + "/{id}/" + parts[1], methods{http.MethodPut: c.one(parts[0], c.actions[parts[1]])}
+	case parts[1] == "bindings" && c.typ == c.server.ports:
+		return c.server.resolveBindings(prefix+"/{id}/bindings", parts[0], parts[2:])
 	}
 	return "other", nil
 }

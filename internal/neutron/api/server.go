@@ -54,15 +54,16 @@ type Observation struct {
 
 // Server is one API server.
 type Server struct {
-	opts   Options
-	log    *slog.Logger
-	now    func() time.Time
-	store  *rows.Store
-	status *statusBoard
+	opts  Options
+	log   *slog.Logger
+	now   func() time.Time
+	store *rows.Store
+	board *board
 
 	networks, subnets, ports, groups, rules *resource.Type
 	routers                                 *resource.Type
 	quotas, quotaGuards, defaultGroups      *resource.Type
+	portBindings                            *resource.Type
 	collections                             []*collection
 
 	// slots bound how many requests are worked on at once, and with that the memory they take.
@@ -104,7 +105,8 @@ func New(opts Options) (*Server, error) {
 	}
 	s.vnis = newVNIs(opts.Segments.VNIs)
 	s.store = rows.New(opts.DB, types, opts.Logger, opts.Clock)
-	s.status = newStatusBoard(opts.DB, opts.Logger)
+	s.board = newBoard(opts.DB, opts.Logger, opts.Clock)
+	s.portBindings = resource.PortBindings()
 	s.collections = []*collection{
 		{server: s, typ: s.networks, ops: networkOps{s}, taggable: true},
 		{server: s, typ: s.subnets, ops: subnetOps{s}, taggable: true},
@@ -148,7 +150,9 @@ func setDefaults(o *Options) {
 func (s *Server) Ready() bool { return s.store.Live() }
 
 // WaitReady waits until the server follows the database.
-func (s *Server) WaitReady(ctx context.Context) error { return s.store.WaitLive(ctx) }
+func (s *Server) WaitReady(ctx context.Context) error {
+	return errors.Join(s.store.WaitLive(ctx), s.board.wait(ctx, func() bool { return s.board.inSync }))
+}
 
 // Handler serves the API.
 func (s *Server) Handler() http.Handler { return s.withRequestID(http.HandlerFunc(s.route)) }
@@ -159,7 +163,7 @@ func (s *Server) Run(ctx context.Context) error {
 	defer cancel(nil)
 	var wg sync.WaitGroup
 	for _, task := range []func(context.Context) error{
-		s.store.Run, s.followStatus, s.finishDeletions, s.auditLoop, s.upgradeNetworks,
+		s.store.Run, s.followChassis, s.finishDeletions, s.auditLoop, s.upgradeNetworks,
 	} {
 		wg.Go(func() {
 			if err := task(ctx); err != nil {

@@ -13,51 +13,59 @@ import (
 // vSwitch can be bound.
 func bindingAttrs() []Attr {
 	return []Attr{
-		field("binding:host_id", Writable, NullableText(255), func(p *Port) *string { return &p.HostID }),
-		field("binding:vnic_type", Writable, OneOf("normal"), func(p *Port) *string { return &p.VNICType }),
-		unlisted(attr("binding:profile", Writable, setProfile, showProfile)),
-		shown("binding:vif_type", func(p *Port) any {
-			if p.HostID == "" {
-				return "unbound"
-			}
-			return "ovs"
-		}),
-		unlisted(shown("binding:vif_details", showVIFDetails)),
+		field("binding:host_id", Writable, nullableHost, func(p *Port) *string { return &p.HostID }),
+		field("binding:vnic_type", Writable, vnicType, func(p *Port) *string { return &p.VNICType }),
+		unlisted(attr("binding:profile", Writable, func(p *Port, v any) (err error) {
+			p.Profile, err = profile(v)
+			return err
+		}, func(p *Port) any { return showProfile(p.Profile) })),
+		shown("binding:vif_type", func(p *Port) any { return p.VIF.Type }),
+		unlisted(shown("binding:vif_details", func(p *Port) any { return p.VIF.details() })),
 	}
 }
 
-// setProfile stores the object as it is: it belongs to who plugs the port.
-func setProfile(p *Port, v any) error {
+// hostName accepts what can be the name of a chassis, and with that a part of a scope.
+func hostName(v any) (string, error) {
+	s, err := Text(255)(v)
+	if err == nil && (s == "" || strings.ContainsAny(s, "/\x00")) {
+		err = fmt.Errorf("a host name must not be empty or contain '/' or NUL")
+	}
+	return s, err
+}
+
+func nullableHost(v any) (string, error) {
+	if v == nil || v == "" {
+		return "", nil
+	}
+	return hostName(v)
+}
+
+func vnicType(v any) (string, error) { return OneOf("normal")(v) }
+
+// profile takes the object as it is: it belongs to who plugs the port.
+func profile(v any) (json.RawMessage, error) {
 	if v == nil {
 		v = map[string]any{}
 	}
 	m, ok := v.(map[string]any)
 	if !ok {
-		return fmt.Errorf("'%s' is not a dictionary", show(v))
+		return nil, fmt.Errorf("'%s' is not a dictionary", show(v))
 	}
 	b, err := json.Marshal(m)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if len(b) > maxProfile {
-		return InvalidInput("binding:profile value too large")
+		return nil, InvalidInput("binding:profile value too large")
 	}
-	p.Profile = b
-	return nil
+	return b, nil
 }
 
-func showProfile(p *Port) any {
-	if len(p.Profile) == 0 {
+func showProfile(p json.RawMessage) any {
+	if len(p) == 0 {
 		return struct{}{}
 	}
-	return p.Profile
-}
-
-func showVIFDetails(p *Port) any {
-	if p.HostID == "" {
-		return struct{}{}
-	}
-	return map[string]any{"port_filter": true, "connectivity": "l2", "bridge_name": "br-int"}
+	return p
 }
 
 // DefaultHostName is what a port without dns_name is called, by its address.

@@ -25,14 +25,27 @@ type Port struct {
 	HostID              string             `json:"binding:host_id,omitzero"`
 	VNICType            string             `json:"binding:vnic_type,omitzero"`
 	Profile             json.RawMessage    `json:"binding:profile,omitzero"`
+	// Inactive are the bindings to hosts to which the port may be moved, or from which it was.
+	Inactive []PortBinding `json:"inactive_bindings,omitzero"`
 
-	// Status and DNSSuffix are not stored: the API fills them in before it shows a port.
+	// Status, DNSSuffix and VIF are not stored: the API fills them in before it shows a port.
 	Status    string `json:"-"`
 	DNSSuffix string `json:"-"`
+	VIF       VIF    `json:"-"`
 }
 
 // Clone returns a copy.
 func (p *Port) Clone() Row { c := *p; return &c }
+
+// Active returns the binding by which the port is served; its host is empty if there is none.
+func (p *Port) Active() PortBinding {
+	return PortBinding{HostID: p.HostID, VNICType: p.VNICType, Profile: p.Profile}
+}
+
+// SetActive makes a binding the one by which the port is served.
+func (p *Port) SetActive(b PortBinding) {
+	p.HostID, p.VNICType, p.Profile = b.HostID, b.VNICType, b.Profile
+}
 
 // AddressPair is one of the allowed address pairs; the prefix keeps host bits, as it was given.
 type AddressPair struct {

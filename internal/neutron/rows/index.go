@@ -31,7 +31,7 @@ func ByRemoteGroup(id string) string { return "remote-group/" + id }
 // ByDevice finds the ports of a device.
 func ByDevice(id string) string { return "device/" + id }
 
-// ByHost finds the ports bound to a host.
+// ByHost finds the ports with a binding to a host, active or not.
 func ByHost(host string) string { return "host/" + host }
 
 // ByAddress finds the port that has an address on a network.
@@ -83,6 +83,9 @@ func portKeys(p *resource.Port) []string {
 	}
 	if p.HostID != "" {
 		keys = append(keys, ByHost(p.HostID))
+	}
+	for _, b := range p.Inactive {
+		keys = append(keys, ByHost(b.HostID))
 	}
 	return keys
 }

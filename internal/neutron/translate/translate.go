@@ -73,6 +73,11 @@ func portObjects(r *resource.Port) []model.Object {
 			AdminStateUp: r.AdminStateUp,
 		})
 	}
+	for _, b := range r.Inactive {
+		out = append(out, &model.Binding{
+			Meta: meta(r), NetworkID: r.NetworkID, Host: b.HostID, Status: model.BindingInactive,
+		})
+	}
 	return out
 }
 
