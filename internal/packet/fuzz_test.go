@@ -30,6 +30,8 @@ func parseAll(frame []byte) (l3, l4 []byte) {
 		if p, err := ParseIPv4(e.Payload); err == nil {
 			_, _ = ParseUDP(p.Src, p.Dst, p.Payload)
 			_, _ = ParseICMP(p.Payload)
+			p.Refusable()
+			reset(p.Payload)
 			return e.Payload, p.Payload
 		}
 	case EtherTypeIPv6:
@@ -41,9 +43,20 @@ func parseAll(frame []byte) (l3, l4 []byte) {
 	return nil, nil
 }
 
+func reset(b []byte) {
+	if t, err := ParseTCP(b); err == nil {
+		t.Reset()
+	}
+}
+
 func parseUpper6(p IPv6) {
 	_, _ = ParseUDP(p.Src, p.Dst, p.Payload)
 	_, _ = ParseICMPv6(p.Src, p.Dst, p.Payload)
+	p.Refusable()
+	reset(p.Payload)
+	if at := p.ProtocolAt(); at >= IPv6HeaderLength+len(p.Extensions) {
+		panic("the protocol is named behind the headers")
+	}
 	_, _ = ParseNeighborSolicitation(p)
 	_, _ = ParseNeighborAdvertisement(p)
 	_, _ = ParseRouterSolicitation(p)

@@ -4,23 +4,41 @@ import "net/netip"
 
 // ICMP types (RFC 792).
 const (
-	ICMPEchoReply      uint8 = 0
-	ICMPUnreachable    uint8 = 3
-	ICMPEchoRequest    uint8 = 8
-	ICMPTimeExceeded   uint8 = 11
-	ICMPv6Unreachable  uint8 = 1 // RFC 4443
-	ICMPv6PacketTooBig uint8 = 2
-	ICMPv6TimeExceeded uint8 = 3
-	ICMPv6EchoRequest  uint8 = 128
-	ICMPv6EchoReply    uint8 = 129
-	ICMPv6RouterSol    uint8 = 133 // RFC 4861
-	ICMPv6RouterAdv    uint8 = 134
-	ICMPv6NeighborSol  uint8 = 135
-	ICMPv6NeighborAdv  uint8 = 136
-	ICMPv6Redirect     uint8 = 137
-	icmpHeaderLength         = 8
-	icmpv6HeaderLength       = 4
-	icmpChecksumOffset       = 2
+	ICMPEchoReply          uint8 = 0
+	ICMPUnreachable        uint8 = 3
+	ICMPSourceQuench       uint8 = 4
+	ICMPRedirect           uint8 = 5
+	ICMPEchoRequest        uint8 = 8
+	ICMPTimeExceeded       uint8 = 11
+	ICMPParameterProblem   uint8 = 12
+	ICMPv6Unreachable      uint8 = 1 // RFC 4443
+	ICMPv6PacketTooBig     uint8 = 2
+	ICMPv6TimeExceeded     uint8 = 3
+	ICMPv6ParameterProblem uint8 = 4
+	ICMPv6EchoRequest      uint8 = 128
+	ICMPv6EchoReply        uint8 = 129
+	ICMPv6RouterSol        uint8 = 133 // RFC 4861
+	ICMPv6RouterAdv        uint8 = 134
+	ICMPv6NeighborSol      uint8 = 135
+	ICMPv6NeighborAdv      uint8 = 136
+	ICMPv6Redirect         uint8 = 137
+	icmpHeaderLength             = 8
+	icmpv6HeaderLength           = 4
+	icmpChecksumOffset           = 2
+)
+
+// Codes of ICMP errors: RFC 792, RFC 1812 section 5.2.7.1, RFC 4443 section 3.
+const (
+	ICMPNetUnreachable       uint8 = 0
+	ICMPHostUnreachable      uint8 = 1
+	ICMPProtocolUnreachable  uint8 = 2
+	ICMPPortUnreachable      uint8 = 3
+	ICMPFragmentationNeeded  uint8 = 4
+	ICMPv6NoRoute            uint8 = 0
+	ICMPv6BeyondScope        uint8 = 2
+	ICMPv6AddressUnreachable uint8 = 3
+	ICMPv6PortUnreachable    uint8 = 4
+	ICMPv6UnknownNextHeader  uint8 = 1
 )
 
 // ICMP is an ICMP message for IPv4 (RFC 792).

@@ -36,6 +36,8 @@ const (
 	ErrUDPTruncated      Error = "UDP: shorter than its length field says"
 	ErrUDPFormat         Error = "UDP: length field is less than its header"
 	ErrUDPChecksum       Error = "UDP: wrong checksum"
+	ErrTCPTruncated      Error = "TCP: shorter than its header"
+	ErrTCPFormat         Error = "TCP: data offset is less than its header"
 	ErrICMPTruncated     Error = "ICMP: shorter than its header"
 	ErrICMPChecksum      Error = "ICMP: wrong checksum"
 	ErrNDTruncated       Error = "ND: shorter than its message"
