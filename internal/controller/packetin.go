@@ -24,6 +24,8 @@ func (c *Controller) packetIn(p openflow.PacketIn) {
 		reply, err := c.answer(a, app.PacketIn{
 			Userdata: p.Userdata[1:], InPort: p.InPort(), Data: p.Data,
 			SourcePort: uint32(p.Register(pipeline.SourcePort.Field)), Network: uint32(p.Register(flow.Metadata)),
+			Router: uint32(p.Register(pipeline.Router.Field)), CameBy: uint32(p.Register(pipeline.CameBy.Field)),
+			Refusal: uint32(p.Register(pipeline.Refusal.Field)),
 		})
 		if err != nil {
 			c.o.Metrics.packetIn(a.Name, "refused")

@@ -108,9 +108,11 @@ type PacketIn struct {
 	Userdata []byte
 	// InPort is the OpenFlow port where the packet came in.
 	InPort uint32
-	// SourcePort and Network are the registers of these names.
-	SourcePort, Network uint32
-	Data                []byte
+	// SourcePort and Network are the registers of these names; Router, CameBy and Refusal are, too, for
+	// what a router refuses.
+	SourcePort, Network     uint32
+	Router, CameBy, Refusal uint32
+	Data                    []byte
 }
 
 // Userdata is what a flow that sends packets to the controller must carry, so that they reach the app.

@@ -251,7 +251,7 @@ var stages = [numStages]declaration{
 	RouteChoice: {
 		name: "route-choice", app: "l3",
 		purpose: "picks one of several next hops of equal cost, by the connection's hash (RFC 2992)",
-		matches: fields(one(flow.Reg3), nextHop, one(flow.EthType)), sets: fields(one(flow.Metadata), nextHop),
+		matches: one(flow.Reg3, flow.Reg8), sets: fields(one(flow.Metadata), nextHop),
 		next: []Stage{NextHops},
 		miss: "router: the route has no such next hop",
 	},

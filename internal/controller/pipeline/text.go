@@ -23,6 +23,8 @@ func named(part flow.SubField) string {
 		return "set"
 	case Router: // and RemoteChassis
 		return "via"
+	case CameBy:
+		return "came_by"
 	case Stamp:
 		return "stamp"
 	case Blocked:

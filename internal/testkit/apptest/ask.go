@@ -57,6 +57,8 @@ func (c *Controller) Ask(a *app.App, from *model.Port, frame []byte) Asked {
 	got.Reply, got.Err = a.PacketIn(view.NewReader(c.s.w.DB, c.s.w.Numbers, nil), app.PacketIn{
 		Userdata: in.Userdata[1:], InPort: in.InPort(), Data: in.Data,
 		SourcePort: uint32(in.Register(pipeline.SourcePort.Field)), Network: uint32(in.Register(pipeline.Network.Field)),
+		Router: uint32(in.Register(pipeline.Router.Field)), CameBy: uint32(in.Register(pipeline.CameBy.Field)),
+		Refusal: uint32(in.Register(pipeline.Refusal.Field)),
 	})
 	ctx, cancel := context.WithTimeout(context.Background(), ovs.Deadline)
 	defer cancel()

@@ -130,6 +130,9 @@ func (w *World) MustStep() engine.Delta {
 	return d
 }
 
+// Reader reads the world, as a handler of packets does.
+func (w *World) Reader() *view.Reader { return view.NewReader(w.DB, w.Numbers, nil) }
+
 // Flows renders all desired flows as text with stage names, but for the stages' own misses.
 func (w *World) Flows() string {
 	return w.Engine.Text(func(o engine.Owner) bool { return o.App != "misses" })

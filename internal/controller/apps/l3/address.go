@@ -44,4 +44,5 @@ func answer(r *view.Reader, a routerAddress, out *app.Output) {
 		flow.Do(turn...).Goto(pipeline.IngressConntrack.Table()), "the router answers an echo: a later fragment of it")
 	out.Flow(pipeline.RouterAddresses, pipeline.High, match.And(icmp, typ.Is(uint64(request))),
 		flow.Do(append(turn, flow.SetField(typ.Is(uint64(reply))))...).Goto(pipeline.IngressConntrack.Table()), "the router answers an echo")
+	out.Flow(pipeline.RouterAddresses, pipeline.Normal, match, refuse(addressed), "router: it has no other service than answering echoes")
 }

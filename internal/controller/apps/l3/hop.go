@@ -95,11 +95,13 @@ func holderOf(r *view.Reader, h hop) (holder, bool) {
 // nextHop addresses packets to who has the next hop's address. If that is another router, it takes them up.
 func nextHop(r *view.Reader, h hop, out *app.Output) {
 	at, alone := holderOf(r, h)
-	if !alone {
-		return
-	}
 	network := uint64(r.Number(pipeline.NetworkNumbers, h.network))
 	match := flow.NewMatch(pipeline.Network.Is(network), flow.IPOf(h.address), isNextHop(h.address))
+	if !alone {
+		out.Flow(pipeline.NextHops, pipeline.Normal, match, refuse(noNeighbour),
+			"router: several ports of the network share the next hop's address")
+		return
+	}
 	if at.router == "" {
 		out.Flow(pipeline.NextHops, pipeline.Normal, match,
 			flow.Do(flow.SetField(flow.EthDst.MAC(at.mac))).Goto(pipeline.RouteOutput.Table()), "the port has the next hop's address")
@@ -112,5 +114,8 @@ func nextHop(r *view.Reader, h hop, out *app.Output) {
 			flow.Load(pipeline.CameBy, network),
 			flow.Resubmit(pipeline.RouterAddresses.Table()),
 		), "the next hop is another router")
+		return
 	}
+	out.Flow(pipeline.NextHops, pipeline.Normal, match, refuse(noNeighbour),
+		"router: the next hop is a router that is down, or to which no extra route leads")
 }

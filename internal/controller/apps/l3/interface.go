@@ -1,7 +1,9 @@
 package l3
 
 import (
+	"math"
 	"net/netip"
+	"slices"
 	"strconv"
 
 	"github.com/dragonflow/dragonflow/internal/controller/app"
@@ -41,9 +43,10 @@ type linkMTU struct {
 
 var (
 	links = view.NewDerived("RouterLink", func(l link) string { return l.id })
-	// linksByWay and linksByNetwork find the interfaces of one router, and of all.
-	linksByWay = view.NewIndex(links, "way", func(l link) []string { return []string{way{l.router, l.network}.key()} }, nil)
-	linksByMAC = view.NewIndex(links, "mac", func(l link) []string { return []string{l.network + "/" + l.mac.String()} }, nil)
+	// linksByWay finds the interfaces of one router, linksByNetwork those of all.
+	linksByWay     = view.NewIndex(links, "way", func(l link) []string { return []string{way{l.router, l.network}.key()} }, nil)
+	linksByNetwork = view.NewIndex(links, "network", func(l link) []string { return []string{l.network} }, nil)
+	linksByMAC     = view.NewIndex(links, "mac", func(l link) []string { return []string{l.network + "/" + l.mac.String()} }, nil)
 
 	connections = view.NewDerived("RouterConnection", func(c connection) string {
 		return c.router + "/" + c.prefix.String() + "/" + c.link + "/" + c.address.String()
@@ -124,11 +127,29 @@ func output(r *view.Reader, w way, out *app.Output) {
 		return
 	}
 	at := list[0]
+	size := bottleneck(r, at)
 	for _, f := range [...]flow.Constraint{flow.IPv4(), flow.IPv6()} {
 		match := flow.NewMatch(pipeline.Network.Is(uint64(r.Number(pipeline.NetworkNumbers, w.network))),
 			pipeline.Router.Is(uint64(r.Number(pipeline.RouterNumbers, w.router))), f)
-		rewrite := flow.Do(flow.DecTTL(), flow.SetField(flow.EthSrc.MAC(at.mac)), flow.Load(pipeline.Router, 0)).
+		leave := flow.Do(flow.DecTTL(), flow.SetField(flow.EthSrc.MAC(at.mac)), flow.Load(pipeline.Router, 0)).
 			Goto(pipeline.L2Lookup.Table())
-		out.Flow(pipeline.RouteOutput, pipeline.Normal, match, rewrite, "the packet leaves by the router's interface")
+		if size == 0 {
+			out.Flow(pipeline.RouteOutput, pipeline.Normal, match, leave, "the packet leaves by the router's interface")
+			continue
+		}
+		out.Flow(pipeline.RouteOutput, pipeline.Normal, match,
+			flow.Do(flow.CheckPktLarger(size, pipeline.TooLarge)).Goto(pipeline.RouteMTU.Table()),
+			"packets may come from a network with a larger MTU")
+		out.Flow(pipeline.RouteMTU, pipeline.Normal, match, leave, "the packet fits, and leaves by the router's interface")
 	}
+}
+
+// bottleneck returns the largest frame that may leave by an interface, zero if nothing larger can come from
+// the router's other networks. What a guest sends fits its own.
+func bottleneck(r *view.Reader, at link) uint16 {
+	others, _ := view.Find(r, mtusByRouter, at.router)
+	if at.mtu > 0 && slices.ContainsFunc(others, func(m linkMTU) bool { return m.mtu > at.mtu }) {
+		return uint16(min(at.mtu+packet.EthernetHeaderLength, math.MaxUint16))
+	}
+	return 0
 }

@@ -26,6 +26,11 @@ func New() *app.App {
 			app.For("l3.port", view.Ports, port),
 			app.For("l3.hop", hops, nextHop),
 			app.For("l3.output", ways, output),
+			app.For("l3.router", followed, router),
+			app.For("l3.network", routedNetworks, network),
+			app.For("l3.sender", view.LocalPorts, sender),
+			app.For("l3.always", view.Self, always),
 		}),
+		PacketIn: packetIn,
 	}
 }

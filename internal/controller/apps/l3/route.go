@@ -3,6 +3,7 @@ package l3
 import (
 	"cmp"
 	"fmt"
+	"hash/fnv"
 	"net/netip"
 	"slices"
 
@@ -18,7 +19,7 @@ type destination struct {
 	prefix netip.Prefix
 }
 
-// hop is a next hop of an extra route, in a network on which the router has an interface.
+// extra is an extra route, in a network on which the router has an interface.
 type extra struct {
 	router  string
 	prefix  netip.Prefix
@@ -77,11 +78,44 @@ func route(r *view.Reader, d destination, out *app.Output) {
 		return
 	}
 	list, _ := view.Find(r, extrasByDestination, d.key())
-	slices.SortFunc(list, func(a, b extra) int { return cmp.Or(a.hop.Compare(b.hop), cmp.Compare(a.network, b.network)) })
+	slices.SortFunc(list, func(a, b extra) int { return a.hop.Compare(b.hop) })
 	if len(list) == 1 {
 		out.Flow(pipeline.Routes, priority, match,
 			flow.Do(goTo(r, list[0])...).Goto(pipeline.NextHops.Table()), "an extra route of the router")
+	} else if len(list) > 1 {
+		share(r, d, match, priority, list, out)
 	}
+}
+
+// buckets is how many parts of the connections are given to next hops of equal cost. Each part goes to
+// the hop that its hash likes best, so that a hop that comes or goes moves no connection but its own, and
+// every chassis decides alike.
+const buckets = 64
+
+// share spreads connections over several next hops.
+func share(r *view.Reader, d destination, match flow.Match, priority uint16, list []extra, out *app.Output) {
+	set := uint64(r.Number(pipeline.RouteSetNumbers, d.key()))
+	out.Flow(pipeline.Routes, priority, match, flow.Do(
+		flow.Load(pipeline.RouteSet, set),
+		flow.Multipath(flow.HashSymmetricL3L4UDP, 0, flow.ModuloN, buckets, pipeline.RouteBucket),
+	).Goto(pipeline.RouteChoice.Table()), "several extra routes of equal cost share the connections")
+	for b := range uint64(buckets) {
+		best := slices.MaxFunc(list, func(x, y extra) int { return cmp.Compare(liking(b, x.hop), liking(b, y.hop)) })
+		out.Flow(pipeline.RouteChoice, pipeline.Normal, flow.NewMatch(pipeline.RouteSet.Is(set), pipeline.RouteBucket.Is(b)),
+			flow.Do(goTo(r, best)...).Goto(pipeline.NextHops.Table()), "this part of the connections takes this extra route")
+	}
+}
+
+// liking is how well a bucket likes a next hop: any number that depends on both alone and is spread
+// evenly (highest random weight, RFC 2991 section 6).
+func liking(bucket uint64, hop netip.Addr) uint64 {
+	b := hop.As16()
+	h := fnv.New64a()
+	_, _ = h.Write(b[:])
+	x := h.Sum64() ^ (bucket+1)*0x9e3779b97f4a7c15
+	x = (x ^ x>>33) * 0xff51afd7ed558ccd
+	x = (x ^ x>>33) * 0xc4ceb9fe1a85ec53
+	return x ^ x>>33
 }
 
 // goTo loads a next hop.

@@ -22,6 +22,8 @@ func apps() []*app.App {
 	return []*app.App{misses.New(), classifier.New(), portsecurity.New(), apptest.Open(), l2.New(), l3.New(), neighbour.New()}
 }
 
+func l3app() *app.App { return l3.New() }
+
 // few are those without which routers have nothing to do.
 func few() []*app.App { return []*app.App{misses.New(), classifier.New(), l3.New()} }
 
