@@ -17,7 +17,9 @@ func FuzzRequest(f *testing.F) {
 	s := c.subnet(n["id"], "10.0.0.0/24", nil)
 	p := c.port(n["id"], nil)
 	g := c.must(201, "POST", "/v2.0/security-groups", obj{"security_group": obj{"name": "g"}})
-	known := strings.NewReplacer("NET", id(n), "SUB", id(s), "PORT", id(p), "GROUP", id(g))
+	r := c.router(obj{"name": "r"})
+	c.plug(r, "subnet_id", s["id"])
+	known := strings.NewReplacer("ROUTER", id(r), "NET", id(n), "SUB", id(s), "PORT", id(p), "GROUP", id(g))
 	for _, seed := range []struct{ method, target, body string }{
 		{"GET", "/v2.0/ports?fixed_ips=ip_address=10.0.0.2&limit=1&sort_key=name&sort_dir=asc&fields=id&tags=a", ""},
 		{"POST", "/v2.0/networks", `{"network": {"name": "x", "mtu": 1400}}`},
@@ -28,6 +30,10 @@ func FuzzRequest(f *testing.F) {
 		{"PUT", "/v2.0/quotas/x", `{"quota": {"port": 5}}`},
 		{"POST", "/v2.0/security-group-rules", `{"security_group_rule": {"security_group_id": "GROUP", "direction": "egress", "protocol": 6}}`},
 		{"DELETE", "/v2.0/subnets/SUB", ""},
+		{"PUT", "/v2.0/routers/ROUTER", `{"router": {"routes": [{"destination": "1.0.0.0/8", "nexthop": "10.0.0.9"}], "external_gateway_info": null}}`},
+		{"PUT", "/v2.0/routers/ROUTER/add_router_interface", `{"port_id": "PORT"}`},
+		{"PUT", "/v2.0/routers/ROUTER/remove_router_interface", `{"subnet_id": "SUB"}`},
+		{"PUT", "/v2.0/routers/ROUTER/add_extraroutes", `{"router": {"routes": [{"destination": "::/0", "nexthop": "fe80::1"}]}}`},
 		{"GET", "/v2.0/network-ip-availabilities/NET?ip_version=4", ""},
 		{"GET", "/v2.0/quotas/x/details.json", ""},
 	} {
