@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"path/filepath"
 	"runtime/debug"
 	"strings"
@@ -118,9 +119,7 @@ func fleetPort(chassis, n int) []model.Object {
 
 func boundPort(number, network int, host string, groups ...string) []model.Object {
 	p, objects := port(number, network, groups...)
-	b := binding(p)
-	b.Host = host
-	return append(objects, b)
+	return append(objects, bindTo(p, host))
 }
 
 func fleetName(i int) string { return fmt.Sprintf("chassis-%04d", i) }
@@ -131,9 +130,16 @@ func fleetTopology(chassis int) []model.Object {
 	for tenant := range chassis / tenantChassis {
 		objects = append(objects, defaultGroup(tenant)...)
 		for n := range tenantNetworks {
-			objects = append(objects, network(tenant*tenantNetworks+n)...)
+			objects = append(objects, tunnelled(tenant*tenantNetworks+n)...)
 		}
 	}
+	return objects
+}
+
+// tunnelled is the n-th network with a segment.
+func tunnelled(n int) []model.Object {
+	objects := network(n)
+	objects[0].(*model.Network).Segments = []model.Segment{{NetworkType: model.Geneve, SegmentationID: uint32(1000 + n)}}
 	return objects
 }
 
@@ -166,6 +172,7 @@ func (f *fleet) start(ctx context.Context, i int) (*fleetMember, error) {
 	}
 	m.ctl, err = controller.New(ctx, controller.Options{
 		Chassis: m.name, DB: m.conn, OVSDB: "unix:" + m.sw.OVSDB(), Bridge: "br-int", StateDir: filepath.Join(dir, "state"),
+		TunnelIP: netip.AddrFrom4([4]byte{172, 16, byte(i >> 8), byte(i)}), TunnelTypes: []model.NetworkType{model.Geneve},
 		Apps: apps.All(), Self: view.Chassis{DHCPLeaseTime: leaseTime}, AuditEvery: time.Hour, Patience: 10 * time.Minute,
 	})
 	return m, err

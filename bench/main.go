@@ -42,6 +42,7 @@ func experiments() []experiment {
 		{"restart", "restart of a controller with 5,000 ports in view", restart},
 		{"memory", "memory of ports in view", memoryOfPorts},
 		{"beside", "control planes of many chassis side by side with OVN", sideBySide},
+		{"dataplane", "what the switches carry, side by side with OVN and plain switches", dataPlane},
 		{"fleet", "many controllers over one etcd, their switches simulated", simulatedFleet},
 	}
 }

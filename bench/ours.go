@@ -56,7 +56,7 @@ func (r *run) ours(ctx context.Context, k *rack, s shape) (*ourCloud, error) {
 }
 
 func (c *ourCloud) controller(ctx context.Context, i int) (*daemon, error) {
-	return c.run.dragonflow(ctx, "controller", "--db", c.url, "--chassis", chassisName(i),
+	return c.run.dragonflow(ctx, "controller", "--db", c.url, "--chassis", chassisName(i), "--tunnel-ip", c.rack.tunnels[i].String(),
 		"--ovsdb", "unix:"+c.rack.switches[i].OVSDB(), "--state-dir", c.state[i])
 }
 
@@ -109,6 +109,9 @@ func (c *ourCloud) base(ctx context.Context) error {
 	for n := range c.shape.networks {
 		objects = append(objects, routedNetwork(n)...)
 	}
+	for n := range c.shape.routers() {
+		objects = append(objects, router(n)...)
+	}
 	for n := range c.shape.groups() {
 		objects = append(objects, sshGroup(n)...)
 	}
@@ -119,6 +122,10 @@ func (c *ourCloud) base(ctx context.Context) error {
 func routedNetwork(n int) []model.Object {
 	objects := network(n)
 	for _, o := range objects {
+		if net, ok := o.(*model.Network); ok {
+			net.Segments = []model.Segment{{NetworkType: model.Geneve, SegmentationID: uint32(1000 + n)}}
+			net.MTU = guestMTU
+		}
 		s, ok := o.(*model.Subnet)
 		switch {
 		case ok && s.CIDR.Addr().Is4():
@@ -126,6 +133,29 @@ func routedNetwork(n int) []model.Object {
 		case ok:
 			s.CIDR, s.GatewayIP = subnet6(n), gateway6(n)
 		}
+	}
+	return objects
+}
+
+// guestMTU leaves room for a tunnel's headers in an underlay of 1500 bytes.
+const guestMTU = 1442
+
+// router is the n-th router, which joins networks 2n and 2n+1.
+func router(n int) []model.Object {
+	objects := []model.Object{&model.Router{Meta: meta(aRouter, n), Name: fmt.Sprint("router", n), AdminStateUp: true}}
+	for _, net := range []int{2 * n, 2*n + 1} {
+		addresses := []model.FixedIP{
+			{SubnetID: uuid(aSubnet, 2*net), IPAddress: gateway4(net)}, {SubnetID: uuid(aSubnet, 2*net+1), IPAddress: gateway6(net)},
+		}
+		objects = append(objects,
+			&model.RouterInterface{
+				Meta: meta(aRouterPort, net), RouterID: uuid(aRouter, n), NetworkID: uuid(aNetwork, net), MACAddress: routerMAC(net),
+				FixedIPs: addresses, AdminStateUp: true,
+			},
+			&model.Port{
+				Meta: meta(aRouterPort, net), NetworkID: uuid(aNetwork, net), MACAddress: routerMAC(net), FixedIPs: addresses, AdminStateUp: true,
+				DeviceID: uuid(aRouter, n), DeviceOwner: model.RouterInterfaceOwner,
+			})
 	}
 	return objects
 }
@@ -158,7 +188,13 @@ func (s shape) port(n int, host string) []model.Object {
 			m.Addresses = []netip.Prefix{netip.PrefixFrom(s.address4(n), 32), netip.PrefixFrom(s.address6(n), 128)}
 		}
 	}
+	return append(objects, bindTo(p, host))
+}
+
+// bindTo binds a port to a chassis.
+func bindTo(p *model.Port, host string) *model.Binding {
+	p.Host = host
 	b := binding(p)
 	b.Host = host
-	return append(objects, b)
+	return b
 }

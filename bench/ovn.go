@@ -78,7 +78,7 @@ func (r *run) ovn(ctx context.Context, k *rack, s shape) (*ovnCloud, error) {
 		return nil, err
 	}
 	for i := range k.switches {
-		if err := c.join(ctx, i, "127.0.0."+fmt.Sprint(10+i)); err != nil {
+		if err := c.join(ctx, i, k.tunnels[i].String()); err != nil {
 			return nil, err
 		}
 	}
@@ -111,7 +111,7 @@ func (c *ovnCloud) database(ctx context.Context, name string) (*child, error) {
 // join makes a chassis part of the cloud and starts its controller.
 func (c *ovnCloud) join(ctx context.Context, i int, encapIP string) error {
 	_, err := c.rack.switches[i].Vsctl(ctx, "--no-wait", "set", "Open_vSwitch", ".", "external_ids:ovn-remote=unix:"+c.path("sb.sock"),
-		"external_ids:ovn-encap-type=geneve", "external_ids:ovn-encap-ip="+encapIP)
+		"external_ids:ovn-encap-type=geneve", "external_ids:ovn-encap-ip="+encapIP, "external_ids:ovn-bridge-datapath-type=netdev")
 	if err != nil {
 		return err
 	}

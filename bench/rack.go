@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"strconv"
 	"strings"
 	"time"
@@ -17,6 +18,8 @@ type rack struct {
 	shape    shape
 	switches []*private.Switch
 	watches  []*flowWatch
+	// tunnels are the addresses for tunnels; no packet comes to one of a chassis with the dummy datapath.
+	tunnels []netip.Addr
 }
 
 func chassisName(i int) string { return fmt.Sprintf("c%d", i+1) }
@@ -38,6 +41,7 @@ func (r *run) rack(ctx context.Context, n int, s shape) (*rack, error) {
 			return nil, err
 		}
 		k.switches, k.watches = append(k.switches, sw), append(k.watches, w)
+		k.tunnels = append(k.tunnels, netip.AddrFrom4([4]byte{172, 16, 0, byte(1 + i)}))
 	}
 	return k, nil
 }

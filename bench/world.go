@@ -37,6 +37,8 @@ const (
 	aPort
 	aGroup
 	aRule
+	aRouter
+	aRouterPort
 )
 
 func meta(kind, n int) model.Meta { return model.Meta{ID: uuid(kind, n), Revision: 1} }
