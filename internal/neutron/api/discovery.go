@@ -21,8 +21,12 @@ func (s *Server) showResources(w http.ResponseWriter, r *http.Request) error {
 		Collection string `json:"collection"`
 	}
 	list := []entry{}
+	types := []*resource.Type{s.agents}
 	for _, c := range s.collections {
-		list = append(list, entry{[]link{{"self", baseURL(r) + "/v2.0/" + c.typ.Path}}, c.typ.Singular, c.typ.Plural})
+		types = append(types, c.typ)
+	}
+	for _, t := range types {
+		list = append(list, entry{[]link{{"self", baseURL(r) + "/v2.0/" + t.Path}}, t.Singular, t.Plural})
 	}
 	answer(w, http.StatusOK, map[string]any{"resources": list})
 	return nil
@@ -42,6 +46,7 @@ func extensions() []extension {
 		return extension{alias, name, description, "2026-01-01T00:00:00-00:00", []string{}}
 	}
 	return []extension{
+		ext("agent", "agent", "The controllers of chassis"),
 		ext("allowed-address-pairs", "Allowed Address Pairs", "Further source addresses of a port"),
 		ext("binding", "Port Binding", "The host on which a port is plugged"),
 		ext("binding-extended", "Port Bindings Extended", "Several bindings of a port, one of them active"),

@@ -78,6 +78,8 @@ func (s *Server) resolveV2(parts []string) (string, methods) {
 	switch parts[0] {
 	case "extensions":
 		return s.resolveExtensions(prefix, parts[1:])
+	case "agents":
+		return s.resolveAgents(prefix, parts[1:])
 	case "quotas":
 		return s.resolveQuotas(prefix, parts[1:])
 	case "network-ip-availabilities":

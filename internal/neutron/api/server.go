@@ -63,7 +63,7 @@ type Server struct {
 	networks, subnets, ports, groups, rules *resource.Type
 	routers                                 *resource.Type
 	quotas, quotaGuards, defaultGroups      *resource.Type
-	portBindings                            *resource.Type
+	portBindings, agents                    *resource.Type
 	collections                             []*collection
 
 	// slots bound how many requests are worked on at once, and with that the memory they take.
@@ -100,13 +100,13 @@ func New(opts Options) (*Server, error) {
 	s.groups = resource.SecurityGroups(s.rules)
 	s.quotas, s.quotaGuards, s.defaultGroups = resource.Quotas(), resource.QuotaGuards(), resource.DefaultGroups()
 	s.routers = resource.Routers()
+	s.portBindings, s.agents = resource.PortBindings(), resource.Agents()
 	types := []*resource.Type{
-		s.networks, s.subnets, s.ports, s.groups, s.rules, s.routers, s.quotas, s.quotaGuards, s.defaultGroups,
+		s.networks, s.subnets, s.ports, s.groups, s.rules, s.routers, s.quotas, s.quotaGuards, s.defaultGroups, s.agents,
 	}
 	s.vnis = newVNIs(opts.Segments.VNIs)
 	s.store = rows.New(opts.DB, types, opts.Logger, opts.Clock)
 	s.board = newBoard(opts.DB, opts.Logger, opts.Clock)
-	s.portBindings = resource.PortBindings()
 	s.collections = []*collection{
 		{server: s, typ: s.networks, ops: networkOps{s}, taggable: true},
 		{server: s, typ: s.subnets, ops: subnetOps{s}, taggable: true},

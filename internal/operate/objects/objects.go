@@ -43,6 +43,7 @@ func Kinds() []Kind {
 		{"port-status", model.KindPortStatus, "", []string{"id", "host", "up", "realised", "network_id"}},
 		{"chassis", model.KindChassis, "", []string{"id", "version", "bridge", "tunnel_ip", "tunnel_types"}},
 		{"heartbeat", model.KindHeartbeat, "", []string{"id", "started"}},
+		{"chassis-status", model.KindChassisStatus, "", []string{"id", "started", "reported", "received", "realised", "behind_since"}},
 		{"router", model.KindRouter, "routers", []string{"id", "name", "admin_state_up", "routes", "project_id"}},
 		{"router-interface", model.KindRouterInterface, "", []string{"id", "router_id", "network_id", "mac_address", "fixed_ips"}},
 	}
