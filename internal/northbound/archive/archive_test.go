@@ -179,7 +179,7 @@ func TestDump(t *testing.T) {
 	if got := one.String(); got != want {
 		t.Errorf("dump\n%s\nwant\n%s", got, want)
 	}
-	for _, s := range []string{want, `"kind":"Chassis","id":"c1"`, `"path":"odd:k%FF%2F%0A/1"`, `"bytes":"/wA="`, `"scope":"deleted/network/n9"`} {
+	for _, s := range []string{want, `"kind":"Heartbeat","id":"c1"`, `"path":"odd:k%FF%2F%0A/1"`, `"bytes":"/wA="`, `"scope":"deleted/network/n9"`} {
 		if !strings.Contains(all.String(), s) {
 			t.Errorf("%s is not in the dump", s)
 		}
