@@ -14,8 +14,11 @@ import (
 // hopLimit is what every ND packet must have: it did not cross a router (RFC 4861 section 7.1.1).
 const hopLimit = 255
 
-// naFlags are "solicited" and "override" in the first word of an advertisement (RFC 4861 section 4.4).
-const naFlags = 0x60000000
+// Flags in the first word of an advertisement (RFC 4861 section 4.4).
+const (
+	naFlags  = 0x60000000 // solicited, override
+	naRouter = 0x80000000
+)
 
 // address answers for one address on a network where somebody on this chassis may ask.
 func address(r *view.Reader, a claimed, out *app.Output) {
@@ -74,19 +77,28 @@ func answerND(r *view.Reader, n servedNetwork, c claim, out *app.Output) {
 			ID: pipeline.ControllerID, Userdata: app.Userdata(appID, ownerData(c)...), Meter: meter,
 		})),
 		"somebody looks whether the address of this port is free")
+	if c.router {
+		complete(out, pipeline.High, naFlags|naRouter, "the advertisement of a router goes back to the asker",
+			pipeline.Network.Is(uint64(n.key)), flow.EthSrc.MAC(c.mac))
+	}
 }
 
 // reply completes the advertisements of all ports: the sender's MAC address is in the Ethernet header.
 func reply(_ *view.Reader, _ view.Chassis, out *app.Output) {
+	complete(out, pipeline.Normal, naFlags, "the advertisement goes back to the asker")
+}
+
+// complete sets what of an advertisement can be set only once its type is.
+func complete(out *app.Output, priority uint16, flags uint64, reason string, of ...flow.Constraint) {
 	const targetLinkAddr = uint64(packet.NDOptionTargetLinkAddr)
-	out.Flow(pipeline.NDReply, pipeline.Normal,
-		flow.NewMatch(flow.IPv6(), flow.IPProto.Is(flow.ProtoICMPv6), flow.ICMPv6Type.Is(uint64(packet.ICMPv6NeighborAdv))),
+	match := append(of, flow.IPv6(), flow.IPProto.Is(flow.ProtoICMPv6), flow.ICMPv6Type.Is(uint64(packet.ICMPv6NeighborAdv)))
+	out.Flow(pipeline.NDReply, priority, flow.NewMatch(match...),
 		flow.Do(
-			flow.SetField(flow.NDReserved.Is(naFlags)),
+			flow.SetField(flow.NDReserved.Is(flags)),
 			flow.SetField(flow.NDOptionsType.Is(targetLinkAddr)),
 			flow.Move(flow.EthSrc.All(), flow.NDTLL.All()),
 			flow.OutputInPort(),
-		), "the advertisement goes back to the asker")
+		), reason)
 }
 
 // own lets a port ask for its own addresses: probes and duplicate address detection must reach the others
@@ -130,12 +142,19 @@ func meter(r *view.Reader, n servedNetwork, out *app.Output) {
 // ownerData is what the handler needs to answer for a claim.
 func ownerData(c claim) []byte {
 	b := c.address.As16()
-	return append(c.mac[:], b[:]...)
+	data := append(c.mac[:], b[:]...)
+	if c.router {
+		return append(data, isRouter)
+	}
+	return data
 }
 
-func parseOwner(b []byte) (mac model.MAC, address netip.Addr, ok bool) {
-	if len(b) != 6+16 {
-		return model.MAC{}, netip.Addr{}, false
+// isRouter follows the address of a router.
+const isRouter byte = 'R'
+
+func parseOwner(b []byte) (c claim, ok bool) {
+	if len(b) != 6+16 && (len(b) != 6+16+1 || b[6+16] != isRouter) {
+		return claim{}, false
 	}
-	return model.MAC(b[:6]), netip.AddrFrom16([16]byte(b[6:])), true
+	return claim{mac: model.MAC(b[:6]), address: netip.AddrFrom16([16]byte(b[6 : 6+16])), router: len(b) > 6+16}, true
 }

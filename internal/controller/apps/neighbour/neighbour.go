@@ -8,10 +8,12 @@ package neighbour
 
 import (
 	"net/netip"
+	"slices"
 
 	"github.com/dragonflow/dragonflow/internal/controller/app"
 	"github.com/dragonflow/dragonflow/internal/controller/view"
 	"github.com/dragonflow/dragonflow/internal/model"
+	"github.com/dragonflow/dragonflow/internal/packet"
 )
 
 const appID = 5
@@ -45,6 +47,8 @@ type claim struct {
 	address netip.Addr
 	port    string
 	mac     model.MAC
+	// router says that the port is a router's interface.
+	router bool
 }
 
 // pair says that a port may use the addresses of a prefix with a MAC address.
@@ -94,9 +98,17 @@ func port(_ *view.Reader, p *model.Port, out *app.Output) {
 	if !p.AdminStateUp {
 		return
 	}
+	has := func(a netip.Addr) {
+		app.Emit(out, claims, claim{p.NetworkID, a, p.ID, p.MACAddress, p.IsRouterInterface()})
+		app.Emit(out, addresses, claimed{p.NetworkID, a})
+	}
 	for _, f := range p.FixedIPs {
-		app.Emit(out, claims, claim{p.NetworkID, f.IPAddress, p.ID, p.MACAddress})
-		app.Emit(out, addresses, claimed{p.NetworkID, f.IPAddress})
+		has(f.IPAddress)
+	}
+	// A router advertises itself by its link-local address (RFC 4861 section 6.1.2). What a guest has made
+	// of its own, only the guest knows.
+	if p.IsRouterInterface() && slices.ContainsFunc(p.FixedIPs, func(f model.FixedIP) bool { return f.IPAddress.Is6() }) {
+		has(packet.LinkLocal(p.MACAddress))
 	}
 }
 
@@ -107,7 +119,7 @@ func server(_ *view.Reader, s *model.Subnet, out *app.Output) {
 		return
 	}
 	a := netip.AddrFrom4([4]byte{169, 254, 169, 254})
-	app.Emit(out, claims, claim{s.NetworkID, a, serverPort, view.ServiceMAC})
+	app.Emit(out, claims, claim{s.NetworkID, a, serverPort, view.ServiceMAC, false})
 	app.Emit(out, addresses, claimed{s.NetworkID, a})
 }
 
@@ -116,6 +128,9 @@ func owner(r *view.Reader, a claimed) (claim, bool) {
 	list, _ := view.Find(r, claimsByAddress, a.key())
 	if len(list) != 1 {
 		return claim{}, false
+	}
+	if list[0].router { // it has no other way to tell so than we have
+		return list[0], true
 	}
 	for _, p := range view.Covering(r, pairsByPrefix, a.network, netip.PrefixFrom(a.address, a.address.BitLen())) {
 		if p.port != list[0].port || p.mac != list[0].mac {

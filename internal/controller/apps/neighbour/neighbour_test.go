@@ -57,6 +57,7 @@ func TestFlows(t *testing.T) {
 	a6, b6 := apptest.Port("a", "n", 1, "2001:db8::1"), apptest.Port("b", "n", 2, "2001:db8::2")
 	golden(t, "v4", apptest.Net("n"), a4, b4, apptest.Bind(a4), apptest.Plug(a4, 1))
 	golden(t, "v6", apptest.Net("n"), a6, b6, apptest.Bind(a6), apptest.Plug(a6, 1))
+	golden(t, "router", apptest.Net("n"), a4, routerPort(), apptest.Bind(a4), apptest.Plug(a4, 1))
 	golden(t, "nobody-here", apptest.Net("n"), a4, b6)
 	bare := apptest.Subnet("s", "n", "10.0.0.0/24")
 	bare.GatewayIP = netip.Addr{}
@@ -119,7 +120,7 @@ func TestHistoryDoesNotMatter(t *testing.T) {
 	rows := []any{apptest.Net("n"), apptest.Net("m"), a, apptest.Bind(a), apptest.Plug(a, 1), b, c}
 	noise := plain("d", 4)
 	noise.AllowedAddressPairs = []model.AddressPair{{IPAddress: apptest.Prefix("2001:db8::/64"), MACAddress: noise.MACAddress}}
-	apptest.Histories(t, apps, rows, []any{noise, apptest.Bind(noise), apptest.Plug(noise, 2)})
+	apptest.Histories(t, apps, rows, []any{routerPort(), noise, apptest.Bind(noise), apptest.Plug(noise, 2)})
 }
 
 func TestARemotePortCostsFewFlows(t *testing.T) {
@@ -252,6 +253,49 @@ func TestNDOverARealSwitch(t *testing.T) {
 		if got := s.Send(a, frame); len(got["a"]) != 0 || len(got["b"]) != 1 {
 			t.Errorf("%s: answered by %d frames, heard by %d", name, len(got["a"]), len(got["b"]))
 		}
+	}
+}
+
+// routerPort is host 1 of the network, a router's interface.
+func routerPort() *model.Port {
+	p := plain("r", 4)
+	p.DeviceOwner, p.DeviceID = model.RouterInterfaceOwner, "router"
+	return p
+}
+
+func TestRoutersAreAnsweredFor(t *testing.T) {
+	t.Parallel()
+	w := apptest.New(t, apps()...)
+	a := plain("a", 1)
+	a.PortSecurityEnabled = false
+	a.AllowedAddressPairs = []model.AddressPair{{IPAddress: apptest.Prefix("0.0.0.0/0"), MACAddress: a.MACAddress}, {IPAddress: apptest.Prefix("::/0"), MACAddress: a.MACAddress}}
+	s := w.Switch(a)
+	w.Set(apptest.Net("n"), a, routerPort(), apptest.Bind(a))
+	w.MustStep()
+	s.Install()
+	got := s.Send(a, arp("10.0.0.1", "10.0.0.4", packet.Broadcast()))
+	if len(got["a"]) != 1 {
+		t.Fatalf("ARP for a router's address: %v", got)
+	}
+	tells := packet.NDOptions(nil).AppendLinkAddr(packet.NDOptionSourceLinkAddr, mac(1))
+	for _, target := range []string{"2001:db8::4", "fe80::f816:3eff:fe00:4"} {
+		got := s.Send(a, solicit("2001:db8::1", packet.SolicitedNode(addr(target)).String(), target, 255, tells))
+		if len(got["a"]) != 1 {
+			t.Fatalf("solicitation for %s: %v", target, got)
+		}
+		e, _, na := advertised(t, got["a"][0])
+		tll, has := na.Options.LinkAddr(packet.NDOptionTargetLinkAddr)
+		if !na.Router || !na.Solicited || !na.Override || na.Target != addr(target) || !has || tll != mac(4) || e.Src != mac(4) {
+			t.Errorf("%s: %+v", target, na)
+		}
+		c := s.Controller()
+		asked := c.Ask(neighbour.New(), a, solicit("::", packet.SolicitedNode(addr(target)).String(), target, 255, nil))
+		if _, _, na := advertised(t, asked.Frame); !na.Router {
+			t.Errorf("%s: duplicate address detection is answered by %+v", target, na)
+		}
+	}
+	if got := s.Send(a, solicit("2001:db8::1", "ff02::1:ff00:1", "fe80::f816:3eff:fe00:1", 255, tells)); len(got["a"]) != 0 {
+		t.Error("a guest's own link-local address is answered for")
 	}
 }
 

@@ -13,7 +13,7 @@ import (
 // packetIn answers a solicitation that does not tell its sender's MAC address, from a guest that looks
 // whether an address is free. Whose address it is comes with the flow.
 func packetIn(_ *view.Reader, in app.PacketIn) (app.Reply, error) {
-	mac, address, ok := parseOwner(in.Userdata)
+	owner, ok := parseOwner(in.Userdata)
 	if !ok {
 		return app.Reply{}, errors.New("neighbour: a packet without its address' owner")
 	}
@@ -29,25 +29,25 @@ func packetIn(_ *view.Reader, in app.PacketIn) (app.Reply, error) {
 	if err != nil {
 		return app.Reply{}, fmt.Errorf("neighbour: %w", err)
 	}
-	if ns.Target != address {
-		return app.Reply{}, fmt.Errorf("neighbour: a solicitation for %s came to the flow of %s", ns.Target, address)
+	if ns.Target != owner.address {
+		return app.Reply{}, fmt.Errorf("neighbour: a solicitation for %s came to the flow of %s", ns.Target, owner.address)
 	}
 	to, toMAC := p.Src, eth.Src
 	if to.IsUnspecified() {
 		to = netip.IPv6LinkLocalAllNodes()
 		toMAC = packet.MulticastMAC(to)
 	}
-	frame := advertisement(mac, address, toMAC, to, !p.Src.IsUnspecified())
+	frame := advertisement(owner, toMAC, to, !p.Src.IsUnspecified())
 	return app.Reply{Packets: []app.PacketOut{{OFPort: in.InPort, Data: frame}}, Event: "advertisement"}, nil
 }
 
-func advertisement(mac packet.MAC, address netip.Addr, toMAC packet.MAC, to netip.Addr, solicited bool) []byte {
+func advertisement(owner claim, toMAC packet.MAC, to netip.Addr, solicited bool) []byte {
 	na := packet.NeighborAdvertisement{
-		Solicited: solicited, Override: true, Target: address,
-		Options: packet.NDOptions(nil).AppendLinkAddr(packet.NDOptionTargetLinkAddr, mac),
+		Router: owner.router, Solicited: solicited, Override: true, Target: owner.address,
+		Options: packet.NDOptions(nil).AppendLinkAddr(packet.NDOptionTargetLinkAddr, owner.mac),
 	}
-	message := na.Append(nil, address, to)
-	b := packet.Ethernet{Dst: toMAC, Src: mac, EtherType: packet.EtherTypeIPv6}.Append(nil)
-	b = packet.IPv6{HopLimit: hopLimit, NextHeader: packet.ProtocolICMPv6, Src: address, Dst: to}.Append(b, len(message))
+	message := na.Append(nil, owner.address, to)
+	b := packet.Ethernet{Dst: toMAC, Src: owner.mac, EtherType: packet.EtherTypeIPv6}.Append(nil)
+	b = packet.IPv6{HopLimit: hopLimit, NextHeader: packet.ProtocolICMPv6, Src: owner.address, Dst: to}.Append(b, len(message))
 	return append(b, message...)
 }
