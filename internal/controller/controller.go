@@ -140,7 +140,7 @@ func New(ctx context.Context, o Options) (*Controller, error) {
 		ports: newPortTracker(), pend: newPending(),
 	}
 	var err error
-	c.engine, err = engine.New(c.db, c.numbers, o.Apps, engine.Options{Track: []view.AnyTable{view.Interests, view.LocalPorts, view.Interfaces, view.Bindings}})
+	c.engine, err = engine.New(c.db, c.numbers, o.Apps, engine.Options{Track: tracked(o.Apps)})
 	if err != nil {
 		return nil, fmt.Errorf("controller: %w", err)
 	}

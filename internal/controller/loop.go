@@ -121,6 +121,7 @@ func (c *Controller) derive() {
 		c.ports.changed(d.Changed(view.Bindings))
 		c.followInterests(d.Changed(view.Interests))
 		c.announceUnbound(d.Changed(view.Interfaces))
+		c.announceChanges(&d)
 	}
 }
 

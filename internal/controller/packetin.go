@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/dragonflow/dragonflow/internal/controller/app"
+	"github.com/dragonflow/dragonflow/internal/controller/engine"
 	"github.com/dragonflow/dragonflow/internal/controller/flow"
 	"github.com/dragonflow/dragonflow/internal/controller/pipeline"
 	"github.com/dragonflow/dragonflow/internal/controller/view"
@@ -63,6 +64,43 @@ func (c *Controller) tick(i int) {
 		return
 	}
 	for _, p := range a.Ticker.Send(view.NewReader(c.db, c.numbers, nil)) {
+		c.link.send(p)
+	}
+}
+
+// tracked are the tables whose changes the loop must hear of.
+func tracked(apps []*app.App) []view.AnyTable {
+	list := []view.AnyTable{view.Interests, view.LocalPorts, view.Interfaces, view.Bindings}
+	for _, a := range apps {
+		if a.Announcer != nil {
+			list = append(list, a.Announcer.Table)
+		}
+	}
+	return list
+}
+
+// announceChanges lets the apps tell guests at once what has changed for them.
+func (c *Controller) announceChanges(d *engine.Delta) {
+	if c.phase == down || !c.synced {
+		return
+	}
+	for _, a := range c.o.Apps {
+		if a.Announcer == nil {
+			continue
+		}
+		for _, key := range d.Changed(a.Announcer.Table) {
+			c.announceRow(a, key)
+		}
+	}
+}
+
+func (c *Controller) announceRow(a *app.App, key string) {
+	defer func() {
+		if r := recover(); r != nil {
+			c.log.Error("an app failed on a change that it tells guests", "app", a.Name, "key", key, "err", fmt.Errorf("%v", r))
+		}
+	}()
+	for _, p := range a.Announcer.Send(view.NewReader(c.db, c.numbers, nil), key) {
 		c.link.send(p)
 	}
 }

@@ -29,6 +29,8 @@ type App struct {
 	PacketIn func(*view.Reader, PacketIn) (Reply, error)
 	// Ticker, if set, sends packets by itself, such as router advertisements.
 	Ticker *Ticker
+	// Announcer, if set, sends packets when a row changes.
+	Announcer *Announcer
 }
 
 // Ticker sends packets at intervals.
@@ -37,6 +39,15 @@ type Ticker struct {
 	Every time.Duration
 	// Send returns the packets to send now.
 	Send func(r *view.Reader) []PacketOut
+}
+
+// Announcer sends packets when what they tell changes.
+type Announcer struct {
+	// Table is one that the app derives.
+	Table view.AnyTable
+	// Send is called with the key of a row that appeared, changed or went, once the chassis works: what
+	// is there at the start is not announced. It returns the packets to send.
+	Send func(r *view.Reader, key string) []PacketOut
 }
 
 // Rule is evaluated once for each row of Table.

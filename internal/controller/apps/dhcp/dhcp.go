@@ -17,9 +17,13 @@ const appID = 7
 func New() *app.App {
 	return &app.App{
 		Name: "dhcp", ID: appID,
-		Rules:    []app.Rule{app.For("dhcp.port", view.LocalPorts, port)},
-		PacketIn: packetIn,
-		Ticker:   &app.Ticker{Every: advertiseEvery, Send: advertise},
+		Rules: []app.Rule{
+			app.For("dhcp.port", view.LocalPorts, port),
+			app.For("dhcp.advertise", view.LocalPorts, advertises),
+		},
+		PacketIn:  packetIn,
+		Ticker:    &app.Ticker{Every: advertiseEvery, Send: advertise},
+		Announcer: &app.Announcer{Table: advertisers, Send: announce},
 	}
 }
 

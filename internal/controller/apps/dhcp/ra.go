@@ -13,7 +13,7 @@ type RAConfig struct {
 	// MAC is the sender's; its link-local address is made from it.
 	MAC packet.MAC
 	// RouterLifetime is 0 while nobody routes at MAC: hosts then configure themselves and take no
-	// default route. At most 9000 s (RFC 4861 section 6.2.1).
+	// default route. At most 65535 s (RFC 8319).
 	RouterLifetime time.Duration
 	// MTU is in bytes; 0 is not announced.
 	MTU      int
@@ -83,7 +83,7 @@ func BuildRA(cfg *RAConfig, to netip.Addr, mac packet.MAC) []byte {
 	}
 	ra := packet.RouterAdvertisement{
 		CurHopLimit:    curHopLimit,
-		RouterLifetime: uint16(min(seconds(cfg.RouterLifetime), 9000)),
+		RouterLifetime: uint16(min(seconds(cfg.RouterLifetime), 1<<16-1)),
 		Options:        cfg.options(),
 	}
 	for _, p := range cfg.Prefixes {

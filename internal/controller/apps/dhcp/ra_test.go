@@ -92,14 +92,14 @@ func TestRAFlagsFollowNeutronsModes(t *testing.T) {
 
 func TestReplyRS(t *testing.T) {
 	cfg := raConfig(model.SLAAC)
-	cfg.RouterLifetime = 5 * time.Hour
+	cfg.RouterLifetime = 50 * time.Hour
 	guest := packet.LinkLocal(guestMAC())
 	own := packet.NDOptions(nil).AppendLinkAddr(packet.NDOptionSourceLinkAddr, guestMAC())
 	r, err := ReplyRS(cfg, guestMAC(), solicitation(guest, own))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if e, p, ra := openRA(t, r.Frame); e.Dst != guestMAC() || p.Dst != guest || ra.RouterLifetime != 9000 {
+	if e, p, ra := openRA(t, r.Frame); e.Dst != guestMAC() || p.Dst != guest || ra.RouterLifetime != 65535 {
 		t.Errorf("to %x %s, lifetime %d", e.Dst, p.Dst, ra.RouterLifetime)
 	}
 	r, err = ReplyRS(cfg, guestMAC(), solicitation(netip.IPv6Unspecified(), nil))

@@ -74,7 +74,7 @@ func (s *services) addV6(a netip.Addr, n *model.Subnet, self view.Chassis) {
 // addPrefix announces a subnet. A port with port security hears how to form addresses only where it has
 // one: others it could not use.
 func (s *services) addPrefix(n *model.Subnet, p *model.Port, self view.Chassis) {
-	if n.IPv6RAMode == "" || !n.CIDR.Addr().Is6() {
+	if !advertised(n) {
 		return
 	}
 	prefix := RAPrefix{Prefix: n.CIDR}
@@ -144,6 +144,9 @@ func packetIn(r *view.Reader, in app.PacketIn) (app.Reply, error) {
 	if found != view.Present {
 		return app.Reply{}, fmt.Errorf("dhcp: port %s is not served here any more", id)
 	}
+	if in.Userdata[0] == askRA {
+		return solicited(r, p, in.Data)
+	}
 	answer, err := answerTo(r, p, in.Userdata[0], in.Data)
 	if err != nil {
 		return app.Reply{}, fmt.Errorf("port %s: %w", id, err)
@@ -163,8 +166,6 @@ func answerTo(r *view.Reader, p view.LocalPort, kind byte, frame []byte) (Reply,
 		return ReplyV4(s.config(r, p), frame)
 	case askV6:
 		return ReplyV6(s.config(r, p), frame)
-	case askRA:
-		return ReplyRS(s.advertisement(r, p), p.Port.MACAddress, frame)
 	}
 	return Reply{}, ErrNotServed
 }
@@ -181,12 +182,6 @@ func (s *services) config(r *view.Reader, p view.LocalPort) *Config {
 	}
 }
 
-// advertisement is what the port hears of its network's prefixes. Nobody routes yet, so there is no
-// default router to announce.
-func (s *services) advertisement(r *view.Reader, p view.LocalPort) *RAConfig {
-	return &RAConfig{MAC: view.ServiceMAC, MTU: p.MTU, Prefixes: s.prefixes, DNS: s.raDNS, Domain: domain(r, p)}
-}
-
 func domain(r *view.Reader, p view.LocalPort) string {
 	if n, found := view.Get(r, view.Networks, p.Port.NetworkID); found == view.Present && n.DNSDomain != "" {
 		return strings.TrimSuffix(n.DNSDomain, ".")
@@ -201,16 +196,4 @@ func hostName(p *model.Port) string {
 		return p.DNSName
 	}
 	return "host-" + strings.NewReplacer(".", "-", ":", "-").Replace(p.FixedIPs[0].IPAddress.String())
-}
-
-// advertise returns an advertisement for every served port whose network has prefixes.
-func advertise(r *view.Reader) []app.PacketOut {
-	var out []app.PacketOut
-	for _, p := range view.All(r, view.LocalPorts) {
-		s := servicesOf(r, p)
-		if len(s.prefixes) > 0 {
-			out = append(out, app.PacketOut{OFPort: p.OFPort, Data: BuildRA(s.advertisement(r, p), allNodes(), p.Port.MACAddress)})
-		}
-	}
-	return out
 }
