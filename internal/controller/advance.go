@@ -29,6 +29,9 @@ func (c *Controller) advance(ctx context.Context) {
 			c.start(ctx, c.changeJob())
 		default:
 			c.confirm(c.ports.take())
+			if c.full {
+				c.progress.realise(c.progress.received, time.Now())
+			}
 		}
 	}
 }
@@ -83,7 +86,7 @@ func (c *Controller) changeJob() *job {
 func (c *Controller) finishing(j *job) *job {
 	j.flush, c.journal.zones = c.journal.zones, nil
 	c.pend = newPending()
-	due := c.ports.take()
+	due, read := c.ports.take(), c.progress.received
 	var rested []number.Entry
 	if j.complete { // else a number may still be claimed by what has not come yet
 		rested = c.numbers.Resting()
@@ -96,6 +99,9 @@ func (c *Controller) finishing(j *job) *job {
 		}
 		c.numbers.Settle(rested)
 		c.confirm(due)
+		if j.complete {
+			c.progress.realise(read, time.Now())
+		}
 	}
 	return j
 }

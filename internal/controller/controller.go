@@ -53,6 +53,8 @@ type Options struct {
 	Patience time.Duration
 	// AuditEvery is how often the switch is compared with what is desired; 60 s if zero.
 	AuditEvery time.Duration
+	// ProgressEvery is about how often at most the chassis reports how far it is; 5 s if zero.
+	ProgressEvery time.Duration
 	// Self is what apps are told about this chassis; its name is filled in.
 	Self view.Chassis
 	// Apps are the network services.
@@ -76,6 +78,7 @@ type Controller struct {
 	ovs      *ovsdb.Client
 	link     *link
 	reporter *reporter
+	herald   *herald
 	calls    chan call
 	posts    chan func(*Controller)
 	started  time.Time
@@ -107,6 +110,7 @@ type Controller struct {
 	auditDue bool
 	bridged  bridgeState
 	journal  journal
+	progress progress
 	held     *held
 	// troubles is what is wrong now, by topic, and refused which flows the switch does not take.
 	troubles, refused map[string]string
@@ -149,6 +153,7 @@ func New(ctx context.Context, o Options) (*Controller, error) {
 	}
 	c.link = newLink(o, c.log)
 	c.reporter = newReporter(c.store, o, c.log)
+	c.herald = newHerald(c.store, o, c.started, c.log)
 	if c.held, err = c.restore(); err != nil {
 		return nil, fmt.Errorf("controller: %w", err)
 	}
@@ -165,6 +170,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.AuditEvery == 0 {
 		o.AuditEvery = time.Minute
+	}
+	if o.ProgressEvery == 0 {
+		o.ProgressEvery = 5 * time.Second
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
@@ -196,5 +204,6 @@ func (c *Controller) Run(ctx context.Context) error {
 	work.Go(func() { _ = c.ovs.Run(ctx) })
 	work.Go(func() { c.link.run(ctx) })
 	work.Go(func() { c.reporter.run(ctx) })
+	work.Go(func() { c.herald.run(ctx) })
 	return c.loop(ctx)
 }

@@ -109,6 +109,7 @@ func (c *Controller) step(ctx context.Context) {
 	c.ports.settle(c)
 	c.remember()
 	c.advance(ctx)
+	c.tellProgress()
 }
 
 func (c *Controller) derive() {

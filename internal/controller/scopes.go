@@ -2,6 +2,7 @@ package controller
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/dragonflow/dragonflow/internal/controller/view"
 	"github.com/dragonflow/dragonflow/internal/model"
@@ -105,7 +106,13 @@ func (c *Controller) takeFeed() {
 }
 
 func (c *Controller) takeScope(st *scopeState, e northbound.ScopeEvent) {
+	if model.Kind(e.Key.Kind) == model.KindChassisStatus {
+		return // our own, for others
+	}
 	name := e.Key.String()
+	if e.Type == northbound.Changed || e.Type == northbound.Removed || e.Type == northbound.InSync && (!st.live || st.stale) {
+		c.progress.read(e, time.Now())
+	}
 	switch e.Type {
 	case northbound.Changed:
 		delete(st.invalid, name)

@@ -1,0 +1,43 @@
+package controller
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/dragonflow/dragonflow/internal/model"
+	"github.com/dragonflow/dragonflow/internal/northbound"
+	"github.com/dragonflow/dragonflow/internal/northbound/db"
+)
+
+func TestProgress(t *testing.T) {
+	at := func(s int) time.Time { return time.Date(2026, 1, 1, 0, 0, s, 0, time.UTC) }
+	var p progress
+	read := func(rev db.Revision, kind model.Kind, s int) {
+		p.read(northbound.ScopeEvent{Type: northbound.Changed, Key: db.Key{Kind: string(kind)}, Revision: rev}, at(s))
+	}
+	check := func(received, realised int64, behind string) {
+		t.Helper()
+		want := model.ChassisStatus{Received: received, Realised: realised, BehindSince: behind}
+		if diff := cmp.Diff(want, p.status()); diff != "" {
+			t.Error(diff)
+		}
+	}
+	check(0, 0, "")
+	read(5, model.KindPort, 1)
+	read(7, model.KindPort, 2)
+	read(6, model.KindPort, 3) // of another scope
+	check(7, 0, "2026-01-01T00:00:01Z")
+	p.realise(5, at(4)) // a job that was made before the rest came
+	check(7, 5, "2026-01-01T00:00:04Z")
+	p.realise(7, at(5))
+	check(7, 7, "")
+	for _, own := range []model.Kind{model.KindPortStatus, model.KindChassisStatus, model.KindHeartbeat} {
+		read(9, own, 6)
+	}
+	check(7, 7, "")
+	read(10, model.KindBinding, 7)
+	p.realise(7, at(8)) // nothing new
+	check(10, 7, "2026-01-01T00:00:07Z")
+}
