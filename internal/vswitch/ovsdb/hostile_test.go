@@ -125,47 +125,50 @@ func TestBadPeersAreLeft(t *testing.T) {
 	for name, c := range map[string]struct {
 		serve func(net.Conn)
 		want  string
+		waits bool // the deadline has to pass
 	}{
-		"silent":       {func(nc net.Conn) { _, _ = io.Copy(io.Discard, nc) }, "no full state within"},
-		"deaf":         {func(net.Conn) { <-t.Context().Done() }, "no full state within"},
-		"hangs up":     {func(net.Conn) {}, "connection lost"},
-		"garbage":      {say("HTTP/1.1 400\r\n\r\n"), "invalid character"},
-		"binary":       {say(string(make([]byte, 4096))), "invalid character"},
-		"half a reply": {say(`{"id":1,"result":`), "no full state within"},
-		"deep":         {say(`{"id":` + strings.Repeat("[", 20000)), "exceeded max depth"},
-		"array":        {say(`[1,2]`), "cannot unmarshal"},
-		"others":       {say(`{"id":77,"result":1}{"id":"x","result":1}{}`), "no full state within"},
-		"large echo":   {say(`{"id":1,"method":"echo","params":["` + strings.Repeat("x", 5000) + `"]}`), "echo request of"},
+		"silent":       {func(nc net.Conn) { _, _ = io.Copy(io.Discard, nc) }, "no full state within", true},
+		"deaf":         {func(net.Conn) { <-t.Context().Done() }, "no full state within", true},
+		"hangs up":     {func(net.Conn) {}, "connection lost", false},
+		"garbage":      {say("HTTP/1.1 400\r\n\r\n"), "invalid character", false},
+		"binary":       {say(string(make([]byte, 4096))), "invalid character", false},
+		"half a reply": {say(`{"id":1,"result":`), "no full state within", true},
+		"deep":         {say(`{"id":` + strings.Repeat("[", 20000)), "exceeded max depth", false},
+		"array":        {say(`[1,2]`), "cannot unmarshal", false},
+		"others":       {say(`{"id":77,"result":1}{"id":"x","result":1}{}`), "no full state within", true},
+		"large echo":   {say(`{"id":1,"method":"echo","params":["` + strings.Repeat("x", 5000) + `"]}`), "echo request of", false},
 		"floods with updates": {func(nc net.Conn) {
 			for {
 				if _, err := io.WriteString(nc, update3(`{}`)); err != nil {
 					return
 				}
 			}
-		}, "no full state within"},
+		}, "no full state within", true},
 		"asks and does not read": {func(nc net.Conn) {
 			for {
 				if _, err := io.WriteString(nc, `{"id":"e","method":"echo","params":["`+strings.Repeat("x", 4000)+`"]}`); err != nil {
 					return
 				}
 			}
-		}, "sync: get_schema"}, // it "does not read", unless the deadline was faster
-		"refuses":      {func(nc net.Conn) { answer(nc, map[string]string{"get_schema": `"error":"unknown database"`}) }, "unknown database"},
-		"other schema": {func(nc net.Conn) { answer(nc, map[string]string{"get_schema": `{"tables":{}}`}) }, "no table Open_vSwitch"},
-		"null schema":  {func(nc net.Conn) { answer(nc, map[string]string{"get_schema": `null`}) }, "no table"},
+		}, "sync: get_schema", true}, // it "does not read", unless the deadline was faster
+		"refuses":      {func(nc net.Conn) { answer(nc, map[string]string{"get_schema": `"error":"unknown database"`}) }, "unknown database", false},
+		"other schema": {func(nc net.Conn) { answer(nc, map[string]string{"get_schema": `{"tables":{}}`}) }, "no table Open_vSwitch", false},
+		"null schema":  {func(nc net.Conn) { answer(nc, map[string]string{"get_schema": `null`}) }, "no table", false},
 		"changed type": {func(nc net.Conn) {
 			answer(nc, map[string]string{"get_schema": strings.Replace(goodSchema, `"ofport":{"type":{"key":"integer","min":0,"max":1}}`,
 				`"ofport":{"type":{"key":"integer","min":0,"max":"unlimited"}}`, 1)})
-		}, "column ofport is of another type"},
+		}, "column ofport is of another type", false},
 		"no monitor": {func(nc net.Conn) {
 			answer(nc, map[string]string{"get_schema": goodSchema, "monitor_cond_since": `"error":"unknown method"`,
 				"monitor_cond": `"error":"unknown method"`})
-		}, "monitor_cond: refused"},
+		}, "monitor_cond: refused", false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			cfg := quick(peer(t, c.serve))
-			cfg.SyncTimeout = soon
+			if c.waits {
+				cfg.SyncTimeout = soon
+			}
 			client := run(t, cfg)
 			for range 3 { // again and again, and never for longer than the deadline
 				ev := next(t, client)
@@ -248,7 +251,7 @@ func TestResumedServer(t *testing.T) {
 		}
 		answer(nc, map[string]string{"get_schema": goodSchema, "monitor_cond_since": state}) // no echo: given up soon
 	}))
-	cfg.Probe = soon
+	cfg.Probe = time.Second // a slow first connection must get as far as its state
 	client := run(t, cfg)
 	db := ovsdb.NewDB()
 	await(t, client, db, func(db *ovsdb.DB) bool { return len(db.OpenvSwitch().ExternalIDs) == 2 })
@@ -264,7 +267,7 @@ func TestSilenceIsProbed(t *testing.T) {
 				results["echo"] = echo
 			}
 			cfg := quick(peer(t, func(nc net.Conn) { answer(nc, results) }))
-			cfg.Probe = 500 * time.Millisecond
+			cfg.Probe = time.Second
 			client := run(t, cfg)
 			if ev := next(t, client); ev.State != ovsdb.InSync {
 				t.Fatal(ev)
