@@ -154,10 +154,33 @@ func smallDisk(t *testing.T) string {
 	return dir
 }
 
-// fill writes until that fails and returns why.
-func fill(ctx context.Context, d db.Driver) error {
-	for i := range 600 {
-		op := db.Op{Verb: db.Put, Key: db.Key{Scope: "s", Kind: "k", ID: fmt.Sprint(i % 8)}, If: db.AnyRevision, Value: make([]byte, 1<<20)}
+// take leaves an amount of free room on the disk: to fill all of it by writing takes a busy machine minutes.
+func take(dir string, leave uint64) error {
+	var st syscall.Statfs_t
+	if err := syscall.Statfs(dir, &st); err != nil {
+		return fmt.Errorf("free room of %s: %w", dir, err)
+	}
+	free := st.Bavail * uint64(st.Bsize)
+	if free <= leave {
+		return nil
+	}
+	f, err := os.Create(filepath.Join(dir, "ballast"))
+	if err != nil {
+		return fmt.Errorf("take room: %w", err)
+	}
+	if err := syscall.Fallocate(int(f.Fd()), 0, 0, int64(free-leave)); err != nil {
+		return errors.Join(fmt.Errorf("take room: %w", err), f.Close())
+	}
+	return f.Close()
+}
+
+// keys is how many keys fill writes.
+const keys = 8
+
+// fill writes a number of MiB, unless that fails, and returns why.
+func fill(ctx context.Context, d db.Driver, count int) error {
+	for i := range count {
+		op := db.Op{Verb: db.Put, Key: db.Key{Scope: "s", Kind: "k", ID: fmt.Sprint(i % keys)}, If: db.AnyRevision, Value: make([]byte, 1<<20)}
 		if _, err := d.Apply(ctx, []db.Op{op}); err != nil {
 			return err
 		}
@@ -168,14 +191,18 @@ func fill(ctx context.Context, d db.Driver) error {
 // TestFullDisk: writes are refused before etcd runs into the end of the disk; reads and deletes go on.
 func TestFullDisk(t *testing.T) {
 	t.Parallel()
-	c := open1(t, smallDisk(t), "/p")
+	dir := smallDisk(t)
+	c := open1(t, dir, "/p")
 	defer c.Close()
-	err := fill(t.Context(), c.Driver)
+	if err := errors.Join(fill(t.Context(), c.Driver, keys), take(dir, reserve+8<<20)); err != nil {
+		t.Fatal(err)
+	}
+	err := fill(t.Context(), c.Driver, 600)
 	if !errors.Is(err, db.ErrFull) || !strings.Contains(err.Error(), "MiB") {
 		t.Fatalf("a full disk gives %v", err)
 	}
 	items, _, err := c.List(t.Context(), "s")
-	if err != nil || len(items) != 8 {
+	if err != nil || len(items) != keys {
 		t.Errorf("%d items: %v", len(items), err)
 	}
 	if _, err := c.Apply(t.Context(), []db.Op{{Verb: db.Delete, Key: items[0].Key, If: db.AnyRevision}}); err != nil {
@@ -213,7 +240,10 @@ func overflow(dir string) error {
 	g := c.Driver.(*guard)
 	bound, stop := g.bound(ctx)
 	defer stop()
-	err = fill(bound, g.Driver)
+	if err := take(dir, 8<<20); err != nil {
+		return err
+	}
+	err = fill(bound, g.Driver, 600)
 	fmt.Println("first:", err)
 	_, err = c.Get(ctx, db.Key{Scope: "s", Kind: "k", ID: "0"})
 	fmt.Println("then:", err)
