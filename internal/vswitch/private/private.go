@@ -36,7 +36,10 @@ func (d Datapath) Type() string {
 	if d == DummyTunnels {
 		return "dummy"
 	}
-	// The dummy overrides whatever type is named, so that one name serves both.
+	if d == DummyTunnels {
+		return "dummy"
+	}
+	// Dummy overrides whatever type is named, so that one name serves both.
 	return "netdev"
 }
 

@@ -38,7 +38,7 @@ func (c *chassis) start(ctx context.Context) error {
 	if err := os.Mkdir(c.p.path(c.name), 0o700); err != nil {
 		return err
 	}
-	c.ovs, err = private.New(ctx, private.Config{Dir: c.p.path(c.name), Datapath: private.Dummy, Binaries: binaries, SystemID: c.name})
+	c.ovs, err = private.New(ctx, private.Config{Dir: c.p.path(c.name), Datapath: private.DummyTunnels, Binaries: binaries, SystemID: c.name})
 	if err != nil {
 		return err
 	}
@@ -106,7 +106,7 @@ func (c *chassis) control(ctx context.Context) error {
 	c.controller = begin(func(ctx context.Context) (err error) {
 		ctl, err = controller.New(ctx, controller.Options{
 			Chassis: c.name, DB: c.p.conn, OVSDB: "unix:" + c.ovs.OVSDB(), Bridge: cloud.Bridge, StateDir: c.p.path(c.name, "state"),
-			DatapathType: "netdev", Apps: apps.All(), Self: view.Chassis{DHCPLeaseTime: leaseTime},
+			DatapathType: private.DummyTunnels.Type(), Apps: apps.All(), Self: view.Chassis{DHCPLeaseTime: leaseTime},
 			TunnelIP: c.tunnel.Addr(), TunnelTypes: types, Log: c.p.log,
 		})
 		started <- err
