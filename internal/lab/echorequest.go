@@ -40,8 +40,10 @@ func (n *Namespace) EchoRequest(ctx context.Context, to netip.Addr, o EchoOption
 		if to.Is6() {
 			headers = echo6Headers
 		}
-		// "probe" sends regardless of what was learned about the path.
-		argv = append(argv, "-M", "probe", "-s", strconv.Itoa(o.Size-headers))
+		argv = append(argv, "-M", "do", "-s", strconv.Itoa(o.Size-headers))
+		if err := n.forgetPaths(ctx); err != nil {
+			return EchoReply{}, err
+		}
 	}
 	p, err := n.Start([]string{"LC_ALL=C"}, append(argv, to.String())...)
 	if err != nil {
@@ -53,6 +55,16 @@ func (n *Namespace) EchoRequest(ctx context.Context, to netip.Addr, o EchoOption
 		return EchoReply{}, fmt.Errorf("%w: %w", err, waitErr)
 	}
 	return reply, nil
+}
+
+// forgetPaths has the kernel forget what it learned about paths: it would not send a packet that it knows to be too big.
+func (n *Namespace) forgetPaths(ctx context.Context) error {
+	for _, family := range []string{"-4", "-6"} {
+		if _, err := n.Run(ctx, "ip", family, "route", "flush", "cache"); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 var (

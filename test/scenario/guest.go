@@ -70,7 +70,7 @@ func (r *Run) makeGuest(ctx context.Context, s guestSpec, mobile bool) error {
 
 // fields are those of the guest's port.
 func (s guestSpec) fields(r *Run, n *network) cloud.Object {
-	fields := cloud.Object{"name": s.name, "network_id": n.id, "binding:host_id": s.chassis}
+	fields := cloud.Object{"name": s.name, "network_id": n.id, "binding:host_id": s.chassis, "device_owner": "compute:nova"}
 	if len(s.addresses) > 0 {
 		var fixed []cloud.Object
 		for _, a := range s.addresses {

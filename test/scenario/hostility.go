@@ -232,11 +232,26 @@ func parseInject(w *words) action {
 		if peer == a {
 			return fmt.Errorf("%s needs another guest on its network", from)
 		}
-		if err := r.noneSeen(ctx, a, peer, frames, []string{peer.name}); err != nil {
+		if err := r.sendAll(ctx, a, peer, frames); err != nil {
 			return err
 		}
 		return r.notWithin(in, inner)
 	}
+}
+
+// sendAll sends frames that may arrive at neighbours, and then a good one, which does.
+func (r *Run) sendAll(ctx context.Context, from, to *machine, frames []hostile) (err error) {
+	out, err := from.Wire(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, out.Close()) }()
+	for _, f := range frames {
+		if err := out.Send(f.frame); err != nil {
+			return fmt.Errorf("send %s: %w", f.what, err)
+		}
+	}
+	return r.noneSeen(ctx, from, to, nil, []string{to.name})
 }
 
 // notWithin returns an error if the frame was seen.

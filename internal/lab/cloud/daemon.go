@@ -3,7 +3,6 @@ package cloud
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"path/filepath"
 	"syscall"
@@ -110,50 +109,39 @@ func (d *Daemon) Said() string {
 	return text[max(0, len(text)-most):]
 }
 
-// Settled returns an error as long as the switch does not have all that its controller wants.
-func (ch *Chassis) Settled(ctx context.Context) error {
-	out, err := ch.Ask(ctx, "status", "-o", "json")
-	if err != nil {
-		return err
-	}
-	var status struct {
-		Phase    string            `json:"phase"`
-		Complete bool              `json:"complete"`
-		Troubles map[string]string `json:"troubles"`
-	}
-	if err := json.Unmarshal([]byte(out), &status); err != nil {
-		return fmt.Errorf("status of %s: %w", ch.Name(), err)
-	}
-	if !status.Complete || status.Phase != "idle" {
-		return fmt.Errorf("%s has not settled: %+v", ch.Name(), status)
-	}
-	return nil
+// status is what a controller says of itself.
+type status struct {
+	Phase    string            `json:"phase"`
+	Synced   bool              `json:"synced"`
+	Complete bool              `json:"complete"`
+	Troubles map[string]string `json:"troubles"`
 }
 
-// Served returns an error until the chassis serves each of the ports.
-func (ch *Chassis) Served(ctx context.Context, ports ...string) error {
+func (ch *Chassis) status(ctx context.Context) (s status, err error) {
 	out, err := ch.Ask(ctx, "status", "-o", "json")
 	if err != nil {
-		return err
+		return s, err
 	}
-	var status struct {
-		Served []struct {
-			ID      string `json:"id"`
-			Settled bool   `json:"settled"`
-		} `json:"served"`
+	if err := json.Unmarshal([]byte(out), &s); err != nil {
+		return s, fmt.Errorf("status of %s: %w", ch.Name(), err)
 	}
-	if err := json.Unmarshal([]byte(out), &status); err != nil {
-		return fmt.Errorf("status of %s: %w", ch.Name(), err)
+	return s, nil
+}
+
+// Settled returns an error as long as the switch does not have all that its controller wants.
+func (ch *Chassis) Settled(ctx context.Context) error {
+	s, err := ch.status(ctx)
+	if err == nil && (!s.Complete || s.Phase != "idle") {
+		err = fmt.Errorf("%s has not settled: %+v", ch.Name(), s)
 	}
-	settled := map[string]bool{}
-	for _, p := range status.Served {
-		settled[p.ID] = p.Settled
+	return err
+}
+
+// Serves returns an error as long as the controller has not told its switch what it knows, be that old.
+func (ch *Chassis) Serves(ctx context.Context) error {
+	s, err := ch.status(ctx)
+	if err == nil && (!s.Synced || s.Phase != "idle") {
+		err = fmt.Errorf("%s does not serve: %+v", ch.Name(), s)
 	}
-	var missing []error
-	for _, id := range ports {
-		if !settled[id] {
-			missing = append(missing, fmt.Errorf("port %s is not served on %s", id, ch.Name()))
-		}
-	}
-	return errors.Join(missing...)
+	return err
 }

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"time"
 
 	"gvisor.dev/gvisor/pkg/tcpip"
 	"gvisor.dev/gvisor/pkg/tcpip/adapters/gonet"
@@ -29,7 +30,11 @@ func (g *guest) Dial(ctx context.Context, network, address string) (net.Conn, er
 	}
 	remote := full(to)
 	if network == "udp" {
-		return gonet.DialUDP(g.stack, nil, &remote, protocolOf(to.Addr()))
+		conn, err := gonet.DialUDP(g.stack, nil, &remote, protocolOf(to.Addr()))
+		if err != nil {
+			return nil, err
+		}
+		return &datagrams{Conn: conn}, nil
 	}
 	return gonet.DialContextTCP(ctx, g.stack, remote, protocolOf(to.Addr()))
 }
@@ -106,4 +111,36 @@ func (c *echoConn) ReadFrom(b []byte) (int, net.Addr, error) {
 		c.mu.Unlock()
 	}
 	return n, from, err
+}
+
+// datagrams is a connection of UDP whose reader hears of ICMP errors while it waits: the stack tells only who asks.
+type datagrams struct {
+	net.Conn
+	deadline time.Time
+}
+
+// SetDeadline implements net.Conn.
+func (d *datagrams) SetDeadline(t time.Time) error {
+	d.deadline = t
+	return d.Conn.SetDeadline(t)
+}
+
+// Read implements net.Conn.
+func (d *datagrams) Read(b []byte) (int, error) {
+	const ask = 20 * time.Millisecond
+	for {
+		next := time.Now().Add(ask)
+		last := !d.deadline.IsZero() && next.After(d.deadline)
+		if last {
+			next = d.deadline
+		}
+		if err := d.SetReadDeadline(next); err != nil {
+			return 0, err
+		}
+		n, err := d.Conn.Read(b)
+		var timeout net.Error
+		if last || !errors.As(err, &timeout) || !timeout.Timeout() {
+			return n, err
+		}
+	}
 }

@@ -100,7 +100,7 @@ func (p *Platform) Do(ctx context.Context, a scenario.Action) error {
 		}
 		return onDaemon(ctx, p.Cloud.Database, a.Verb)
 	case scenario.Controller:
-		return onDaemon(ctx, p.Cloud.Chassis(a.Name).Controller, a.Verb)
+		return p.onController(ctx, p.Cloud.Chassis(a.Name), a.Verb)
 	case scenario.Switch:
 		return onSwitch(ctx, p.Cloud.Chassis(a.Name), a.Verb)
 	case scenario.Host:
@@ -119,10 +119,20 @@ func onDaemon(ctx context.Context, d *cloud.Daemon, verb scenario.Verb) error {
 	case scenario.Stop:
 		return d.Terminate()
 	case scenario.Start:
-		// While others are away it may serve later, or not be able to say that it does.
-		return d.Launch()
+		return d.Start(ctx)
 	}
 	return fmt.Errorf("%s %s: %w", verb, d.Name(), errors.ErrUnsupported)
+}
+
+// onController starts a controller also while there is no database, when it works from its snapshot.
+func (p *Platform) onController(ctx context.Context, c *cloud.Chassis, verb scenario.Verb) error {
+	if verb != scenario.Start || p.Cloud.Database.Running() {
+		return onDaemon(ctx, c.Controller, verb)
+	}
+	if err := c.Controller.Launch(); err != nil {
+		return err
+	}
+	return cloud.Eventually(ctx, cloud.Patience, c.Serves)
 }
 
 func onSwitch(ctx context.Context, c *cloud.Chassis, verb scenario.Verb) error {
