@@ -19,7 +19,7 @@ LDFLAGS := -s -w -X main.version=$(VERSION)
 # The linter is built once and kept: that takes minutes, running it seconds.
 LINTER := .cache/bin/golangci-lint
 
-.PHONY: help demo build test short lint check fuzz bench bench-full fleet bench-packages golden check-install install clean
+.PHONY: help demo build test e2e short lint check fuzz bench bench-full fleet bench-packages golden check-install install clean
 
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,6 +37,11 @@ test: ## everything: installs what is missing, real servers and switches, race d
 	@$(GO) build -o .cache/bin/report ./test/report
 	$(GO) test -race -count=1 -timeout 20m -json $(PACKAGES) | .cache/bin/report
 
+e2e: ## every scenario of several chassis with real packets, real DHCP clients and outages (root)
+	@tools/install-packages test
+	@$(GO) build -o .cache/bin/report ./test/report
+	$(GO) test -count=1 -timeout 20m -parallel 4 -json -run '^TestScenarios$$' ./test/e2e -args -scenarios . | .cache/bin/report
+
 short: ## the quick tests, without race detector and root
 	$(GO) test -short $(PACKAGES)
 
@@ -49,7 +54,7 @@ lint: $(LINTER) ## gofmt, golangci-lint (with go vet), tidy go.mod, shell syntax
 golden: ## write expected outputs and generated pages anew; read the diff like code
 	$(GO) test $$(tools/golden-packages) -update
 
-check: test demo lint ## what CI runs: test (which compares the generated pages), demo, lint, a short fuzz
+check: test e2e demo lint ## what CI runs: test (which compares the generated pages), e2e, demo, lint, a short fuzz
 	$(MAKE) fuzz FUZZTIME=5s
 
 fuzz: ## fuzz every parser for FUZZTIME each (30s)

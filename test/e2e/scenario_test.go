@@ -2,6 +2,8 @@ package e2e
 
 import (
 	"context"
+	"flag"
+	"regexp"
 	"testing"
 	"time"
 
@@ -10,13 +12,25 @@ import (
 	"github.com/dragonflow/dragonflow/test/scenario/real"
 )
 
-// Every scenario, with real packets on several chassis.
+// wanted chooses scenarios: without it a few, since all of them take minutes. All are played by "make e2e" here, and
+// by every "make test" in package fast.
+var wanted = flag.String("scenarios", "^(one-chassis|tunnel-geneve|routed|isolation)$", "play the scenarios whose names match")
+
+// Scenarios, with real packets on several chassis.
 func TestScenarios(t *testing.T) {
+	t.Parallel()
 	all, err := scenario.All()
 	if err != nil {
 		t.Fatal(err)
 	}
+	chosen, err := regexp.Compile(*wanted)
+	if err != nil {
+		t.Fatal(err)
+	}
 	for name, text := range all {
+		if !chosen.MatchString(name) {
+			continue
+		}
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			play(t, name, text)
