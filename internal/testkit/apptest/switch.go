@@ -54,6 +54,17 @@ func (s *Switch) Plug(p *model.Port) {
 	s.w.Set(Plug(p, uint32(number)))
 }
 
+// GrowTrees sets the prefix trees that the pipeline declares, which keep megaflows wide.
+func (s *Switch) GrowTrees() {
+	s.w.t.Helper()
+	for _, stage := range pipeline.Stages() {
+		if p := stage.Prefixes(); len(p) > 0 {
+			s.Vsctl("--", "--id=@t", "create", "flow_table", "prefixes="+strings.Join(p, ","),
+				"--", "set", "bridge", Bridge, fmt.Sprintf("flow_tables:%d=@t", stage.Table()))
+		}
+	}
+}
+
 // Install makes the switch have exactly the world's meters and flows, as Open vSwitch's own tool does it.
 func (s *Switch) Install() {
 	s.w.t.Helper()

@@ -1,27 +1,13 @@
 package secgroup_test
 
 import (
-	"fmt"
 	"net/netip"
 	"regexp"
 	"strings"
 	"testing"
 
-	"github.com/dragonflow/dragonflow/internal/controller/pipeline"
 	"github.com/dragonflow/dragonflow/internal/model"
-	"github.com/dragonflow/dragonflow/internal/testkit/apptest"
 )
-
-// growTrees sets the prefix trees that the pipeline declares.
-func (c *cloud) growTrees() {
-	c.t.Helper()
-	for _, s := range pipeline.Stages() {
-		if p := s.Prefixes(); len(p) > 0 {
-			c.sw.Vsctl("--", "--id=@t", "create", "flow_table", "prefixes="+strings.Join(p, ","),
-				"--", "set", "bridge", apptest.Bridge, fmt.Sprintf("flow_tables:%d=@t", s.Table()))
-		}
-	}
-}
 
 // megaflows lists what the datapath has cached for packets that came out of the connection tracker.
 func (c *cloud) megaflows() []string {
@@ -52,7 +38,7 @@ func strangers(t *testing.T, n int, e model.EtherType) *cloud {
 		many.Addresses = append(many.Addresses, netip.PrefixFrom(a, a.BitLen()))
 	}
 	c.set(&client, many)
-	c.growTrees()
+	c.sw.GrowTrees()
 	return c
 }
 
