@@ -7,16 +7,28 @@ import (
 )
 
 func diffCommand(h *host) *cobra.Command {
+	var fix bool
 	command := &cobra.Command{
 		Use:   "diff",
-		Short: "compare the flows of the switch with those that are wanted",
-		Long: `Lists the flows that are missing on this host's switch, differ, or are there without being wanted. The
-controller repairs them at its next audit, within a minute; while it works, what is on its way is listed.
-Flows of others are left alone and not listed.`,
+		Short: "compare database, view, desired flows and switch, and repair differences",
+		Long: `Compares what the controller of this host knows with the database, what it wants of its switch with what it
+knows, and what the switch has with that, and lists what is missing, different or there without being wanted.
+There should be nothing: slow audits repair differences by themselves, count and log them. While the
+controller works, what is on its way to the switch is listed. What belongs to others is left alone.
+
+With --fix it repairs at once: it reads what differs from the database again, derives the flows of the objects
+concerned again, and makes the switch have what is desired. It then tells what was repaired.`,
+		Example: `  dragonflow diff
+  dragonflow diff --fix`,
 		Args: cobra.NoArgs,
 	}
+	command.Flags().BoolVar(&fix, "fix", false, "repair the differences")
 	return asking(h, command, func(c *local.Client, f *form, _ []string) error {
-		list, err := c.Diff(command.Context())
+		compare := c.Diff
+		if fix {
+			compare = c.Fix
+		}
+		list, err := compare(command.Context())
 		if err != nil {
 			return err
 		}

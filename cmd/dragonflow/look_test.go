@@ -127,13 +127,19 @@ func TestOperatorsCommands(t *testing.T) {
 	if out := c.until("10.0.0.", "get", "port", "web1"); !strings.Contains(out, "binding:host_id") || strings.Contains(out, " db1\n") {
 		t.Errorf("get port web1:\n%s", out)
 	}
-	c.until("the switch has exactly what is wanted", "diff")
+	c.until("database, view, desired flows and switch agree", "diff")
 	c.sw.Ofctl("-O", "OpenFlow14", "--strict", "del-flows", "br-int", "table=0,priority=0")
 	c.sw.Ofctl("-O", "OpenFlow14", "add-flow", "br-int", "table=0,priority=7,dl_type=0x88b5,actions=drop") // somebody else's
 	if out := c.until("missing ", "diff"); strings.Count(out, "\n") != 2 || !strings.Contains(out, "classify") {
 		t.Errorf("diff:\n%s", out)
 	}
-	c.inJSON("status", "flows", "drops", "diff", "get networks", "why web1 db1")
+	c.sw.Ofctl("-O", "OpenFlow14", "add-flow", "br-int", "table=0,priority=9,cookie=0xdf20000000000000,dl_type=0x88b5,actions=drop") // ours by its mark
+	if out := c.until("repaired", "diff", "--fix"); strings.Count(out, "repaired") != 2 || !strings.Contains(out, "stale, repaired") {
+		t.Errorf("diff --fix:\n%s", out)
+	}
+	c.until("database, view, desired flows and switch agree", "diff")
+	c.until("2 repaired in the switch", "status")
+	c.inJSON("status", "flows", "drops", "diff", "get networks", "why web1 db1", "trace web1 db1")
 	c.mistakes()
 }
 

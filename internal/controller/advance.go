@@ -159,9 +159,11 @@ func (c *Controller) takeOutcome(ctx context.Context, e linkEvent) {
 			c.ports.review(c, c.reporter.reported())
 		}
 	}
-	if e.job.audit && e.outcome.FlowMods+e.outcome.EntryMods > 0 {
-		c.drift += uint64(e.outcome.FlowMods + e.outcome.EntryMods)
-		c.o.Metrics.drifted(e.outcome.FlowMods + e.outcome.EntryMods)
+	if n := e.outcome.FlowMods + e.outcome.EntryMods; e.job.audit && n > 0 {
+		if e.outcome.FlowMods > 0 {
+			n-- // the marker goes with flows
+		}
+		c.drifted(LayerSwitch, n)
 		c.log.Warn("the switch differed from what is desired and was repaired", "flow_mods", e.outcome.FlowMods)
 	}
 	for _, r := range e.outcome.Refused {

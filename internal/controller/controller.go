@@ -51,7 +51,8 @@ type Options struct {
 	// Patience is how long to wait for the view to be in sync before working with what the snapshot has;
 	// 5 s if zero.
 	Patience time.Duration
-	// AuditEvery is how often the switch is compared with what is desired; 60 s if zero.
+	// AuditEvery is how often the switch is compared with what is desired; 60 s if zero. The other layers
+	// are compared at a pace that goes with it.
 	AuditEvery time.Duration
 	// ProgressEvery is about how often at most the chassis reports how far it is; 5 s if zero.
 	ProgressEvery time.Duration
@@ -114,7 +115,8 @@ type Controller struct {
 	held     *held
 	// troubles is what is wrong now, by topic, and refused which flows the switch does not take.
 	troubles, refused map[string]string
-	drift, jobs       uint64
+	jobs              uint64
+	drift             map[Layer]uint64
 	// preferred counts the packets of guests that were taken before anything else that was ready.
 	preferred int
 }
@@ -140,7 +142,7 @@ func New(ctx context.Context, o Options) (*Controller, error) {
 		o: o, log: o.Log.With("chassis", o.Chassis), store: northbound.NewStore(o.DB), started: time.Now(),
 		db: view.NewDB(nil), numbers: number.New(), rows: ovsdb.NewDB(), scopes: map[string]*scopeState{},
 		calls: make(chan call), posts: make(chan func(*Controller)), first: make(chan struct{}), interfaces: map[ovsdb.UUID]string{},
-		refused: map[string]string{}, troubles: map[string]string{},
+		refused: map[string]string{}, troubles: map[string]string{}, drift: map[Layer]uint64{},
 		ports: newPortTracker(), pend: newPending(),
 	}
 	var err error
@@ -205,5 +207,6 @@ func (c *Controller) Run(ctx context.Context) error {
 	work.Go(func() { c.link.run(ctx) })
 	work.Go(func() { c.reporter.run(ctx) })
 	work.Go(func() { c.herald.run(ctx) })
+	work.Go(func() { c.audit(ctx) })
 	return c.loop(ctx)
 }

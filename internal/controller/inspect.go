@@ -43,8 +43,8 @@ type Status struct {
 	Scopes   []ScopeStatus `json:"scopes"`
 	Ports    int           `json:"ports"`
 	Flows    int           `json:"flows"`
-	// Drift counts differences that audits found and repaired.
-	Drift    uint64            `json:"drift"`
+	// Drift counts the differences that audits found and repaired, by layer.
+	Drift    map[Layer]uint64  `json:"drift"`
 	Troubles map[string]string `json:"troubles,omitempty"`
 	// Invalid lists database objects that cannot be used, and Refused flows that the switch does not
 	// take, each with the reason.
@@ -131,7 +131,7 @@ func (c *Controller) post(ctx context.Context, f func(*Controller)) {
 func (c *Controller) status() Status {
 	s := Status{
 		Chassis: c.o.Chassis, Bridge: c.o.Bridge, Uptime: time.Since(c.started), Phase: c.phase.String(),
-		Synced: c.synced, Complete: c.full, Ports: c.db.Len(view.LocalPorts), Flows: c.engine.FlowCount(), Drift: c.drift,
+		Synced: c.synced, Complete: c.full, Ports: c.db.Len(view.LocalPorts), Flows: c.engine.FlowCount(), Drift: maps.Clone(c.drift),
 		Troubles: maps.Clone(c.troubles), Invalid: map[string]string{}, Refused: maps.Clone(c.refused),
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.scopes)) {

@@ -10,9 +10,9 @@ import (
 
 // Metrics counts what a controller does. A nil Metrics counts nothing.
 type Metrics struct {
-	steps, flowMods, bundles, dropped, drift prometheus.Counter
-	stepTime                                 prometheus.Histogram
-	packets                                  *prometheus.CounterVec
+	steps, flowMods, bundles, dropped prometheus.Counter
+	stepTime                          prometheus.Histogram
+	packets, drift                    *prometheus.CounterVec
 }
 
 // NewMetrics registers the controller's metrics.
@@ -31,10 +31,10 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 			Name: "dragonflow_controller_packets_dropped_total",
 			Help: "Packets of guests or to them that were dropped because a queue was full.",
 		}),
-		drift: prometheus.NewCounter(prometheus.CounterOpts{
+		drift: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "dragonflow_controller_drift_total",
-			Help: "Flows, groups and meters in which the switch differed from what is desired when an audit looked; must stay 0.",
-		}),
+			Help: "Differences that audits found and repaired between the database and the view, the view and what is derived of it, and that and the switch; must stay 0.",
+		}, []string{"layer"}),
 		stepTime: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "dragonflow_controller_step_seconds", Help: "Time to derive the flows of one batch.",
 			Buckets: prometheus.ExponentialBuckets(1e-5, 4, 10),
@@ -44,6 +44,9 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 		}, []string{"app", "event"}),
 	}
 	r.MustRegister(m.steps, m.flowMods, m.bundles, m.dropped, m.drift, m.stepTime, m.packets)
+	for _, l := range layers() {
+		m.drift.WithLabelValues(string(l))
+	}
 	return m
 }
 
@@ -73,8 +76,8 @@ func (m *Metrics) packetDropped() {
 	}
 }
 
-func (m *Metrics) drifted(n int) {
+func (m *Metrics) drifted(l Layer, n int) {
 	if m != nil {
-		m.drift.Add(float64(n))
+		m.drift.WithLabelValues(string(l)).Add(float64(n))
 	}
 }

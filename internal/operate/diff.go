@@ -1,39 +1,99 @@
 package operate
 
 import (
+	"cmp"
+	"fmt"
 	"io"
 	"slices"
 
+	"github.com/dragonflow/dragonflow/internal/controller"
 	"github.com/dragonflow/dragonflow/internal/controller/flow"
 	"github.com/dragonflow/dragonflow/internal/controller/pipeline"
+	"github.com/dragonflow/dragonflow/internal/model"
 )
 
-// DifferenceKind says how the switch differs from what is wanted.
+// DifferenceKind says how two sides differ.
 type DifferenceKind string
 
 // The kinds of difference.
 const (
-	Missing   DifferenceKind = "missing"   // wanted, and not on the switch
-	Different DifferenceKind = "different" // on the switch with other instructions or another owner
-	Stale     DifferenceKind = "stale"     // on the switch with our mark, and not wanted
+	Missing   DifferenceKind = "missing"   // wanted, and not there
+	Different DifferenceKind = "different" // there with another content or another owner
+	Stale     DifferenceKind = "stale"     // there with our mark, and not wanted
 )
 
-// Difference is a flow in which the switch differs from what the chassis wants.
+// Difference is something in which two layers of a chassis differ.
 type Difference struct {
-	Kind   DifferenceKind `json:"kind"`
-	Stage  string         `json:"stage"`
-	Want   string         `json:"want,omitempty"`
-	Have   string         `json:"have,omitempty"`
-	Object string         `json:"object,omitempty"`
-	Reason string         `json:"reason,omitempty"`
+	// Layer is which: "view" between database and view, "derivation" between view and what is wanted of
+	// the switch, "switch" between that and what the switch has.
+	Layer controller.Layer `json:"layer"`
+	Kind  DifferenceKind   `json:"kind"`
+	// Object is whose it is, in Neutron's words.
+	Object string `json:"object,omitempty"`
+	// Where is the scope of the database, or the stage or kind of entry of the switch.
+	Where  string `json:"where,omitempty"`
+	Want   string `json:"want,omitempty"`
+	Have   string `json:"have,omitempty"`
+	Reason string `json:"reason,omitempty"`
+	// Repaired says that it was repaired.
+	Repaired bool `json:"repaired,omitempty"`
 }
 
-// DifferenceList is the answer to how the switch differs.
+// DifferenceList is the answer to where the layers of a chassis differ, in the order of the layers.
 type DifferenceList []Difference
 
-// Diff compares what the chassis wants with what its switch has, in the order of the pipeline. While the
-// controller is changing the switch, what is on its way shows as difference.
-func Diff(w World, counted []Counted) DifferenceList {
+// Dump is what a switch has.
+type Dump struct {
+	Flows  []Counted
+	Groups []flow.GroupEntry
+	Meters []flow.MeterEntry
+}
+
+// Drifted shows differences that the controller found between its first two layers.
+func Drifted(w World, list []controller.Drift) DifferenceList {
+	out := make(DifferenceList, len(list))
+	for i, d := range list {
+		out[i] = Difference{Layer: d.Layer, Kind: Different, Want: d.Want, Have: d.Have, Reason: d.What}
+		switch {
+		case d.Have == "" && d.Want != "":
+			out[i].Kind = Missing
+		case d.Want == "" && d.Have != "":
+			out[i].Kind = Stale
+		}
+		if d.Layer == controller.LayerView {
+			out[i].Object, out[i].Where = w.stored(d.Kind, d.ID), d.Scope
+			continue
+		}
+		out[i].Object, _ = w.object(d.Owner)
+		out[i].Where = d.Owner.Rule
+	}
+	return out
+}
+
+// stored names an object of the database.
+func (w World) stored(kind model.Kind, id string) string {
+	switch kind {
+	case model.KindPort, model.KindBinding:
+		return fmt.Sprintf("%s %s", kind, w.portNameOf(id))
+	case model.KindNetwork:
+		return "Network " + named(w.network(&model.Port{NetworkID: id}).Name, id)
+	case model.KindSecurityGroup:
+		return "SecurityGroup " + w.groupName(id)
+	}
+	return fmt.Sprintf("%s %s", kind, id)
+}
+
+// Diff compares what the chassis wants with what its switch has, in the order of the pipeline, then groups
+// and meters. While the controller is changing the switch, what is on its way shows as difference.
+func Diff(w World, dump Dump) DifferenceList {
+	list := w.flowDifferences(dump.Flows)
+	list = append(list, entryDifferences("group", slices.Collect(w.Engine.Groups()), dump.Groups, pipeline.GroupNumbers.Max,
+		func(g flow.GroupEntry) uint32 { return g.ID })...)
+	return append(list, entryDifferences("meter", slices.Collect(w.Engine.Meters()), dump.Meters, pipeline.MeterNumbers.Max,
+		func(m flow.MeterEntry) uint32 { return m.ID })...)
+}
+
+func (w World) flowDifferences(counted []Counted) DifferenceList {
 	type keyed struct {
 		key flow.Key
 		Difference
@@ -64,17 +124,65 @@ func Diff(w World, counted []Counted) DifferenceList {
 	slices.SortFunc(found, func(a, b keyed) int { return a.key.Compare(b.key) })
 	list := make(DifferenceList, len(found))
 	for i, f := range found {
-		f.Stage = pipeline.StageName(f.key.Table)
+		f.Layer, f.Where = controller.LayerSwitch, pipeline.StageName(f.key.Table)
 		list[i] = f.Difference
 	}
 	return list
 }
 
+// entryDifferences compares groups or meters; numbers above most are not ours.
+func entryDifferences[E comparable](what string, want, have []E, most uint32, id func(E) uint32) DifferenceList {
+	var list DifferenceList
+	there := map[uint32]E{}
+	for _, e := range have {
+		there[id(e)] = e
+	}
+	slices.SortFunc(want, func(a, b E) int { return cmp.Compare(id(a), id(b)) })
+	wanted := map[uint32]bool{}
+	for _, e := range want {
+		wanted[id(e)] = true
+		d := Difference{Layer: controller.LayerSwitch, Kind: Missing, Where: what, Want: fmt.Sprintf("%s %d", what, id(e))}
+		h, has := there[id(e)]
+		if has && h == e {
+			continue
+		}
+		if has {
+			d.Kind, d.Want, d.Have = Different, fmt.Sprintf("%+v", e), fmt.Sprintf("%+v", h)
+		}
+		list = append(list, d)
+	}
+	for _, e := range have {
+		if !wanted[id(e)] && id(e) <= most {
+			list = append(list, Difference{Layer: controller.LayerSwitch, Kind: Stale, Where: what, Have: fmt.Sprintf("%s %d", what, id(e))})
+		}
+	}
+	return list
+}
+
+// Mark notes which of the differences are gone after a repair, and returns those that are new or still
+// there as well: the list tells everything that happened.
+func (l DifferenceList) Mark(after DifferenceList) DifferenceList {
+	out := slices.Clone(l)
+	for i := range out {
+		out[i].Repaired = !slices.Contains(after, l[i])
+	}
+	for _, d := range after {
+		if !slices.Contains(l, d) {
+			out = append(out, d)
+		}
+	}
+	return out
+}
+
 // Write writes a table for people.
 func (l DifferenceList) Write(w io.Writer) error {
-	t := newTable(w, "DIFFERENCE", "STAGE", "OBJECT", "WANT", "HAVE", "REASON")
+	t := newTable(w, "LAYER", "DIFFERENCE", "OBJECT", "WHERE", "WANT", "HAVE", "REASON")
 	for _, d := range l {
-		t.row(string(d.Kind), d.Stage, orDash(d.Object), orDash(d.Want), orDash(d.Have), orDash(d.Reason))
+		kind := string(d.Kind)
+		if d.Repaired {
+			kind += ", repaired"
+		}
+		t.row(string(d.Layer), kind, orDash(d.Object), orDash(d.Where), orDash(d.Want), orDash(d.Have), orDash(d.Reason))
 	}
-	return t.end("the switch has exactly what is wanted")
+	return t.end("database, view, desired flows and switch agree")
 }

@@ -83,7 +83,8 @@ func (s *Status) Write(w io.Writer, ports bool) error {
 	t.pair("up since", fmt.Sprintf("%s ago", s.Uptime.Round(time.Second)))
 	t.pair("bridge", fmt.Sprintf("%s, %s", s.Bridge, s.progress()))
 	t.pair("ports", fmt.Sprintf("%d served", s.Ports))
-	t.pair("flows", fmt.Sprintf("%d wanted, %d repaired by audits", s.Flows, s.Drift))
+	t.pair("flows", fmt.Sprintf("%d wanted", s.Flows))
+	t.pair("drift", s.drift())
 	t.pair("scopes", s.scopes())
 	t.pair("numbers", s.numbers())
 	if err := t.end(""); err != nil {
@@ -171,6 +172,17 @@ func (s *Status) scopes() string {
 		text += fmt.Sprintf(", %d as they were when the database was last seen", stale)
 	}
 	return text
+}
+
+// drift says what audits found.
+func (s *Status) drift() string {
+	var list []string
+	for _, layer := range slices.Sorted(maps.Keys(s.Drift)) {
+		if n := s.Drift[layer]; n > 0 {
+			list = append(list, fmt.Sprintf("%d repaired in the %s", n, layer))
+		}
+	}
+	return cmp.Or(strings.Join(list, ", "), "audits found none")
 }
 
 func (s *Status) numbers() string {

@@ -3,6 +3,7 @@ package operate_test
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -155,8 +156,8 @@ func TestDiffFindsEveryKindOfDifference(t *testing.T) {
 	t.Parallel()
 	c := newCloud(t)
 	s := c.onSwitch()
-	have := counted(s)
-	if l := operate.Diff(c.world(), have); len(l) != 0 {
+	have, meters := counted(s), slices.Collect(c.Engine.Meters())
+	if l := operate.Diff(c.world(), operate.Dump{Flows: have, Meters: meters}); len(l) != 0 {
 		t.Fatalf("nothing was changed: %+v", l)
 	}
 	have[0].Flow.Instructions = flow.Goto(99)
@@ -165,13 +166,13 @@ func TestDiffFindsEveryKindOfDifference(t *testing.T) {
 	have[2] = operate.Counted{Flow: stale}
 	have = append(have, operate.Counted{Flow: foreign})
 	kinds := map[operate.DifferenceKind]int{}
-	for _, d := range operate.Diff(c.world(), have) {
+	for _, d := range operate.Diff(c.world(), operate.Dump{Flows: have, Meters: append(meters[1:], flow.NewMeter(9999, flow.PacketsPerSecond, 1, 0))}) {
 		kinds[d.Kind]++
-		if d.Kind != operate.Stale && (d.Object == "" || d.Reason == "") {
+		if d.Kind != operate.Stale && d.Where != "meter" && (d.Object == "" || d.Reason == "") {
 			t.Errorf("whose is it? %+v", d)
 		}
 	}
-	if kinds[operate.Missing] != 1 || kinds[operate.Different] != 1 || kinds[operate.Stale] != 1 || len(kinds) != 3 {
+	if kinds[operate.Missing] != 2 || kinds[operate.Different] != 1 || kinds[operate.Stale] != 2 || len(kinds) != 3 {
 		t.Errorf("%v", kinds)
 	}
 }

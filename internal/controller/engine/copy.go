@@ -8,24 +8,23 @@ import (
 	"github.com/dragonflow/dragonflow/internal/controller/flow"
 )
 
-// Copy is a copy of the desired flows and groups that is made in pieces, so that whoever owns the engine
-// can do other work in between. What changes meanwhile is part of it: a finished copy is the desired
-// state as of its last piece.
+// Copy is a copy of the desired flows, groups and meters as of the moment of its beginning. It is made in
+// pieces, so that whoever owns the engine can do other work in between.
 type Copy struct {
-	engine *Engine
-	next   func() (flow.Flow, bool)
-	stop   func()
-	over   atomic.Bool
-	// pieces are the flows as they were when their piece was copied.
+	next func() (flow.Flow, bool)
+	stop func()
+	over atomic.Bool
+	// pieces are the flows as they were when their piece was copied, and before what was under the keys
+	// that have changed since the beginning; nil is nothing.
 	pieces [][]flow.Flow
-	// later has what changed under a key since the copy began; nil is gone.
-	later  map[flow.Key]*flow.Flow
+	before map[flow.Key]*flow.Flow
 	groups []flow.GroupEntry
+	meters []flow.MeterEntry
 }
 
 // BeginCopy begins a copy. It must be ended.
 func (e *Engine) BeginCopy() *Copy {
-	c := &Copy{engine: e, later: map[flow.Key]*flow.Flow{}}
+	c := &Copy{before: map[flow.Key]*flow.Flow{}, groups: slices.Collect(e.Groups()), meters: slices.Collect(e.Meters())}
 	c.next, c.stop = iter.Pull(e.Flows())
 	e.copies = append(e.copies, c)
 	return c
@@ -44,7 +43,6 @@ func (c *Copy) Continue(n int) (done bool) {
 	}
 	c.pieces = append(c.pieces, piece)
 	if !more {
-		c.groups = slices.Collect(c.engine.Groups())
 		c.End()
 	}
 	return !more
@@ -60,12 +58,14 @@ func (c *Copy) End() {
 // Flows yields what was copied, in no order. It needs the engine no more.
 func (c *Copy) Flows() iter.Seq[flow.Flow] {
 	return func(yield func(flow.Flow) bool) {
-		for _, f := range slices.Concat(c.pieces...) {
-			if _, changed := c.later[f.Key()]; !changed && !yield(f) {
-				return
+		for _, piece := range c.pieces {
+			for _, f := range piece {
+				if _, changed := c.before[f.Key()]; !changed && !yield(f) {
+					return
+				}
 			}
 		}
-		for _, f := range c.later {
+		for _, f := range c.before {
 			if f != nil && !yield(*f) {
 				return
 			}
@@ -81,7 +81,10 @@ func (e *Engine) noteCopies(d *Delta) {
 	e.copies = slices.DeleteFunc(e.copies, func(c *Copy) bool { return c.over.Load() })
 	for _, c := range e.copies {
 		for _, f := range d.Flows {
-			c.later[either(f.New, f.Old).Key()] = f.New
+			k := either(f.New, f.Old).Key()
+			if _, noted := c.before[k]; !noted {
+				c.before[k] = f.Old
+			}
 		}
 	}
 }

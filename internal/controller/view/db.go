@@ -120,19 +120,43 @@ func (d *DB) Row(t AnyTable, key string) (any, bool) { r, ok := d.state(t).rows[
 // Len returns the number of rows of a table.
 func (d *DB) Len(t AnyTable) int { return len(d.state(t).rows) }
 
-// CopyOutside copies into an empty DB all rows that do not come from rules, and the sync marks: the
-// inputs of a recomputation.
-func (d *DB) CopyOutside(to *DB) {
+// Outside is what a view has that does not come from rules: its rows and sync marks. Rows are immutable,
+// so it may be kept and read anywhere.
+type Outside struct {
+	rows   []outsideRow
+	synced []string
+}
+
+type outsideRow struct {
+	table AnyTable
+	key   string
+	row   any
+}
+
+// Outside lists the inputs of a recomputation.
+func (d *DB) Outside() *Outside {
+	o := &Outside{}
 	for t, st := range d.tables {
 		if t.Derived() {
 			continue
 		}
 		for k, r := range st.rows {
-			to.set(t, k, r)
+			o.rows = append(o.rows, outsideRow{t, k, r})
 		}
 	}
 	for s := range d.synced {
-		to.SetSynced(s, true)
+		o.synced = append(o.synced, s)
+	}
+	return o
+}
+
+// Into puts everything into a view.
+func (o *Outside) Into(d *DB) {
+	for _, r := range o.rows {
+		d.set(r.table, r.key, r.row)
+	}
+	for _, s := range o.synced {
+		d.SetSynced(s, true)
 	}
 }
 

@@ -51,9 +51,14 @@ func (c *Client) Drops(ctx context.Context, all bool) (operate.DropList, error) 
 	return get[operate.DropList](ctx, c, pathDrops, url.Values{"all": {strconv.FormatBool(all)}})
 }
 
-// Diff asks how the switch differs from what is wanted.
+// Diff asks where database, view, desired flows and switch differ.
 func (c *Client) Diff(ctx context.Context) (operate.DifferenceList, error) {
 	return get[operate.DifferenceList](ctx, c, pathDiff, nil)
+}
+
+// Fix has such differences repaired, and tells what came of them.
+func (c *Client) Fix(ctx context.Context) (operate.DifferenceList, error) {
+	return ask[operate.DifferenceList](ctx, c, http.MethodPost, pathDiff, nil)
 }
 
 // Why asks what becomes of a packet.
@@ -67,8 +72,12 @@ func (c *Client) Why(ctx context.Context, q operate.Question) (*operate.Answer, 
 const maxAnswer = 512 << 20
 
 func get[A any](ctx context.Context, c *Client, path string, query url.Values) (A, error) {
+	return ask[A](ctx, c, http.MethodGet, path, query)
+}
+
+func ask[A any](ctx context.Context, c *Client, method, path string, query url.Values) (A, error) {
 	var answer A
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://controller"+path+"?"+query.Encode(), nil)
+	request, err := http.NewRequestWithContext(ctx, method, "http://controller"+path+"?"+query.Encode(), nil)
 	if err != nil {
 		return answer, fmt.Errorf("ask the controller: %w", err)
 	}

@@ -1,6 +1,6 @@
 // Package local carries an operator's questions from the command line to the controller that runs on
 // the same host: HTTP over a Unix socket in the controller's state directory, which only those may open
-// who may read that directory. Nothing can be changed through it.
+// who may read that directory. Nothing can be changed through it but what is wrong: differences that should not be.
 package local
 
 import (
@@ -15,7 +15,6 @@ import (
 
 	"github.com/dragonflow/dragonflow/internal/controller"
 	"github.com/dragonflow/dragonflow/internal/controller/app"
-	"github.com/dragonflow/dragonflow/internal/controller/pipeline"
 	"github.com/dragonflow/dragonflow/internal/operate"
 	"github.com/dragonflow/dragonflow/internal/telemetry"
 	"github.com/dragonflow/dragonflow/internal/vswitch/openflow"
@@ -27,13 +26,19 @@ type Chassis interface {
 	Inspect(ctx context.Context, f func(controller.Inside)) error
 	// Ask runs f with a connection to the switch, and waits for it.
 	Ask(ctx context.Context, f func(context.Context, *openflow.Conn) error) error
+	// CompareView and CompareDerivation find differences between the layers before the switch, and Repair
+	// ends differences of any layer.
+	CompareView(ctx context.Context, scopes ...string) ([]controller.Drift, error)
+	CompareDerivation(ctx context.Context) ([]controller.Drift, error)
+	Repair(ctx context.Context, list []controller.Drift) error
 }
 
 // Socket is the path of the socket in a controller's state directory.
 func Socket(stateDir string) string { return filepath.Join(stateDir, "controller.sock") }
 
-// patience bounds how long the controller or its switch may take for an answer.
-const patience = 20 * time.Second
+// patience bounds how long the controller or its switch may take for an answer: to derive everything anew
+// takes seconds with thousands of ports.
+const patience = time.Minute
 
 // The paths of the questions.
 const (
@@ -64,7 +69,8 @@ func Handler(c Chassis, o Options) http.Handler {
 	mux.HandleFunc("GET "+pathStatus, answering(h.status))
 	mux.HandleFunc("GET "+pathFlows, answering(h.flows))
 	mux.HandleFunc("GET "+pathDrops, answering(h.drops))
-	mux.HandleFunc("GET "+pathDiff, answering(h.diff))
+	mux.HandleFunc("GET "+pathDiff, answering(func(ctx context.Context, _ *http.Request) (operate.DifferenceList, error) { return h.diff(ctx) }))
+	mux.HandleFunc("POST "+pathDiff, answering(h.fix))
 	mux.HandleFunc("GET "+pathWhy, answering(h.why))
 	return mux
 }
@@ -126,14 +132,14 @@ func (h *handler) status(ctx context.Context, _ *http.Request) (*operate.Status,
 }
 
 func (h *handler) flows(ctx context.Context, r *http.Request) (operate.FlowList, error) {
-	counted, err := h.counted(ctx)
+	dump, err := h.dump(ctx, false)
 	if err != nil {
 		return nil, err
 	}
 	var list operate.FlowList
 	var unknown error
 	err = h.inspect(ctx, func(w operate.World, _ controller.Status) {
-		list, unknown = operate.Flows(w, counted, r.FormValue("port"))
+		list, unknown = operate.Flows(w, dump.Flows, r.FormValue("port"))
 	})
 	if unknown != nil {
 		return nil, &badQuestion{unknown}
@@ -142,24 +148,14 @@ func (h *handler) flows(ctx context.Context, r *http.Request) (operate.FlowList,
 }
 
 func (h *handler) drops(ctx context.Context, r *http.Request) (operate.DropList, error) {
-	counted, err := h.counted(ctx)
+	dump, err := h.dump(ctx, false)
 	if err != nil {
 		return nil, err
 	}
 	var list operate.DropList
 	err = h.inspect(ctx, func(w operate.World, _ controller.Status) {
-		list = operate.Drops(w, counted, r.FormValue("all") == "true")
+		list = operate.Drops(w, dump.Flows, r.FormValue("all") == "true")
 	})
-	return list, err
-}
-
-func (h *handler) diff(ctx context.Context, _ *http.Request) (operate.DifferenceList, error) {
-	counted, err := h.counted(ctx)
-	if err != nil {
-		return nil, err
-	}
-	var list operate.DifferenceList
-	err = h.inspect(ctx, func(w operate.World, _ controller.Status) { list = operate.Diff(w, counted) })
 	return list, err
 }
 
@@ -180,20 +176,4 @@ func (h *handler) why(ctx context.Context, r *http.Request) (*operate.Answer, er
 		return nil, &badQuestion{err}
 	}
 	return answer, nil
-}
-
-// counted dumps the flows that are ours, with what they counted.
-func (h *handler) counted(ctx context.Context) ([]operate.Counted, error) {
-	var list []operate.Counted
-	err := h.chassis.Ask(ctx, func(ctx context.Context, conn *openflow.Conn) error {
-		list = nil
-		for s, err := range conn.Flows(ctx, openflow.Filter{Cookie: pipeline.CookieMark, CookieMask: pipeline.CookieMask}) {
-			if err != nil {
-				return fmt.Errorf("dump the flows: %w", err)
-			}
-			list = append(list, operate.Counted{Flow: s.Flow, Packets: s.Packets, Bytes: s.Bytes})
-		}
-		return nil
-	})
-	return list, err
 }

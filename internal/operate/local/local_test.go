@@ -43,6 +43,14 @@ func (c *chassis) Ask(ctx context.Context, f func(context.Context, *openflow.Con
 	return errors.Join(f(ctx, conn), conn.Close())
 }
 
+func (c *chassis) CompareView(context.Context, ...string) ([]controller.Drift, error) {
+	return nil, nil
+}
+
+func (c *chassis) CompareDerivation(context.Context) ([]controller.Drift, error) { return nil, nil }
+
+func (c *chassis) Repair(context.Context, []controller.Drift) error { return nil }
+
 // serve answers questions about a chassis on a socket in a new state directory.
 func serve(t *testing.T, c local.Chassis, o local.Options) *local.Client {
 	t.Helper()
