@@ -45,7 +45,9 @@ func TestDriftOfTheView(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	complete := func() bool { return c.db.Has(view.ChassisAll, "good") && c.db.Has(view.ChassisAll, "altered") && c.db.Has(view.ChassisAll, "c1") }
+	complete := func() bool {
+		return c.db.Has(view.ChassisAll, "good") && c.db.Has(view.ChassisAll, "altered") && c.db.Has(view.ChassisAll, "c1")
+	}
 	whenTrue(t, c, "the view has the chassis", complete)
 	if list, err := c.CompareView(t.Context()); err != nil || len(list) != 0 {
 		t.Fatalf("nothing is broken yet: %+v, %v", list, err)
