@@ -140,7 +140,7 @@ func badSubnets(n obj) []badRequest {
 		with(400, input, "2001:db9::/56", obj{"ipv6_address_mode": "slaac"}),
 		with(400, bad, "2001:db9::/64", obj{"ipv6_address_mode": "magic"}),
 		with(404, "SubnetPoolNotFound", "10.9.0.0/24", obj{"subnetpool_id": nowhere}),
-		with(400, bad, "10.9.0.0/24", obj{"use_default_subnetpool": true}),
+		with(400, "BadRequest", "10.9.0.0/24", obj{"use_default_subnetpool": true}),
 		with(400, bad, "10.9.0.0/24", obj{"service_types": []any{"compute:nova"}}),
 	}
 }

@@ -46,10 +46,12 @@ func extensions() []extension {
 		return extension{alias, name, description, "2026-01-01T00:00:00-00:00", []string{}}
 	}
 	return []extension{
+		ext("address-scope", "Address scope", "Subnet pools whose prefixes do not overlap"),
 		ext("agent", "agent", "The controllers of chassis"),
 		ext("allowed-address-pairs", "Allowed Address Pairs", "Further source addresses of a port"),
 		ext("binding", "Port Binding", "The host on which a port is plugged"),
 		ext("binding-extended", "Port Bindings Extended", "Several bindings of a port, one of them active"),
+		ext("default-subnetpools", "Default Subnetpools", "A subnet pool for who names none"),
 		ext("dns-integration", "DNS Integration", "Names of ports and the domain of a network"),
 		ext("dvr", "Distributed Virtual Router", "Routers are distributed, always"),
 		ext("empty-string-filtering", "Empty String Filtering", "Lists can be filtered by an empty value"),
@@ -78,6 +80,8 @@ func extensions() []extension {
 		ext("standard-attr-tag", "Tag support for resources with standard attribute", "Tags"),
 		ext("standard-attr-timestamp", "Resource timestamps", "created_at and updated_at"),
 		ext("stateful-security-group", "Stateful security group", "Security groups without connection tracking"),
+		ext("subnet_allocation", "Subnet Allocation", "Subnets cut from pools of prefixes"),
+		ext("subnetpool-prefix-ops", "Subnet Pool Prefix Operations", "Prefixes of a pool added and removed one by one"),
 	}
 }
 

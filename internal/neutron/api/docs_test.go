@@ -43,7 +43,8 @@ func attributeTables() string {
 	var b strings.Builder
 	rules := resource.SecurityGroupRules()
 	for _, typ := range []*resource.Type{resource.Networks(), resource.Subnets(), resource.Ports(),
-		resource.PortBindings(), resource.SecurityGroups(rules), rules, resource.Routers(), resource.Agents()} {
+		resource.PortBindings(), resource.SecurityGroups(rules), rules, resource.Routers(), resource.SubnetPools(),
+		resource.AddressScopes(), resource.Agents()} {
 		fmt.Fprintf(&b, "\n### /v2.0/%s\n\n| attribute | set | list |\n|---|---|---|\n", typ.Path)
 		for _, a := range typ.Attrs {
 			set := map[resource.Access]string{resource.ReadOnly: "shown", resource.OnPost: "POST", resource.OnPut: "PUT",

@@ -19,7 +19,9 @@ func FuzzRequest(f *testing.F) {
 	g := c.must(201, "POST", "/v2.0/security-groups", obj{"security_group": obj{"name": "g"}})
 	r := c.router(obj{"name": "r"})
 	c.plug(r, "subnet_id", s["id"])
-	known := strings.NewReplacer("ROUTER", id(r), "NET", id(n), "SUB", id(s), "PORT", id(p), "GROUP", id(g))
+	a := c.must(201, "POST", "/v2.0/address-scopes", obj{"address_scope": obj{"ip_version": 4}})
+	pool := c.must(201, "POST", "/v2.0/subnetpools", obj{"subnetpool": obj{"name": "p", "prefixes": []string{"10.0.0.0/8"}}})
+	known := strings.NewReplacer("POOL", id(pool), "SCOPE", id(a), "ROUTER", id(r), "NET", id(n), "SUB", id(s), "PORT", id(p), "GROUP", id(g))
 	for _, seed := range []struct{ method, target, body string }{
 		{"GET", "/v2.0/ports?fixed_ips=ip_address=10.0.0.2&limit=1&sort_key=name&sort_dir=asc&fields=id&tags=a", ""},
 		{"POST", "/v2.0/networks", `{"network": {"name": "x", "mtu": 1400}}`},
@@ -30,6 +32,12 @@ func FuzzRequest(f *testing.F) {
 		{"PUT", "/v2.0/quotas/x", `{"quota": {"port": 5}}`},
 		{"POST", "/v2.0/security-group-rules", `{"security_group_rule": {"security_group_id": "GROUP", "direction": "egress", "protocol": 6}}`},
 		{"DELETE", "/v2.0/subnets/SUB", ""},
+		{"POST", "/v2.0/subnets", `{"subnet": {"network_id": "NET", "subnetpool_id": "POOL", "prefixlen": 26, "gateway_ip": "10.7.0.1"}}`},
+		{"POST", "/v2.0/subnets", `{"subnet": {"network_id": "NET", "use_default_subnetpool": true, "ip_version": 4}}`},
+		{"POST", "/v2.0/subnetpools", `{"subnetpool": {"name": "q", "prefixes": ["2001:db8::/32"], "min_prefixlen": 48, "is_default": true}}`},
+		{"PUT", "/v2.0/subnetpools/POOL", `{"subnetpool": {"prefixes": ["0.0.0.0/0"], "address_scope_id": "SCOPE", "default_quota": 9}}`},
+		{"PUT", "/v2.0/subnetpools/POOL/remove_prefixes", `{"prefixes": ["10.0.0.0/9"]}`},
+		{"PUT", "/v2.0/address-scopes/SCOPE", `{"address_scope": {"shared": true}}`},
 		{"PUT", "/v2.0/routers/ROUTER", `{"router": {"routes": [{"destination": "1.0.0.0/8", "nexthop": "10.0.0.9"}], "external_gateway_info": null}}`},
 		{"PUT", "/v2.0/routers/ROUTER/add_router_interface", `{"port_id": "PORT"}`},
 		{"PUT", "/v2.0/routers/ROUTER/remove_router_interface", `{"subnet_id": "SUB"}`},

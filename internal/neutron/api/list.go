@@ -194,12 +194,22 @@ func sortRows(found []resource.Row, sorts []sortKey) {
 
 // compareValues orders what an attribute shows: nothing first, then numbers by size and words by letter.
 func compareValues(a, b any) int {
-	n, isInt := a.(int)
-	m, bothInt := b.(int)
+	n, isInt := number(a)
+	m, bothInt := number(b)
 	if isInt && bothInt {
 		return cmp.Compare(n, m)
 	}
 	return strings.Compare(toText(a), toText(b))
+}
+
+func number(v any) (int, bool) {
+	switch v := v.(type) {
+	case int:
+		return v, true
+	case resource.Numeral:
+		return int(v), true
+	}
+	return 0, false
 }
 
 // page cuts out what follows the marker, or with page_reverse what precedes it, up to the limit.

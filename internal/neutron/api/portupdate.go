@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"slices"
+	"strings"
 
 	"github.com/dragonflow/dragonflow/internal/model"
 	"github.com/dragonflow/dragonflow/internal/neutron/ipam"
@@ -71,6 +72,10 @@ func (o portOps) withoutDerived(t *rows.Txn, n *resource.Network, p *resource.Po
 func (o portOps) updateMAC(t *rows.Txn, old, p *resource.Port, given resource.Given) error {
 	if !given["mac_address"] || p.MACAddress == old.MACAddress {
 		return nil
+	}
+	if strings.HasPrefix(p.DeviceOwner, "network:") {
+		return resource.Conflict("UnsupportedPortDeviceOwner", "Operation mac address update is not supported for "+
+			"device_owner %s on port %s.", p.DeviceOwner, p.ID)
 	}
 	if old.HostID != "" && p.HostID != "" {
 		return resource.Conflict("PortBound", "Unable to complete operation on port %s, port is already bound, port "+

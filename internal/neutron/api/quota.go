@@ -13,7 +13,7 @@ import (
 // defaultLimits are Neutron's; -1 is no limit.
 var defaultLimits = map[string]int{
 	"network": 100, "subnet": 100, "port": 500, "security_group": 10, "security_group_rule": 100,
-	"router": 10,
+	"router": 10, "subnetpool": -1,
 }
 
 // limits returns what a project may have of each resource.
@@ -143,7 +143,11 @@ func (s *Server) showQuotaDetails(w http.ResponseWriter, _ *http.Request, projec
 	limits := s.projectLimits(project)
 	for _, c := range s.collections {
 		name := c.typ.Singular
-		out[name] = detail{Limit: limits[name], Used: s.store.Count(c.typ.Kind, rows.ByProject(project))}
+		limit, limited := limits[name]
+		if !limited {
+			continue
+		}
+		out[name] = detail{Limit: limit, Used: s.store.Count(c.typ.Kind, rows.ByProject(project))}
 	}
 	answer(w, http.StatusOK, map[string]any{"quota": out})
 	return nil

@@ -61,7 +61,8 @@ type Server struct {
 	board *board
 
 	networks, subnets, ports, groups, rules *resource.Type
-	routers                                 *resource.Type
+	routers, subnetPools, addressScopes     *resource.Type
+	defaultPools                            *resource.Type
 	quotas, quotaGuards, defaultGroups      *resource.Type
 	portBindings, agents                    *resource.Type
 	collections                             []*collection
@@ -100,20 +101,24 @@ func New(opts Options) (*Server, error) {
 	s.groups = resource.SecurityGroups(s.rules)
 	s.quotas, s.quotaGuards, s.defaultGroups = resource.Quotas(), resource.QuotaGuards(), resource.DefaultGroups()
 	s.routers = resource.Routers()
+	s.subnetPools, s.addressScopes, s.defaultPools = resource.SubnetPools(), resource.AddressScopes(), resource.DefaultPools()
 	s.portBindings, s.agents = resource.PortBindings(), resource.Agents()
 	types := []*resource.Type{
 		s.networks, s.subnets, s.ports, s.groups, s.rules, s.routers, s.quotas, s.quotaGuards, s.defaultGroups, s.agents,
+		s.subnetPools, s.addressScopes, s.defaultPools,
 	}
 	s.vnis = newVNIs(opts.Segments.VNIs)
 	s.store = rows.New(opts.DB, types, opts.Logger, opts.Clock)
 	s.board = newBoard(opts.DB, opts.Logger, opts.Clock)
 	s.collections = []*collection{
-		{server: s, typ: s.networks, ops: networkOps{s}, taggable: true},
+		{server: s, typ: s.networks, ops: networkOps{s}, taggable: true, decorate: s.decorateNetwork},
 		{server: s, typ: s.subnets, ops: subnetOps{s}, taggable: true},
 		{server: s, typ: s.ports, ops: portOps{s}, taggable: true, decorate: s.decoratePort},
 		{server: s, typ: s.groups, ops: groupOps{s}, taggable: true, decorate: s.decorateGroup},
 		{server: s, typ: s.rules, ops: ruleOps{s}},
 		{server: s, typ: s.routers, ops: routerOps{s}, taggable: true, actions: s.routerActions()},
+		{server: s, typ: s.subnetPools, ops: poolOps{s}, taggable: true, actions: s.poolActions()},
+		{server: s, typ: s.addressScopes, ops: scopeOps{s}},
 	}
 	return s, nil
 }

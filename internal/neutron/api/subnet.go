@@ -13,9 +13,11 @@ type subnetOps struct{ *Server }
 
 func (o subnetOps) create(t *rows.Txn, row resource.Row, given resource.Given) error {
 	s := row.(*resource.Subnet)
-	if err := completeSubnet(s, given); err != nil {
+	pool, err := o.takePrefix(t, s, given)
+	if err != nil {
 		return err
 	}
+	completeSubnet(s, given)
 	if err := ipam.CheckSubnet(s); err != nil {
 		return err
 	}
@@ -32,6 +34,9 @@ func (o subnetOps) create(t *rows.Txn, row resource.Row, given resource.Given) e
 		return err
 	}
 	if err := ipam.CheckOverlap(s, siblings); err != nil {
+		return err
+	}
+	if err := o.checkSiblings(t, s, pool, siblings); err != nil {
 		return err
 	}
 	if err := o.checkQuota(t, o.subnets, s.ProjectID); err != nil {
@@ -60,11 +65,7 @@ func (o subnetOps) created(ctx context.Context, row resource.Row) error {
 }
 
 // completeSubnet fills in what the client left open.
-func completeSubnet(s *resource.Subnet, given resource.Given) error {
-	if !s.CIDR.IsValid() {
-		return resource.Refused("BadRequest",
-			"Bad subnets request: a subnetpool must be specified in the absence of a cidr.")
-	}
+func completeSubnet(s *resource.Subnet, given resource.Given) {
 	if s.IPVersion == 0 {
 		s.IPVersion = 6
 		if s.CIDR.Addr().Is4() {
@@ -77,7 +78,6 @@ func completeSubnet(s *resource.Subnet, given resource.Given) error {
 	if !given["allocation_pools"] {
 		s.AllocationPools = ipam.Pools(s.CIDR, s.GatewayIP)
 	}
-	return nil
 }
 
 func (o subnetOps) update(t *rows.Txn, oldRow, row resource.Row, given resource.Given) error {

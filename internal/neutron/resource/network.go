@@ -21,6 +21,9 @@ type Network struct {
 	// tunnels has written.
 	Segments []model.Segment `json:"segments,omitzero"`
 
+	// IPv4AddressScope and IPv6AddressScope are not stored: the API fills them in before it shows a network.
+	IPv4AddressScope string `json:"-"`
+	IPv6AddressScope string `json:"-"`
 	// PhysicalNetwork is what a client asked for; it is not stored, since no network can have one.
 	PhysicalNetwork string `json:"-"`
 }
@@ -40,6 +43,8 @@ func Networks() *Type {
 		field("mtu", Writable, mtu, func(n *Network) *int { return &n.MTU }),
 		field("port_security_enabled", Writable, Bool, func(n *Network) *bool { return &n.PortSecurityEnabled }),
 		field("dns_domain", Writable, dnsDomain, func(n *Network) *string { return &n.DNSDomain }),
+		unlisted(shown("ipv4_address_scope", func(n *Network) any { return textOrNil(n.IPv4AddressScope) })),
+		unlisted(shown("ipv6_address_scope", func(n *Network) any { return textOrNil(n.IPv6AddressScope) })),
 	}
 	own = append(own, providerAttrs()...)
 	own = append(own, tagsAttr())

@@ -29,6 +29,12 @@ type Subnet struct {
 	HostRoutes      []model.Route  `json:"host_routes,omitzero"`
 	IPv6RAMode      model.IPv6Mode `json:"ipv6_ra_mode,omitzero"`
 	IPv6AddressMode model.IPv6Mode `json:"ipv6_address_mode,omitzero"`
+	// SubnetPoolID is the pool from which the prefix was cut, empty if it was none.
+	SubnetPoolID string `json:"subnetpool_id,omitzero"`
+
+	// PrefixLen and UseDefaultPool are how a request asks for a prefix of a pool; they are not stored.
+	PrefixLen      int  `json:"-"`
+	UseDefaultPool bool `json:"-"`
 }
 
 // Clone returns a copy.
@@ -62,7 +68,9 @@ func Subnets() *Type {
 		unlisted(attr("host_routes", Writable, setHostRoutes, func(s *Subnet) any { return orEmpty(s.HostRoutes) })),
 		ipv6Mode("ipv6_ra_mode", func(s *Subnet) *model.IPv6Mode { return &s.IPv6RAMode }),
 		ipv6Mode("ipv6_address_mode", func(s *Subnet) *model.IPv6Mode { return &s.IPv6AddressMode }),
-		attr("subnetpool_id", OnPost, noSubnetPool, func(*Subnet) any { return nil }),
+		attr("subnetpool_id", OnPost, setSubnetPool, func(s *Subnet) any { return textOrNil(s.SubnetPoolID) }),
+		unlisted(attr("prefixlen", OnPost, setPrefixLen, nil)),
+		unlisted(attr("use_default_subnetpool", OnPost, setUseDefaultPool, nil)),
 		tagsAttr(),
 	}
 	return &Type{
@@ -163,11 +171,19 @@ func ipv6Mode(name string, at func(*Subnet) *model.IPv6Mode) Attr {
 	})
 }
 
-// noSubnetPool accepts null only: subnet pools are not served.
-func noSubnetPool(_ *Subnet, v any) error {
-	if v == nil {
-		return nil
+func setSubnetPool(s *Subnet, v any) (err error) {
+	if v != nil {
+		s.SubnetPoolID, err = UUID(v)
 	}
-	return &Error{Status: 404, Type: "SubnetPoolNotFound",
-		Message: fmt.Sprintf("Subnet pool %s could not be found.", show(v))}
+	return err
+}
+
+func setPrefixLen(s *Subnet, v any) (err error) {
+	s.PrefixLen, err = IntIn(0)(v)
+	return err
+}
+
+func setUseDefaultPool(s *Subnet, v any) (err error) {
+	s.UseDefaultPool, err = Bool(v)
+	return err
 }

@@ -19,6 +19,12 @@ func ByNetwork(id string) string { return "network/" + id }
 // BySubnet finds the ports with an address of a subnet.
 func BySubnet(id string) string { return "subnet/" + id }
 
+// BySubnetPool finds the subnets of a subnet pool.
+func BySubnetPool(id string) string { return "subnetpool/" + id }
+
+// ByAddressScope finds the subnet pools of an address scope.
+func ByAddressScope(id string) string { return "address-scope/" + id }
+
 // ByGroup finds the rules of a security group.
 func ByGroup(id string) string { return "group/" + id }
 
@@ -58,6 +64,13 @@ func indexKeys(row resource.Row) []string {
 		}
 	case *resource.Subnet:
 		keys = append(keys, ByNetwork(r.NetworkID))
+		if r.SubnetPoolID != "" {
+			keys = append(keys, BySubnetPool(r.SubnetPoolID))
+		}
+	case *resource.SubnetPool:
+		if r.AddressScopeID != "" {
+			keys = append(keys, ByAddressScope(r.AddressScopeID))
+		}
 	case *resource.Port:
 		keys = append(keys, ByNetwork(r.NetworkID), ByMAC(r.NetworkID, r.MACAddress))
 		keys = append(keys, portKeys(r)...)

@@ -1,0 +1,79 @@
+package api_test
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// poolStory is what a user does with pools and scopes; each line prints JSON or nothing.
+const poolStory = `
+address scope create -f json --share --ip-version 4 sc
+subnet pool create -f json --pool-prefix 10.0.0.0/16 --pool-prefix 10.1.0.0/16 --default-prefix-length 26 --min-prefix-length 24 --max-prefix-length 28 --address-scope sc --default --share --default-quota 1000 --description d1 --tag red p4
+subnet pool create -f json --pool-prefix 2001:db8::/48 --project acme p6
+network create -f json blue
+subnet create -f json --network blue --subnet-pool p4 --prefix-length 27 s1
+subnet create -f json --network blue --subnet-pool p4 --subnet-range 10.1.7.0/24 s2
+subnet create -f json --network blue --ip-version 6 --subnet-pool p6 --ipv6-ra-mode slaac --ipv6-address-mode slaac s6
+subnet create -f json --network blue --use-default-subnet-pool s3
+network show -f json blue
+subnet pool set --name p4x --pool-prefix 10.2.0.0/16 --default-prefix-length 25 --no-default --tag blue p4
+subnet pool unset --tag red p4x
+subnet pool show -f json p4x
+subnet pool list -f json --long
+subnet pool list -f json --address-scope sc
+address scope set --name scx sc
+address scope show -f json scx
+address scope list -f json --ip-version 4
+subnet list -f json --subnet-pool p4x
+quota set --subnetpools 7 acme
+quota show -f json acme
+subnet delete s1 s2 s3 s6
+subnet pool set --no-address-scope p4x
+subnet pool delete p4x p6
+address scope delete scx
+subnet pool list -f json
+`
+
+// The real openstack client lives with pools and scopes.
+func TestOpenStackClientPools(t *testing.T) {
+	t.Parallel()
+	needClient(t)
+	c := open(t)
+	a := runClient(t, c.base, poolStory)
+	if len(a) != 17 {
+		t.Fatalf("%d answers: %v", len(a), a)
+	}
+	is := func(i int, want obj) {
+		t.Helper()
+		for k, v := range want {
+			if diff := cmp.Diff(v, a[i].(obj)[k]); diff != "" {
+				t.Errorf("answer %d, %s: %s", i, k, diff)
+			}
+		}
+	}
+	size := func(i, want int) {
+		t.Helper()
+		if l := a[i].([]any); len(l) != want {
+			t.Errorf("answer %d: %v", i, l)
+		}
+	}
+	scope := a[0].(obj)["id"]
+	is(0, obj{"ip_version": 4.0, "shared": true})
+	is(1, obj{"prefixes": []any{"10.0.0.0/15"}, "default_prefixlen": 26.0, "address_scope_id": scope, "is_default": true,
+		"default_quota": 1000.0, "tags": []any{"red"}, "description": "d1"})
+	is(2, obj{"project_id": "acme", "ip_version": 6.0})
+	is(4, obj{"cidr": "10.0.0.0/27", "subnetpool_id": a[1].(obj)["id"]})
+	is(5, obj{"cidr": "10.1.7.0/24"})
+	is(6, obj{"cidr": "2001:db8::/64"})
+	is(7, obj{"cidr": "10.0.0.64/26"})
+	is(8, obj{"ipv4_address_scope": scope, "ipv6_address_scope": nil})
+	is(9, obj{"name": "p4x", "prefixes": []any{"10.0.0.0/15", "10.2.0.0/16"}, "is_default": false, "tags": []any{"blue"}})
+	size(10, 2)
+	size(11, 1)
+	is(12, obj{"name": "scx"})
+	size(13, 1)
+	size(14, 3)
+	is(15, obj{"subnet_pools": 7.0})
+	size(16, 0)
+}
