@@ -52,6 +52,7 @@ func (d *daemon) addServer(conn *db.Connection) (*api.Server, error) {
 		return nil, err
 	}
 	d.starting.Raise("api", "the API does not follow the database yet")
+	d.addAPICondition(server)
 	d.add(server.Run)
 	d.add(door.Serve)
 	d.add(func(ctx context.Context) error {

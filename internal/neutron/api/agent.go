@@ -90,6 +90,10 @@ func (s *Server) describe(c *model.Chassis, r *report) *resource.Agent {
 	started := ""
 	if r.status != nil {
 		started = r.status.Started
+		a.Configurations["revision_received"], a.Configurations["revision_realised"] = r.status.Received, r.status.Realised
+		if r.status.BehindSince != "" {
+			a.Configurations["behind_since"] = r.status.BehindSince
+		}
 		if at, err := time.Parse(time.RFC3339, r.status.Reported); err == nil && at.After(a.Seen) {
 			a.Seen = at
 		}

@@ -147,7 +147,8 @@ func TestDeletedAgentsReports(t *testing.T) {
 	if _, err := northbound.NewStore(conn).Txn().
 		Put(&model.PortStatus{Meta: model.Meta{ID: id(p), Revision: 1}, NetworkID: id(n), Host: "c1", Up: true}).
 		Put(&model.ChassisStatus{Meta: model.Meta{ID: "c1", Revision: 1}, Started: now.Add(-time.Hour).Format(time.RFC3339),
-			Reported: now.Add(time.Minute).Format(time.RFC3339), Received: 5, Realised: 5}).
+			Reported: now.Add(time.Minute).Format(time.RFC3339), Received: 7, Realised: 5,
+			BehindSince: now.Format(time.RFC3339)}).
 		Commit(context.Background()); err != nil {
 		t.Fatal(err)
 	}
@@ -156,6 +157,9 @@ func TestDeletedAgentsReports(t *testing.T) {
 	if a["started_at"] != now.Add(-time.Hour).UTC().Format("2006-01-02 15:04:05") ||
 		a["heartbeat_timestamp"] != now.Add(time.Minute).UTC().Format("2006-01-02 15:04:05") {
 		t.Errorf("%v", a)
+	}
+	if conf := a["configurations"].(obj); conf["revision_received"] != 7.0 || conf["revision_realised"] != 5.0 || conf["behind_since"] == nil {
+		t.Errorf("%v", conf)
 	}
 	c.must(204, "DELETE", "/v2.0/agents/"+id(a), nil)
 	eventually(t, func() bool { return c.must(200, "GET", "/v2.0/ports/"+id(p), nil)["status"] == "DOWN" })
