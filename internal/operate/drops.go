@@ -81,8 +81,8 @@ func isOurs(f flow.Flow) bool {
 
 // forwards reports whether a packet, or a copy of it, goes anywhere from a flow.
 func forwards(do flow.Instructions) bool {
-	if _, on := do.Next(); on {
-		return true
+	if next, on := do.Next(); on {
+		return pipeline.Stage(next) != pipeline.RouterRefuse // where only its sender is told
 	}
 	return slices.ContainsFunc(slices.Collect(do.Actions()), forwardsBy)
 }
@@ -111,12 +111,22 @@ func (w World) object(o engine.Owner) (name, id string) {
 		return "port " + w.portNameOf(id), id
 	case view.Networks.Name():
 		return "network " + named(w.network(&model.Port{NetworkID: id}).Name, id), id
+	case view.Routers.Name(), view.RouterInterfaces.Name():
+		router, _, _ := strings.Cut(o.Key, "/")
+		return "router " + w.routerNameOf(router), id
 	case view.SecurityGroups.Name():
 		return "security group " + w.groupName(id), id
 	case view.Interfaces.Name():
 		return "interface " + o.Key, ""
 	}
 	return o.Kind + " " + o.Key, ""
+}
+
+func (w World) routerNameOf(id string) string {
+	if row, ok := w.View.Row(view.Routers, id); ok {
+		return named(row.(*model.Router).Name, id)
+	}
+	return id
 }
 
 func (w World) portNameOf(id string) string {

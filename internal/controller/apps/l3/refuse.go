@@ -84,17 +84,23 @@ func identify(r *view.Reader, space string, number uint32) (string, bool) {
 func (n numbered) key() string { return numbers.Key(n) }
 
 // router refuses what has no route.
-func router(r *view.Reader, f follow, out *app.Output) {
-	number := r.Number(pipeline.RouterNumbers, f.router)
-	app.Emit(out, numbers, numbered{pipeline.RouterNumbers.Name, number, f.router})
+func router(r *view.Reader, ro *model.Router, out *app.Output) {
+	if _, found := view.Get(r, followed, ro.ID); found != view.Present {
+		return
+	}
+	number := r.Number(pipeline.RouterNumbers, ro.ID)
+	app.Emit(out, numbers, numbered{pipeline.RouterNumbers.Name, number, ro.ID})
 	out.Flow(pipeline.Routes, pipeline.Low, flow.NewMatch(pipeline.Router.Is(uint64(number))), refuse(noRoute),
 		"router: no route to the destination")
 }
 
 // network refuses what is for an address that nobody has.
-func network(r *view.Reader, n routedNetwork, out *app.Output) {
-	number := r.Number(pipeline.NetworkNumbers, n.network)
-	app.Emit(out, numbers, numbered{pipeline.NetworkNumbers.Name, number, n.network})
+func network(r *view.Reader, n *model.Network, out *app.Output) {
+	if _, routed := view.Get(r, routedNetworks, n.ID); routed != view.Present {
+		return
+	}
+	number := r.Number(pipeline.NetworkNumbers, n.ID)
+	app.Emit(out, numbers, numbered{pipeline.NetworkNumbers.Name, number, n.ID})
 	out.Flow(pipeline.NextHops, pipeline.Low, flow.NewMatch(pipeline.Network.Is(uint64(number))), refuse(noNeighbour),
 		"router: nobody in the network has the next hop's address")
 }

@@ -78,6 +78,30 @@ func TestTheLongestPrefixWins(t *testing.T) {
 	}
 }
 
+// TestAGuestMayRoute sends to a host behind a guest, and has the guest forward the answer.
+func TestAGuestMayRoute(t *testing.T) {
+	t.Parallel()
+	s, w, a := guests(t, "192.0.2.0/24 via 10.0.2.10", "2001:db8:ffff::/48 via 2001:db8:0:2::a")
+	b := port("b", 2, 10, v4, v6)
+	for _, f := range []int{v4, v6} {
+		if got := send(t, s, a, address(f, 1, 10), outside(f, 1), 1); got != "b" {
+			t.Errorf("IPv%d: went to %q", f, got)
+		}
+		answer := packet.Build(packet.Ethernet(mac(2, 10), mac(2, 1)), packet.IP(outside(f, 1), address(f, 1, 10)), packet.UDP(53, 1))
+		packet.Check(t, one(t, s.Send(b, answer), "a"), packet.EthSrc(mac(1, 1)), packet.EthDst(mac(1, 10)), packet.TTL(63))
+	}
+	// With port security it needs to be allowed to send for others.
+	w.Set(b)
+	w.MustStep()
+	s.Install()
+	for _, f := range []int{v4, v6} {
+		answer := packet.Build(packet.Ethernet(mac(2, 10), mac(2, 1)), packet.IP(outside(f, 1), address(f, 1, 10)), packet.UDP(53, 1))
+		if got := s.Send(b, answer); len(got) != 0 {
+			t.Errorf("IPv%d: a guest with port security forwards: %v", f, got)
+		}
+	}
+}
+
 func TestRoutesOfEqualCostShareConnections(t *testing.T) {
 	t.Parallel()
 	routes := map[int][]string{

@@ -1,0 +1,40 @@
+package operate_test
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/dragonflow/dragonflow/internal/model"
+	"github.com/dragonflow/dragonflow/internal/operate"
+	"github.com/dragonflow/dragonflow/internal/testkit/apptest"
+	"github.com/dragonflow/dragonflow/internal/testkit/packet"
+)
+
+// TestWhatRoutersRefuseIsADrop sends to where no route leads, and to an address that nobody has: the packets
+// go to the controller, which tells their sender, and are counted as dropped all the same.
+func TestWhatRoutersRefuseIsADrop(t *testing.T) {
+	t.Parallel()
+	c := newCloud(t)
+	s := c.onSwitch()
+	at := apptest.Port("r-n", "n", 9, "10.0.0.254")
+	at.FixedIPs[0].SubnetID = "s-n"
+	at.DeviceOwner, at.DeviceID = model.RouterInterfaceOwner, "55555555-router"
+	c.Set(at, &model.Router{Meta: model.Meta{ID: at.DeviceID}, Name: "edge", AdminStateUp: true},
+		&model.RouterInterface{Meta: model.Meta{ID: at.ID}, RouterID: at.DeviceID, NetworkID: "n", MACAddress: at.MACAddress, FixedIPs: at.FixedIPs, AdminStateUp: true})
+	c.MustStep()
+	s.Install()
+	for _, to := range []string{"192.0.2.1", "10.0.0.77"} {
+		s.Send(c.open, packet.Build(packet.Ethernet(c.open.MACAddress, at.MACAddress), packet.IP("10.0.0.3", to), packet.UDP(1, 2)))
+	}
+	list := operate.Drops(c.world(), counted(s), false)
+	for _, want := range []operate.Drop{
+		{Stage: "routes", Reason: "router: no route to the destination", Object: "router edge"},
+		{Stage: "next-hops", Reason: "router: nobody in the network has the next hop's address", Object: "network n"},
+	} {
+		if !slices.ContainsFunc(list, func(d operate.Drop) bool {
+			return d.Stage == want.Stage && d.Reason == want.Reason && d.Object == want.Object && d.Packets == 1
+		}) {
+			t.Errorf("no %+v in %+v", want, list)
+		}
+	}
+}
