@@ -56,12 +56,12 @@ func (s *story) step(promise string, do func() (measured string, err error)) {
 		mark, r.measured = "FAIL", strings.TrimSpace(measured+" "+err.Error())
 	}
 	s.results = append(s.results, r)
-	fmt.Fprintf(s.out, "  %s  %-71s %s\n", mark, r.promise, r.measured)
+	fmt.Fprintf(s.out, "  %s  %-84s %s\n", mark, r.promise, r.measured)
 }
 
 // table ends the story with all promises, and returns ErrBroken if one was not kept.
 func (s *story) table() error {
-	fmt.Fprintf(s.out, "\n%s\n", strings.Repeat("─", 110))
+	fmt.Fprintf(s.out, "\n%s\n", strings.Repeat("─", 124))
 	broken := 0
 	for _, r := range s.results {
 		mark := "kept  "
@@ -69,9 +69,9 @@ func (s *story) table() error {
 			mark = "BROKEN"
 			broken++
 		}
-		fmt.Fprintf(s.out, "%s  %-71s %s\n", mark, r.promise, short(r.measured))
+		fmt.Fprintf(s.out, "%s  %-84s %s\n", mark, r.promise, short(r.measured))
 	}
-	fmt.Fprintf(s.out, "%s\n%d promises, %d broken, %.1f s\n", strings.Repeat("─", 110), len(s.results), broken, time.Since(s.start).Seconds())
+	fmt.Fprintf(s.out, "%s\n%d promises, %d broken, %.1f s\n", strings.Repeat("─", 124), len(s.results), broken, time.Since(s.start).Seconds())
 	if broken > 0 {
 		return fmt.Errorf("%w: %d of %d", ErrBroken, broken, len(s.results))
 	}
@@ -80,26 +80,24 @@ func (s *story) table() error {
 
 // Run tells the story. It cleans up also when ctx ends in the middle.
 func Run(ctx context.Context, o Options) (err error) {
-	s := &story{out: o.Out, start: time.Now()}
-	c, err := newCloud(ctx, o.Binary)
-	if c != nil {
-		defer func() { err = errors.Join(err, c.close()) }()
-	}
+	t := &story{out: o.Out, start: time.Now()}
+	s, err := newSite(ctx, o.Binary)
+	defer func() { err = errors.Join(err, s.close()) }()
 	if err != nil {
 		return fmt.Errorf("build the demo's cloud: %w", err)
 	}
-	s.chapter("A private Open vSwitch %s in user space, and one dragonflow process with an embedded database", c.version)
-	s.tell("directory %s; your own switch, network and services are not touched", c.dir)
-	for _, part := range []func(context.Context, *story, *cloud){topology, addresses, reach, rules, survive} {
-		if part(ctx, s, c); ctx.Err() != nil {
+	t.chapter("Three hypervisors, each with a private Open vSwitch and a controller; one API server; etcd")
+	t.tell("directory %s; your own switch, network and services are not touched", s.Dir)
+	for _, part := range []func(context.Context, *story, *site){topology, addresses, reach, rules, migrate, survive} {
+		if part(ctx, t, s); ctx.Err() != nil {
 			return ctx.Err()
 		}
 	}
 	if o.Keep {
-		s.chapter("The cloud stays until you press Ctrl-C. Its API: %s", c.client.url())
+		t.chapter("The cloud stays until you press Ctrl-C. Its API: nsenter --net=%s curl http://127.0.0.1:9696/v2.0/networks", s.Fabric.Path())
 		<-ctx.Done()
 	}
-	return s.table()
+	return t.table()
 }
 
 // short keeps the table's lines on one line; the story above has the whole.
