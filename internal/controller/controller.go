@@ -112,7 +112,10 @@ type Controller struct {
 	bridged  bridgeState
 	journal  journal
 	progress progress
-	held     *held
+	facts    facts
+	// here are the ports that are served here and not only prepared, with their networks.
+	here map[string]string
+	held *held
 	// troubles is what is wrong now, by topic, and refused which flows the switch does not take.
 	troubles, refused map[string]string
 	jobs              uint64
@@ -143,7 +146,7 @@ func New(ctx context.Context, o Options) (*Controller, error) {
 		db: view.NewDB(nil), numbers: number.New(), rows: ovsdb.NewDB(), scopes: map[string]*scopeState{},
 		calls: make(chan call), posts: make(chan func(*Controller)), first: make(chan struct{}), interfaces: map[ovsdb.UUID]string{},
 		refused: map[string]string{}, troubles: map[string]string{}, drift: map[Layer]uint64{},
-		ports: newPortTracker(), pend: newPending(),
+		ports: newPortTracker(), pend: newPending(), facts: newFacts(), here: map[string]string{},
 	}
 	var err error
 	c.engine, err = engine.New(c.db, c.numbers, o.Apps, engine.Options{Track: tracked(o.Apps)})

@@ -91,6 +91,7 @@ func (c *Controller) receive(ctx context.Context, timers *timers, wait bool) boo
 		c.auditDue = true
 	case <-timers.mend.C:
 		c.mend()
+		c.facts.expire(c.db, time.Now())
 	case i := <-timers.apps:
 		c.tick(i)
 	case <-never:
@@ -120,6 +121,7 @@ func (c *Controller) derive() {
 		c.pend.add(&d)
 		c.ports.changed(d.Changed(view.LocalPorts))
 		c.ports.changed(d.Changed(view.Bindings))
+		c.notePresence(d.Changed(view.LocalPorts))
 		c.followInterests(d.Changed(view.Interests))
 		c.announceUnbound(d.Changed(view.Interfaces))
 		c.announceChanges(&d)

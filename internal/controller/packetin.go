@@ -2,6 +2,7 @@ package controller
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/dragonflow/dragonflow/internal/controller/app"
 	"github.com/dragonflow/dragonflow/internal/controller/engine"
@@ -34,6 +35,11 @@ func (c *Controller) packetIn(p openflow.PacketIn) {
 			return
 		}
 		c.o.Metrics.packetIn(a.Name, reply.Event)
+		for _, f := range reply.Facts {
+			if !c.facts.learn(c.db, f, time.Now()) {
+				c.o.Metrics.packetIn(a.Name, "fact-refused")
+			}
+		}
 		for _, out := range reply.Packets {
 			c.link.send(out)
 		}

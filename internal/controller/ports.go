@@ -23,6 +23,8 @@ type portState struct {
 	network  string
 	revision int64
 	gone     bool
+	// activated says that the guest was heard here although the active binding is elsewhere.
+	activated bool
 }
 
 func newPortTracker() portTracker {
@@ -54,7 +56,7 @@ func (t *portTracker) settle(c *Controller) {
 			}
 		case c.engine.Settled(view.LocalPorts, id):
 			p := row.(view.LocalPort).Port
-			t.due[id] = portState{network: p.NetworkID, revision: p.Revision}
+			t.due[id] = portState{network: p.NetworkID, revision: p.Revision, activated: c.db.Has(view.Arrivals, id)}
 			t.claimed[id] = struct{}{}
 		default:
 			t.unsettled[id] = struct{}{}

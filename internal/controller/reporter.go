@@ -51,6 +51,7 @@ func (c *Controller) confirm(due map[string]portState) {
 		switch {
 		case !s.gone:
 			r.want[id] = r.status(id, s.network, s.revision, true)
+			r.want[id].Activated = s.activated
 			if c.o.Confirmed != nil {
 				c.o.Confirmed(id)
 			}
@@ -183,7 +184,7 @@ func (r *reporter) differences() map[string]*model.PortStatus {
 			delete(r.want, id)
 			continue
 		}
-		if want != nil && have != nil && want.Up == have.Up && want.Realised == have.Realised && want.NetworkID == have.NetworkID {
+		if want != nil && have != nil && want.Up == have.Up && want.Realised == have.Realised && want.Activated == have.Activated && want.NetworkID == have.NetworkID {
 			continue
 		}
 		batch[id] = want

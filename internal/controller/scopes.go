@@ -148,6 +148,7 @@ func (c *Controller) takeScope(st *scopeState, e northbound.ScopeEvent) {
 func (c *Controller) place(st *scopeState, o model.Object, rev db.Revision) {
 	if s, ok := o.(*model.PortStatus); ok {
 		c.reporter.observed(s.ID, s)
+		c.recall(s)
 		if c.full {
 			c.ports.review(c, []string{s.ID})
 		}

@@ -151,6 +151,9 @@ type PortStatus struct {
 	Host      string `json:"host"`
 	// Up is true when the port's interface is there and its flows were confirmed by barrier.
 	Up bool `json:"up"`
+	// Activated says that the guest was heard on this chassis although the binding here is inactive: a
+	// live migration has brought it, the chassis serves it, and the binding should be activated.
+	Activated bool `json:"activated,omitzero"`
 	// Realised is the revision of the Port for which the flows were confirmed.
 	Realised int64 `json:"realised,omitzero"`
 }

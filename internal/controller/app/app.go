@@ -132,8 +132,23 @@ func Userdata(app uint8, rest ...byte) []byte { return append([]byte{app}, rest.
 // Reply is what an app wants done about a packet.
 type Reply struct {
 	Packets []PacketOut
+	// Facts are what the packet told.
+	Facts []Fact
 	// Event, if not empty, is a word for the counter of what happened, such as "ack" or "nak".
 	Event string
+}
+
+// Fact is something learned on this chassis: a row of a table that is not derived. It is forgotten when its
+// age is reached without its being learned again, at a restart, and when nobody here has anything to do with
+// it any more.
+type Fact struct {
+	Table view.AnyTable
+	Row   any
+	// Owner is who told, such as a port: one owner's facts are limited in number, so that none can fill the
+	// memory of the chassis.
+	Owner string
+	// Age is how long it holds.
+	Age time.Duration
 }
 
 // PacketOut is a packet to send out of an OpenFlow port.

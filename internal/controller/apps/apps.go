@@ -7,6 +7,7 @@ import (
 	"github.com/dragonflow/dragonflow/internal/controller/apps/dhcp"
 	"github.com/dragonflow/dragonflow/internal/controller/apps/l2"
 	"github.com/dragonflow/dragonflow/internal/controller/apps/l3"
+	"github.com/dragonflow/dragonflow/internal/controller/apps/migration"
 	"github.com/dragonflow/dragonflow/internal/controller/apps/misses"
 	"github.com/dragonflow/dragonflow/internal/controller/apps/neighbour"
 	"github.com/dragonflow/dragonflow/internal/controller/apps/portsecurity"
@@ -20,6 +21,7 @@ func All() []*app.App {
 	return []*app.App{
 		misses.New(),
 		classifier.New(),
+		migration.New(),
 		portsecurity.New(),
 		tunnel.New(),
 		l2.New(),

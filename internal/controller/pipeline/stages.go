@@ -10,6 +10,7 @@ type Stage uint8
 const (
 	Classify Stage = iota
 	TunnelInput
+	Announce
 	EgressPortSecurity
 	EgressPortSecurityIP
 	EgressPortSecurityND
@@ -115,15 +116,22 @@ var stages = [numStages]declaration{
 		name: "classify", app: "classifier",
 		purpose: "tells who sent the packet: loads the source port and its network",
 		matches: fields(one(flow.InPort), ethernet), sets: one(flow.Reg6, flow.Metadata),
-		next: []Stage{EgressPortSecurity, TunnelInput},
+		next: []Stage{EgressPortSecurity, TunnelInput, Announce},
 		miss: "the packet came from an interface that no port of this chassis owns",
 	},
 	TunnelInput: {
 		name: "tunnel-input", app: "tunnel",
-		purpose: "tells the network of a packet that came through a tunnel; its source port is zero",
-		matches: one(flow.InPort, flow.TunID, flow.TunSrc), sets: one(flow.Reg6, flow.Metadata),
-		next: []Stage{L2Lookup},
-		miss: "tunnel: no network of this chassis has the packet's identifier",
+		purpose: "tells the network of a packet that came through a tunnel; its source port is zero; sends on what is for a port that has left",
+		matches: one(flow.InPort, flow.TunID, flow.TunSrc, flow.TunIPv6Src, flow.EthDst),
+		sets:    one(flow.Reg6, flow.Metadata, flow.Reg2, flow.InPort),
+		next:    []Stage{L2Lookup, TunnelOutput},
+		miss:    "tunnel: no network of this chassis has the packet's identifier",
+	},
+	Announce: {
+		name: "announce", app: "migration",
+		purpose: "hears the guest of a port whose active binding is elsewhere: when it says that it is here, it is",
+		matches: fields(one(flow.Reg6), ethernet, ip, l4, arp, nd),
+		miss:    "the port's active binding is on another chassis",
 	},
 	EgressPortSecurity: {
 		name: "egress-port-security", app: "portsecurity",

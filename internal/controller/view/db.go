@@ -299,3 +299,6 @@ func (st *tableState) sortedKeys() []string {
 	}
 	return st.keys
 }
+
+// KeyOfRow returns the key that a row has in a table whose row type the caller does not know.
+func KeyOfRow(t AnyTable, row any) string { return t.keyOf(row) }

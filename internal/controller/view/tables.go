@@ -119,6 +119,9 @@ type LocalPort struct {
 	Key, NetworkKey uint32
 	// MTU is that of its network.
 	MTU int
+	// Prepared says that the port's active binding is elsewhere: what it needs is to be here, for a live
+	// migration, but nobody is to use it, and it is not to be heard.
+	Prepared bool
 }
 
 // LocalPorts holds the ports that this chassis serves, by port id.

@@ -79,6 +79,10 @@ func (w *World) place(r any) {
 		view.Set(w.DB, view.Interfaces, r)
 	case view.TunnelPort:
 		view.Set(w.DB, view.TunnelPorts, r)
+	case view.Arrival:
+		view.Set(w.DB, view.Arrivals, r)
+	case view.Departure:
+		view.Set(w.DB, view.Departures, r)
 	case view.Chassis:
 		view.Set(w.DB, view.Self, r)
 	default:
@@ -95,6 +99,10 @@ func (w *World) Remove(rows ...any) {
 			w.DB.DeleteAny(view.TableOf(r.Kind()), view.KeyOf(r))
 		case view.Interface:
 			view.Delete(w.DB, view.Interfaces, r.Name)
+		case view.Arrival:
+			view.Delete(w.DB, view.Arrivals, r.PortID)
+		case view.Departure:
+			view.Delete(w.DB, view.Departures, r.PortID)
 		case view.TunnelPort:
 			view.Delete(w.DB, view.TunnelPorts, string(r.Type))
 		default:

@@ -38,10 +38,6 @@ func interest(_ *view.Reader, b *model.Binding, out *app.Output) {
 
 // served derives the local port of a binding, once its interface is on the switch.
 func served(r *view.Reader, b *model.Binding, out *app.Output) {
-	if b.Status != model.BindingActive {
-		out.Problem("the binding is inactive: live migration is not supported yet; activate the binding or bind the port elsewhere")
-		return
-	}
 	ifaces, _ := view.Find(r, view.InterfacesByPort, b.ID)
 	p, found := view.Get(r, view.Ports, view.Within(b.NetworkID, b.ID))
 	net, netFound := view.Get(r, view.Networks, b.NetworkID)
@@ -65,18 +61,36 @@ func served(r *view.Reader, b *model.Binding, out *app.Output) {
 		Port: p, OFPort: at.OFPort, MTU: net.MTU,
 		Key:        r.Number(pipeline.PortNumbers, b.ID),
 		NetworkKey: r.Number(pipeline.NetworkNumbers, b.NetworkID),
+		Prepared:   !active(r, b, p),
 	})
+}
+
+// active tells whether this chassis is where the port is now. All chassis take that from the port itself,
+// so that one change of one object moves it; only a guest that was heard here is here before.
+func active(r *view.Reader, b *model.Binding, p *model.Port) bool {
+	if p.Host == "" { // an object of an older version
+		return b.Status == model.BindingActive
+	}
+	self, _ := view.Get(r, view.Self, "self")
+	if p.Host == self.Name {
+		return true
+	}
+	_, arrived := view.Get(r, view.Arrivals, b.ID)
+	return arrived == view.Present
 }
 
 func port(_ *view.Reader, p view.LocalPort, out *app.Output) {
 	app.Emit(out, view.LocalNetworks, view.LocalNetwork{ID: p.Port.NetworkID, Key: p.NetworkKey})
 	in := flow.InPort.Is(uint64(p.OFPort))
+	next, reason := pipeline.EgressPortSecurity, "the port sends through its interface"
+	if p.Prepared {
+		next, reason = pipeline.Announce, "the port is prepared for a live migration"
+	}
 	out.Flow(pipeline.Classify, pipeline.Normal, flow.NewMatch(in, flow.Untagged()),
 		flow.Do(
 			flow.Load(pipeline.SourcePort, uint64(p.Key)),
 			flow.Load(pipeline.Network, uint64(p.NetworkKey)),
-		).Goto(pipeline.EgressPortSecurity.Table()),
-		"the port sends through its interface")
+		).Goto(next.Table()), reason)
 	out.Flow(pipeline.Classify, pipeline.Normal, flow.NewMatch(in, flow.AnyTag()), flow.Drop(),
 		"the guest sends VLAN tags, and the port is not a trunk")
 	out.Flow(pipeline.Deliver, pipeline.Normal, flow.NewMatch(pipeline.DestPort.Is(uint64(p.Key))),

@@ -88,15 +88,34 @@ func TestTwoInterfacesOfOnePortAreNamed(t *testing.T) {
 	}
 }
 
-func TestAnInactiveBindingIsNotServed(t *testing.T) {
-	w := apptest.New(t, apps()...)
-	p := apptest.Port("a", "n", 1)
-	b := apptest.Bind(p)
-	b.Status = model.BindingInactive
-	w.Set(apptest.Net("n"), p, b, apptest.Plug(p, 1))
-	w.Step()
-	if ps := w.Engine.Problems(); len(ps) != 1 || w.DB.Len(view.LocalPorts) != 0 {
-		t.Errorf("problems = %v", ps)
+// TestThePortTellsWhereItIs: all chassis go by the same object, so that they agree at every moment.
+func TestThePortTellsWhereItIs(t *testing.T) {
+	for name, c := range map[string]struct {
+		host     string
+		status   model.BindingStatus
+		arrived  bool
+		prepared bool
+	}{
+		"here":                            {apptest.Host, model.BindingActive, false, false},
+		"here, told by the port first":    {apptest.Host, model.BindingInactive, false, false},
+		"there":                           {"c2", model.BindingInactive, false, true},
+		"there, told by the port first":   {"c2", model.BindingActive, false, true},
+		"there, but the guest was heard":  {"c2", model.BindingInactive, true, false},
+		"of an older version":             {"", model.BindingActive, false, false},
+		"of an older version, not active": {"", model.BindingInactive, false, true},
+	} {
+		w := apptest.New(t, apps()...)
+		p := apptest.At(c.host, apptest.Port("a", "n", 1))
+		b := apptest.Bind(p)
+		b.Status = c.status
+		w.Set(apptest.Net("n"), p, b, apptest.Plug(p, 1))
+		if c.arrived {
+			w.Set(view.Arrival{PortID: "a"})
+		}
+		w.MustStep()
+		if row, ok := w.DB.Row(view.LocalPorts, "a"); !ok || row.(view.LocalPort).Prepared != c.prepared {
+			t.Errorf("%s: %+v", name, row)
+		}
 	}
 }
 

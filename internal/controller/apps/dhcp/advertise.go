@@ -25,8 +25,11 @@ type advertiser struct {
 
 var advertisers = view.NewDerived("RouterAdvertisement", func(a advertiser) string { return a.port + "/" + a.mac.String() })
 
-// advertises derives what a port hears unasked.
+// advertises derives what a port hears unasked: nothing where its guest is not.
 func advertises(r *view.Reader, p view.LocalPort, out *app.Output) {
+	if p.Prepared {
+		return
+	}
 	for _, c := range advertisements(r, p) {
 		app.Emit(out, advertisers, advertiser{p.Port.ID, c.MAC, string(BuildRA(c, allNodes(), p.Port.MACAddress))})
 	}
@@ -48,7 +51,7 @@ func advertise(r *view.Reader) []app.PacketOut {
 func announce(r *view.Reader, key string) []app.PacketOut {
 	id, mac, _ := strings.Cut(key, "/")
 	p, found := view.Get(r, view.LocalPorts, id)
-	if found != view.Present {
+	if found != view.Present || p.Prepared { // a guest that leaves keeps its routers
 		return nil
 	}
 	if a, found := view.Get(r, advertisers, key); found == view.Present {

@@ -60,8 +60,11 @@ var (
 
 func (s memberSet) key() string { return fmt.Sprintf("%d/%d", s.network, s.set) }
 
-// port derives what a served port receives.
+// port derives what a served port receives: nothing as long as it is only prepared.
 func port(_ *view.Reader, p view.LocalPort, out *app.Output) {
+	if p.Prepared {
+		return
+	}
 	receives := func(mac model.MAC) {
 		a := view.MACAddress{NetworkKey: p.NetworkKey, MAC: mac}
 		app.Emit(out, view.MACAddresses, a)

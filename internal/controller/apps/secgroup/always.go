@@ -32,7 +32,9 @@ func always(_ *view.Reader, _ view.Chassis, out *app.Output) {
 	essentials(egress(), dhcpv4(dhcpv4Client, dhcpv4Server), dhcpv6(dhcpv6Client, dhcpv6Server),
 		icmpv6(routerSolicitation), icmpv6(neighborSolicitation), icmpv6(neighborAdvertisement),
 		icmpv6(mldQuery), icmpv6(mldReport), icmpv6(mldDone), icmpv6(mldv2Report))
-	essentials(ingress(), []flow.Constraint{flow.ARP()}, dhcpv4(dhcpv4Server, dhcpv4Client), dhcpv6(dhcpv6Server, dhcpv6Client),
+	// Whoever learns where machines are hears of those that moved, too.
+	essentials(ingress(), []flow.Constraint{flow.ARP()}, []flow.Constraint{flow.EthType.Is(flow.EthTypeRARP)},
+		dhcpv4(dhcpv4Server, dhcpv4Client), dhcpv6(dhcpv6Server, dhcpv6Client),
 		icmpv6(neighborSolicitation), icmpv6(neighborAdvertisement), icmpv6(mldQuery))
 	for _, d := range directions() {
 		track(d, out)

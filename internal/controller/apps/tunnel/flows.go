@@ -112,3 +112,25 @@ func horizon(_ *view.Reader, _ view.TunnelPort, out *app.Output) {
 	out.Flow(pipeline.Tunnel, pipeline.High, flow.NewMatch(pipeline.SourcePort.Is(0)), flow.Drop(),
 		"what came through a tunnel does not go back into one")
 }
+
+// forward sends on what another chassis sends here for a port that has left, but to whom it came from: two
+// chassis that each take the other for the port's must not play ping-pong.
+func forward(r *view.Reader, f view.Forward, out *app.Output) {
+	s, found := view.Get(r, segments, f.NetworkID)
+	c, known := view.Get(r, view.ChassisAll, f.Chassis)
+	if found != view.Present || known != view.Present || !c.TunnelIP.IsValid() {
+		return
+	}
+	app.Emit(out, peers, peer{f.Chassis, s.typ})
+	match := []flow.Constraint{flow.InPort.Is(uint64(s.ofport)), flow.TunID.Is(uint64(s.vni)), flow.EthDst.MAC(f.MAC)}
+	via := r.Number(pipeline.ChassisNumbers, pipeline.ChassisContent(f.Chassis, string(s.typ)))
+	out.Flow(pipeline.TunnelInput, pipeline.High, flow.NewMatch(match...),
+		flow.Do(flow.Load(pipeline.RemoteChassis, uint64(via)), flow.Load(flow.InPort.All(), 0)).Goto(pipeline.TunnelOutput.Table()),
+		"the port has left: what others still send here goes on to where it is")
+	field := flow.TunSrc
+	if c.TunnelIP.Is6() {
+		field = flow.TunIPv6Src
+	}
+	out.Flow(pipeline.TunnelInput, pipeline.High+1, flow.NewMatch(append(match, field.Addr(c.TunnelIP))...), flow.Drop(),
+		"the port has left, and its new chassis does not know that it has it")
+}

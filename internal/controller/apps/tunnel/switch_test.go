@@ -10,21 +10,21 @@ import (
 
 // threeChassis is a network with ports a and b on c1, c on c2 and d, without port security, on c3; port x
 // of another network is on c2.
-func threeChassis(t *testing.T, typ model.NetworkType, base string) (*cloud, map[string]*model.Port) {
+func threeChassis(t *testing.T, typ model.NetworkType, base string) (*apptest.Cloud, map[string]*model.Port) {
 	t.Helper()
-	c := newCloud(t, 3, base)
+	c := apptest.NewCloud(t, apps, 3, base)
 	other := model.VXLAN
 	if typ == model.VXLAN {
 		other = model.Geneve
 	}
-	c.set(apptest.Overlay("n", typ, 5001), apptest.Overlay("m", other, 5001)) // their ranges overlap
+	c.Set(apptest.Overlay("n", typ, 5001), apptest.Overlay("m", other, 5001)) // their ranges overlap
 	ports := map[string]*model.Port{}
 	for i, p := range []struct{ id, network, host string }{{"a", "n", "c1"}, {"b", "n", "c1"}, {"c", "n", "c2"}, {"d", "n", "c3"}, {"x", "m", "c2"}, {"y", "m", "c3"}} {
 		ports[p.id] = apptest.At(p.host, apptest.Port(p.id, p.network, byte(i+1)))
 		ports[p.id].PortSecurityEnabled = p.id != "d"
-		c.boot(ports[p.id])
+		c.Boot(ports[p.id])
 	}
-	c.install()
+	c.Install()
 	return c, ports
 }
 
@@ -56,7 +56,7 @@ func TestFramesReachWhomTheyAreFor(t *testing.T) {
 				"to a port of another network":   {"a", p["x"].MACAddress, "d"},
 				"broadcast in the other network": {"x", broadcast(), "y"},
 			} {
-				if got := c.send(p[s.from], frame(p[s.from], s.to)); got != s.want {
+				if got := c.Send(p[s.from], frame(p[s.from], s.to)); got != s.want {
 					t.Errorf("%s reaches %q, want %q", what, got, s.want)
 				}
 			}
@@ -68,10 +68,18 @@ func TestFramesReachWhomTheyAreFor(t *testing.T) {
 func TestReadme(t *testing.T) {
 	t.Parallel()
 	c, p := threeChassis(t, model.Geneve, "172.16.0.1")
-	c.send(p["a"], frame(p["a"], p["c"].MACAddress))
-	c.send(p["a"], frame(p["a"], broadcast()))
-	apptest.Readme(t, "dump", c.at("c1").Dump(func(owner string) bool {
+	c.Send(p["a"], frame(p["a"], p["c"].MACAddress))
+	c.Send(p["a"], frame(p["a"], broadcast()))
+	apptest.Readme(t, "dump", c.At("c1").Dump(func(owner string) bool {
 		return strings.HasPrefix(owner, "tunnel.") || strings.HasPrefix(owner, "classifier.tunnel") ||
 			strings.Contains(owner, "MACAddress/1") || strings.HasPrefix(owner, "l2.network")
 	}))
 }
+
+// frame is one of an unknown protocol, which port security of these ports lets pass.
+func frame(from *model.Port, to model.MAC) []byte {
+	f := append(append(to[:], from.MACAddress[:]...), 0x88, 0xb5)
+	return append(f, make([]byte, 46)...)
+}
+
+func broadcast() model.MAC { return model.MAC{255, 255, 255, 255, 255, 255} }

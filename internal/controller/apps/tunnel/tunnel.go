@@ -28,6 +28,7 @@ func New() *app.App {
 			app.For("tunnel.arrival", view.LocalNetworks, arrival),
 			app.For("tunnel.set", floodSets, floodSet),
 			app.For("tunnel.flood", view.RemoteFloods, flood),
+			app.For("tunnel.forward", view.Forwards, forward),
 			app.For("tunnel.peer", peers, chassis),
 			app.For("tunnel.apart", apart, separated),
 			app.For("tunnel.horizon", view.TunnelPorts, horizon),

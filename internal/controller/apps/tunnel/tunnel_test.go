@@ -6,12 +6,22 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/dragonflow/dragonflow/internal/controller/app"
+	"github.com/dragonflow/dragonflow/internal/controller/apps/classifier"
+	"github.com/dragonflow/dragonflow/internal/controller/apps/l2"
+	"github.com/dragonflow/dragonflow/internal/controller/apps/misses"
 	"github.com/dragonflow/dragonflow/internal/controller/apps/neighbour"
+	"github.com/dragonflow/dragonflow/internal/controller/apps/portsecurity"
+	"github.com/dragonflow/dragonflow/internal/controller/apps/tunnel"
 	"github.com/dragonflow/dragonflow/internal/controller/engine"
 	"github.com/dragonflow/dragonflow/internal/controller/view"
 	"github.com/dragonflow/dragonflow/internal/model"
 	"github.com/dragonflow/dragonflow/internal/testkit/apptest"
 )
+
+func apps() []*app.App {
+	return []*app.App{misses.New(), classifier.New(), portsecurity.New(), tunnel.New(), l2.New(), apptest.Open()}
+}
 
 // world is chassis c1 with tunnels, and two others.
 func world(t testing.TB) *apptest.World {

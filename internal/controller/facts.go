@@ -1,0 +1,144 @@
+package controller
+
+import (
+	"time"
+
+	"github.com/dragonflow/dragonflow/internal/controller/app"
+	"github.com/dragonflow/dragonflow/internal/controller/view"
+	"github.com/dragonflow/dragonflow/internal/model"
+)
+
+// How many facts are kept: of one owner, so that no guest crowds out the others, and in all.
+const (
+	factsOfOwner = 32
+	factsInAll   = 16384
+)
+
+// facts keeps what the chassis learned by itself: rows of tables of the view, each until its time has come.
+// The engine has no clock; to it a fact is a row that comes and goes. Ages are kept to the next tick of the
+// loop's timer.
+type facts struct {
+	ends   map[factName]factEnd
+	owners map[string]int
+}
+
+type factName struct {
+	table view.AnyTable
+	key   string
+}
+
+type factEnd struct {
+	at    time.Time
+	owner string
+}
+
+func newFacts() facts { return facts{ends: map[factName]factEnd{}, owners: map[string]int{}} }
+
+// learn puts a fact into the view, or prolongs it. It reports false if the owner, or all of them, have too many.
+func (f *facts) learn(db *view.DB, fact app.Fact, now time.Time) bool {
+	n := factName{fact.Table, view.KeyOfRow(fact.Table, fact.Row)}
+	owner := fact.Table.Name() + "/" + fact.Owner
+	old, known := f.ends[n]
+	if known && old.owner != owner {
+		f.forget(db, fact.Table, n.key)
+		known = false
+	}
+	if !known {
+		if f.owners[owner] >= factsOfOwner || len(f.ends) >= factsInAll {
+			return false
+		}
+		f.owners[owner]++
+	}
+	f.ends[n] = factEnd{now.Add(fact.Age), owner}
+	db.SetAny(fact.Table, fact.Row)
+	return true
+}
+
+// forget takes a fact out of the view.
+func (f *facts) forget(db *view.DB, t view.AnyTable, key string) {
+	n := factName{t, key}
+	end, known := f.ends[n]
+	if !known {
+		return
+	}
+	delete(f.ends, n)
+	if f.owners[end.owner]--; f.owners[end.owner] == 0 {
+		delete(f.owners, end.owner)
+	}
+	db.DeleteAny(t, key)
+}
+
+// expire forgets what has reached its age.
+func (f *facts) expire(db *view.DB, now time.Time) {
+	for n, end := range f.ends {
+		if now.After(end.at) {
+			f.forget(db, n.table, n.key)
+		}
+	}
+}
+
+// How long a guest that was heard counts as here while the API does not know: as long as it is served, since it
+// would be cut off at the end; and after a restart, by the chassis' own report, until it is served.
+const (
+	arrivedFor = 24 * time.Hour
+	recallFor  = time.Minute
+)
+
+func arrival(port string, age time.Duration) app.Fact {
+	return app.Fact{Table: view.Arrivals, Row: view.Arrival{PortID: port}, Owner: port, Age: age}
+}
+
+// forwardFor is how long a chassis sends on what still arrives for a port that has left: until all others
+// have heard where it is.
+const forwardFor = 30 * time.Second
+
+// notePresence notes, of served ports that changed, which have left although they still exist, and forgets
+// arrivals that the database knows of by now.
+func (c *Controller) notePresence(ports []string) {
+	for _, id := range ports {
+		row, served := c.db.Row(view.LocalPorts, id)
+		p, _ := row.(view.LocalPort)
+		if served && !p.Prepared {
+			c.here[id] = p.Port.NetworkID
+			c.facts.forget(c.db, view.Departures, id)
+			switch {
+			case p.Port.Host == c.o.Chassis:
+				c.facts.forget(c.db, view.Arrivals, id)
+			case c.db.Has(view.Arrivals, id):
+				c.facts.learn(c.db, arrival(id, arrivedFor), time.Now())
+			}
+			continue
+		}
+		if !served {
+			c.facts.forget(c.db, view.Arrivals, id)
+		}
+		if network, was := c.here[id]; was {
+			delete(c.here, id)
+			c.noteDeparture(id, network)
+		}
+	}
+}
+
+// noteDeparture notes that a port has left, unless it has nowhere gone: its interface was unplugged, or the
+// port deleted.
+func (c *Controller) noteDeparture(id, network string) {
+	row, exists := c.db.Row(view.Ports, view.Within(network, id))
+	if !exists {
+		return
+	}
+	host := row.(*model.Port).Host
+	// A binding that goes may be told before the port's new place.
+	if host == "" || host == c.o.Chassis && c.db.Has(view.Bindings, id) {
+		return
+	}
+	c.facts.learn(c.db, app.Fact{
+		Table: view.Departures, Row: view.Departure{PortID: id, NetworkID: network}, Owner: id, Age: forwardFor,
+	}, time.Now())
+}
+
+// recall takes from this chassis' own report that a guest has arrived, which a restart would forget.
+func (c *Controller) recall(s *model.PortStatus) {
+	if s.Activated && s.Host == c.o.Chassis && !c.db.Has(view.LocalPorts, s.ID) {
+		c.facts.learn(c.db, arrival(s.ID, recallFor), time.Now())
+	}
+}
