@@ -153,8 +153,7 @@ var stages = [numStages]declaration{
 	EgressConntrack: {
 		name: "egress-conntrack", app: "secgroup",
 		purpose: "lets essential services pass; loads the sender's conntrack zone, profile and universe",
-		matches: fields(one(flow.Reg6), ethernet, ip, l4), sets: one(flow.Reg0, flow.Reg4, flow.Reg5),
-		next: []Stage{EgressTrack, Services},
+		matches: fields(one(flow.Reg6), ethernet, ip, l4), sets: one(flow.Reg0, flow.Reg4, flow.Reg5), next: []Stage{EgressTrack, Services},
 		miss: "security group: the rules of the port are not known yet",
 	},
 	EgressTrack: {
@@ -239,8 +238,7 @@ var stages = [numStages]declaration{
 	Routers: {
 		name: "routers", app: "l3",
 		purpose: "takes what is addressed to a router's MAC address to that router",
-		matches: fields(one(flow.Metadata), ethernet), sets: one(flow.Reg2, flow.Reg12),
-		next: []Stage{RouterAddresses}, pass: L2Lookup,
+		matches: fields(one(flow.Metadata), ethernet), sets: one(flow.Reg2, flow.Reg12), next: []Stage{RouterAddresses}, pass: L2Lookup,
 	},
 	RouterAddresses: {
 		name: "router-addresses", app: "l3",
@@ -259,8 +257,7 @@ var stages = [numStages]declaration{
 	RouteChoice: {
 		name: "route-choice", app: "l3",
 		purpose: "picks one of several next hops of equal cost, by the connection's hash (RFC 2992)",
-		matches: one(flow.Reg3, flow.Reg8), sets: fields(one(flow.Metadata), nextHop),
-		next: []Stage{NextHops},
+		matches: one(flow.Reg3, flow.Reg8), sets: fields(one(flow.Metadata), nextHop), next: []Stage{NextHops},
 		miss: "router: the route has no such next hop",
 	},
 	NextHops: {
@@ -306,15 +303,13 @@ var stages = [numStages]declaration{
 	Tunnel: {
 		name: "tunnel", app: "tunnel",
 		purpose: "gives the packet its network's identifier; what came through a tunnel does not go back into one",
-		matches: one(flow.Metadata, flow.Reg6, flow.Reg2), sets: one(flow.TunID, flow.Reg3),
-		next: []Stage{TunnelFlood, TunnelOutput},
+		matches: one(flow.Metadata, flow.Reg6, flow.Reg2), sets: one(flow.TunID, flow.Reg3), next: []Stage{TunnelFlood, TunnelOutput},
 		miss: "the network has no tunnel",
 	},
 	TunnelFlood: {
 		name: "tunnel-flood", app: "tunnel",
 		purpose: "copies broadcast and multicast to the chassis that have members of the network, one set after the other",
-		matches: one(flow.Metadata, flow.Reg3), sets: one(flow.Reg2, flow.Reg3),
-		next: []Stage{TunnelOutput},
+		matches: one(flow.Metadata, flow.Reg3), sets: one(flow.Reg2, flow.Reg3), next: []Stage{TunnelOutput},
 		miss: "no other chassis has members of the network",
 	},
 	TunnelOutput: {
