@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"regexp"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -46,6 +47,9 @@ func (n *Namespace) StartPing(to netip.Addr, interval time.Duration, options ...
 	}
 	return &Ping{p: p}, nil
 }
+
+// Answered says whether a request was answered so far.
+func (p *Ping) Answered() bool { return strings.Contains(p.p.Output(), " bytes from ") }
 
 // Stop ends the ping and says how it went. A request that is under way counts
 // as sent: ping(8) itself waits for it no longer.

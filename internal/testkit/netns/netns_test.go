@@ -74,6 +74,15 @@ func TestCutConnection(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := a.Connect("10.0.0.2", 80)
+	deadline, tick := time.After(ovs.Deadline), time.NewTicker(5*time.Millisecond)
+	defer tick.Stop()
+	for !ping.Answered() {
+		select {
+		case <-tick.C:
+		case <-deadline:
+			t.Fatal("no ping was answered")
+		}
+	}
 	l.Ofctl("del-flows", "br-int")
 	l.ForgetDecisions()
 	if err := lab.Exchange(c, 300*time.Millisecond); !errors.Is(err, os.ErrDeadlineExceeded) {
