@@ -22,7 +22,7 @@ LINTER := .cache/bin/golangci-lint
 .PHONY: help demo build test e2e short lint check fuzz bench bench-full fleet bench-packages golden check-install install clean
 
 help: ## print this
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: ## build a small cloud on this machine, show it working, clean up (root)
 	@tools/install-packages demo

@@ -105,12 +105,12 @@ var makeTargets = law{
 	name:   "every make command in the documents exists",
 	reason: "a document that lies once is not believed again",
 	find: func(t *tree) []finding {
-		target := regexp.MustCompile(`(?m)^([a-z][a-z-]*):(?:[^=]|$)`)
+		target := regexp.MustCompile(`(?m)^([a-z][a-z0-9-]*):(?:[^=]|$)`)
 		var targets []string
 		for _, match := range target.FindAllStringSubmatch(t.texts["Makefile"], -1) {
 			targets = append(targets, match[1])
 		}
-		command := regexp.MustCompile("(?:^|`|&& )make ([a-z][a-z-]*)")
+		command := regexp.MustCompile("(?:^|`|&& )make ([a-z][a-z0-9-]*)")
 		var found []finding
 		for _, line := range markdownLines(t) {
 			for _, match := range command.FindAllStringSubmatch(line.text, -1) {

@@ -34,7 +34,7 @@ func laws() []law {
 		documented, noMarkers,
 		noInit, noMutableState, goroutinesAtTheRim, noSleep,
 		fileSize, functionSize, interfaceSize, packageNames,
-		metricNames, readme, makeTargets, links, paths,
+		metricNames, readme, makeTargets, links, paths, behaviours,
 	}
 }
 
