@@ -42,6 +42,8 @@ func experiments() []experiment {
 		{"restart", "restart of a controller with 5,000 ports in view", restart},
 		{"memory", "memory of ports in view", memoryOfPorts},
 		{"beside", "control planes of many chassis side by side with OVN", sideBySide},
+		{"unseen", "what a chassis notices of networks that it has no port of", unseen},
+		{"hub", "a router with many networks, seen from a chassis with one port", hubRouter},
 		{"dataplane", "what the switches carry, side by side with OVN and plain switches", dataPlane},
 		{"fleet", "many controllers over one etcd, their switches simulated", simulatedFleet},
 	}
