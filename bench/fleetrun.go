@@ -26,6 +26,9 @@ func simulatedFleet(ctx context.Context, r *run) error {
 	if r.full {
 		chassis = 1000
 	}
+	if len(r.chassis) > 0 {
+		chassis = max(r.chassis[0]/tenantChassis, 1) * tenantChassis
+	}
 	f := &fleet{run: r, ears: ears{began: map[uint16]time.Time{}, took: map[uint16]samples{}}}
 	var err error
 	if f.url, f.etcd, err = r.etcd(ctx); err != nil {

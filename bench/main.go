@@ -18,6 +18,7 @@ import (
 	"regexp"
 	"runtime"
 	"runtime/pprof"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -56,6 +57,8 @@ type run struct {
 	// binary is the program dragonflow, and scratch a folder for everything that is written.
 	binary, scratch string
 	out             io.Writer
+	// chassis and ports are the sizes of what runs side by side, if not the usual ones.
+	chassis, ports []int
 	// over counts numbers beyond their budgets.
 	over    int
 	folders int
@@ -79,6 +82,9 @@ func main() {
 	only := flag.String("only", "", "measure only what matches this regular expression")
 	binary := flag.String("binary", "bin/dragonflow", "the program to measure")
 	profile := flag.String("profile", "", "write a CPU profile of this process here")
+	sizes := run{out: os.Stdout}
+	flag.Func("chassis", "how many chassis beside and fleet have instead of the usual number, such as 5,10,20", numbers(&sizes.chassis))
+	flag.Func("ports", "how many ports beside has, such as 1000,5000", numbers(&sizes.ports))
 	writes := flag.String("write", "", "be the process that writes what comes on standard input into this database")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
@@ -86,12 +92,27 @@ func main() {
 		if *writes != "" {
 			return serveWriter(ctx, *writes)
 		}
-		return measure(ctx, *full, *only, *binary)
+		sizes.full = *full
+		return measure(ctx, &sizes, *only, *binary)
 	})
 	stop()
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "bench: %v\n", err)
 		os.Exit(1)
+	}
+}
+
+// numbers reads a list of numbers.
+func numbers(to *[]int) func(string) error {
+	return func(text string) error {
+		for word := range strings.SplitSeq(text, ",") {
+			n, err := strconv.Atoi(word)
+			if err != nil {
+				return err
+			}
+			*to = append(*to, n)
+		}
+		return nil
 	}
 }
 
@@ -113,7 +134,7 @@ func profiled(path string, f func() error) error {
 }
 
 // measure runs what was asked for. One experiment that fails does not keep the others from running.
-func measure(ctx context.Context, full bool, only, binary string) error {
+func measure(ctx context.Context, r *run, only, binary string) error {
 	chosen, err := regexp.Compile(only)
 	if err != nil {
 		return fmt.Errorf("--only: %w", err)
@@ -127,7 +148,7 @@ func measure(ctx context.Context, full bool, only, binary string) error {
 	if binary, err = filepath.Abs(binary); err != nil {
 		return err
 	}
-	r := &run{full: full, binary: binary, scratch: scratch, out: os.Stdout}
+	r.binary, r.scratch = binary, scratch
 	fmt.Fprintln(r.out, machine())
 	var failed error
 	began := time.Now()
