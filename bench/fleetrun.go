@@ -22,9 +22,9 @@ func mkdirs(list ...string) error {
 
 // simulatedFleet runs many controllers with switches that are simulated, over one real etcd.
 func simulatedFleet(ctx context.Context, r *run) error {
-	chassis := 48
+	chassis, idle := 24, 10*time.Second
 	if r.full {
-		chassis = 1000
+		chassis, idle = 1000, 30*time.Second
 	}
 	if len(r.chassis) > 0 {
 		chassis = max(r.chassis[0]/tenantChassis, 1) * tenantChassis
@@ -46,7 +46,7 @@ func simulatedFleet(ctx context.Context, r *run) error {
 	if err := f.phase(t, "all controllers start", func() error { return f.launch(ctx, chassis) }); err != nil {
 		return err
 	}
-	if err := f.phase(t, "nothing happens for 30 s", func() error { return pause(ctx, 30*time.Second) }); err != nil {
+	if err := f.phase(t, fmt.Sprint("nothing happens for ", idle), func() error { return pause(ctx, idle) }); err != nil {
 		return err
 	}
 	h := newTable("from the write to a flow in a switch", "changes", "concerned, each", "heard", "p50", "p99", "last")

@@ -59,6 +59,8 @@ type run struct {
 	out             io.Writer
 	// chassis and ports are the sizes of what runs side by side, if not the usual ones.
 	chassis, ports []int
+	// alone leaves out OVN where it would need hours.
+	alone bool
 	// over counts numbers beyond their budgets.
 	over    int
 	folders int
@@ -85,6 +87,7 @@ func main() {
 	sizes := run{out: os.Stdout}
 	flag.Func("chassis", "how many chassis beside and fleet have instead of the usual number, such as 5,10,20", numbers(&sizes.chassis))
 	flag.Func("ports", "how many ports beside has, such as 1000,5000", numbers(&sizes.ports))
+	flag.BoolVar(&sizes.alone, "alone", false, "leave out OVN, which needs long for many ports")
 	writes := flag.String("write", "", "be the process that writes what comes on standard input into this database")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
