@@ -25,7 +25,8 @@ type board struct {
 	inSync  bool               // the list of chassis has been read
 	reports map[string]*report // by name of the chassis
 	lost    map[string]time.Time
-	wake    chan struct{} // closed at the next change; nil if nobody waits
+	arrived map[string]*model.PortStatus // ports whose guest was heard where their binding is inactive
+	wake    chan struct{}                // closed at the next change; nil if nobody waits
 }
 
 // report is what one chassis says of itself and its ports.
@@ -38,7 +39,8 @@ type report struct {
 
 func newBoard(conn *db.Connection, log *slog.Logger, now func() time.Time) *board {
 	return &board{conn: conn, log: log, now: now, chassis: map[string]*model.Chassis{},
-		reports: map[string]*report{}, lost: map[string]time.Time{}}
+		reports: map[string]*report{}, lost: map[string]time.Time{},
+		arrived: map[string]*model.PortStatus{}}
 }
 
 // up reports whether a chassis said that a port is up.
@@ -152,7 +154,11 @@ func (b *board) takeReport(name string, l *listing) func(db.Event) {
 			}
 			r.inSync = true
 		case ev.Type == db.Changed:
-			r.changed(b.object(ev))
+			o := b.object(ev)
+			r.changed(o)
+			if s, ok := o.(*model.PortStatus); ok && s.Activated {
+				b.arrived[s.ID] = s
+			}
 		case ev.Type == db.Removed:
 			if r.removed(ev.Item.Key) {
 				b.lost[name] = b.now()

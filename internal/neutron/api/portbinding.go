@@ -227,13 +227,7 @@ func (b bindings) activate(w http.ResponseWriter, r *http.Request, host string) 
 		if at < 0 {
 			return b.notFound(host)
 		}
-		was := p.Active()
-		p.SetActive(p.Inactive[at])
-		if was.HostID == "" {
-			p.Inactive = slices.Delete(p.Inactive, at, at+1)
-		} else {
-			p.Inactive[at] = was
-		}
+		swapBindings(p, at)
 		return nil
 	})
 	if err != nil {
@@ -245,6 +239,18 @@ func (b bindings) activate(w http.ResponseWriter, r *http.Request, host string) 
 		}
 	}
 	return nil
+}
+
+// swapBindings makes an inactive binding the active one, and that which was active inactive. The row is a
+// copy, and so is its list.
+func swapBindings(p *resource.Port, at int) {
+	was := p.Active()
+	p.SetActive(p.Inactive[at])
+	if was.HostID == "" {
+		p.Inactive = slices.Delete(p.Inactive, at, at+1)
+	} else {
+		p.Inactive[at] = was
+	}
 }
 
 func (b bindings) delete(w http.ResponseWriter, r *http.Request, host string) error {

@@ -168,7 +168,7 @@ func (s *Server) Run(ctx context.Context) error {
 	defer cancel(nil)
 	var wg sync.WaitGroup
 	for _, task := range []func(context.Context) error{
-		s.store.Run, s.followChassis, s.finishDeletions, s.auditLoop, s.upgradeNetworks,
+		s.store.Run, s.followChassis, s.finishDeletions, s.auditLoop, s.upgradeNetworks, s.followArrivals,
 	} {
 		wg.Go(func() {
 			if err := task(ctx); err != nil {
