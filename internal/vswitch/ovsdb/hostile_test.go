@@ -268,6 +268,9 @@ func TestSilenceIsProbed(t *testing.T) {
 			}
 			cfg := quick(peer(t, func(nc net.Conn) { answer(nc, results) }))
 			cfg.Probe = time.Second
+			if echo != "" {
+				cfg.Probe = 2 * time.Second // that a busy machine may take for an answer
+			}
 			client := run(t, cfg)
 			if ev := next(t, client); ev.State != ovsdb.InSync {
 				t.Fatal(ev)
@@ -278,7 +281,7 @@ func TestSilenceIsProbed(t *testing.T) {
 				}
 				return
 			}
-			quiet := time.NewTimer(3 * cfg.Probe)
+			quiet := time.NewTimer(5 * cfg.Probe / 2)
 			defer quiet.Stop()
 			select {
 			case ev := <-client.Events():
