@@ -61,7 +61,7 @@ func TestRouterInterfaces(t *testing.T) {
 	t.Parallel()
 	conn := memory.Open()
 	c := start(t, conn)
-	blue, green := c.network(obj{"name": "blue"}), c.network(obj{"name": "green"})
+	blue, green := c.network(obj{"name": "blue"}), c.network(obj{"shared": true, "project_id": "other"})
 	s4 := c.subnet(blue["id"], "10.0.0.0/24", nil)
 	g4 := c.subnet(green["id"], "10.1.0.0/24", nil)
 	r := c.router(obj{"name": "hub", "project_id": "acme"})

@@ -144,6 +144,11 @@ func (s *Server) addPort(t *rows.Txn, r *resource.Router, attached attachments, 
 		return nil, nil, portInUse(p)
 	}
 	p.DeviceID, p.DeviceOwner = r.ID, model.RouterInterfaceOwner
+	for _, f := range p.FixedIPs { // one whose addresses hosts derive could be deleted at the same time
+		if _, err := t.Get(s.subnets, f.SubnetID); err != nil {
+			return nil, nil, err
+		}
+	}
 	more, err := s.attachmentsOf(t, p)
 	if err != nil {
 		return nil, nil, err

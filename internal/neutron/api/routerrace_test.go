@@ -2,12 +2,15 @@ package api_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/dragonflow/dragonflow/internal/model"
+	"github.com/dragonflow/dragonflow/internal/neutron/api"
 	"github.com/dragonflow/dragonflow/internal/northbound"
 	"github.com/dragonflow/dragonflow/internal/northbound/db"
 	"github.com/dragonflow/dragonflow/internal/northbound/db/memory"
@@ -138,6 +141,86 @@ func inconsistency(t *testing.T, conn *db.Connection, c *client) string {
 		}
 	}
 	return ""
+}
+
+// While a subnet is attached by one server another one deletes it, takes its gateway away, or attaches it elsewhere: one
+// of both succeeds.
+func TestRacesOfInterfacesAndSubnets(t *testing.T) {
+	t.Parallel()
+	conn, servers := cluster(t, 2)
+	var networks []obj
+	for i := range 40 {
+		n := servers[0].network(obj{})
+		networks = append(networks, n)
+		s := servers[0].subnet(n["id"], "10.0.0.0/24", nil)
+		port := servers[0].port(n["id"], nil)
+		r, other := servers[0].router(obj{}), servers[0].router(obj{})
+		attach, body := path(r, "add_router_interface"), obj{"subnet_id": s["id"]}
+		rival := func(c *client) (int, obj) {
+			return c.do("PUT", "/v2.0/subnets/"+id(s), obj{"subnet": obj{"gateway_ip": nil}})
+		}
+		switch i % 5 {
+		case 0:
+			servers[0].must(204, "DELETE", "/v2.0/ports/"+id(port), nil)
+			rival = func(c *client) (int, obj) { return c.do("DELETE", "/v2.0/subnets/"+id(s), nil) }
+		case 1:
+			rival = func(c *client) (int, obj) { return c.do("PUT", path(other, "add_router_interface"), body) }
+		case 2:
+			body = obj{"port_id": port["id"]}
+			rival = func(c *client) (int, obj) { return c.do("DELETE", "/v2.0/ports/"+id(port), nil) }
+		case 3: // hosts derive addresses of the subnet, which goes with them, but not from a router
+			auto := servers[0].subnet(n["id"], "2001:db8::/64", obj{"ipv6_address_mode": "slaac", "ipv6_ra_mode": "slaac"})
+			body = obj{"port_id": servers[0].port(n["id"], obj{"fixed_ips": []obj{}})["id"]}
+			rival = func(c *client) (int, obj) { return c.do("DELETE", "/v2.0/subnets/"+id(auto), nil) }
+		}
+		var won atomic.Int32
+		each(servers, 2, func(c *client, who int) {
+			act := rival
+			if who == 0 {
+				act = func(c *client) (int, obj) { return c.do("PUT", attach, body) }
+			}
+			if status, out := act(c); status < 300 {
+				won.Add(1)
+			} else if status >= 500 {
+				t.Errorf("case %d: %d %v", i%5, status, out)
+			}
+		})
+		if won.Load() != 1 {
+			t.Errorf("case %d: %d requests succeeded", i%5, won.Load())
+		}
+	}
+	audited(t, servers)
+	consistent(t, conn, servers[0], networks)
+}
+
+// The attaching is killed before or after it reached the database: the interface is there as a whole or not at all.
+func TestAttachingIsAllOrNothing(t *testing.T) {
+	t.Parallel()
+	for _, applied := range []bool{false, true} {
+		store := memory.New()
+		conn, f, link := faultyConnection(store)
+		victim := start(t, conn, func(o *api.Options) { o.RequestTimeout = 300 * time.Millisecond })
+		n := victim.network(obj{})
+		s := victim.subnet(n["id"], "10.0.0.0/24", nil)
+		r := victim.router(obj{})
+		f.onApply(func(ctx context.Context, ops []db.Op) ([]db.Revision, error) {
+			var err error
+			if applied {
+				_, err = f.Driver.Apply(ctx, ops)
+			}
+			link.Cut()
+			return nil, errors.Join(db.ErrUnavailable, err)
+		})
+		victim.refuseAction(503, "ServiceUnavailable", r, "add_router_interface", obj{"subnet_id": s["id"]})
+
+		survivor, _ := store.Connect()
+		c := start(t, survivor)
+		if _, nics := interfaces(t, survivor, id(r)); (len(nics) == 1) != applied {
+			t.Errorf("applied %v, interfaces %v", applied, nics)
+		}
+		audited(t, []*client{c})
+		consistent(t, survivor, c, []obj{n})
+	}
 }
 
 // What somebody else breaks in a router's scope is put right again.

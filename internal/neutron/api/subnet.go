@@ -88,11 +88,8 @@ func (o subnetOps) update(t *rows.Txn, oldRow, row resource.Row, given resource.
 	if err := ipam.CheckSubnet(s); err != nil {
 		return err
 	}
-	if s.GatewayIP != old.GatewayIP && old.GatewayIP.IsValid() {
-		for _, p := range o.store.Select(o.ports.Kind, rows.ByAddress(s.NetworkID, old.GatewayIP)) {
-			return resource.Conflict("GatewayIpInUse",
-				"Current gateway ip %s already in use by port %s. Unable to update.", old.GatewayIP, p.Base().ID)
-		}
+	if err := o.leaveGateway(t, old, s); err != nil {
+		return err
 	}
 	n, err := o.network(t, s.NetworkID)
 	if err != nil {
@@ -101,6 +98,21 @@ func (o subnetOps) update(t *rows.Txn, oldRow, row resource.Row, given resource.
 	t.Update(o.networks, n.Clone()) // so that ports under way see the subnet as it is now
 	t.Update(o.subnets, s)
 	return nil
+}
+
+// leaveGateway refuses to change a gateway address that a port has, such as a router's.
+func (o subnetOps) leaveGateway(t *rows.Txn, old, s *resource.Subnet) error {
+	if s.GatewayIP == old.GatewayIP || !old.GatewayIP.IsValid() {
+		return nil
+	}
+	user := ""
+	for _, p := range o.store.Select(o.ports.Kind, rows.ByAddress(s.NetworkID, old.GatewayIP)) {
+		user = " by port " + p.Base().ID
+	}
+	if user == "" && t.Absent(ipam.AddressKey(s.NetworkID, old.GatewayIP)) {
+		return nil
+	}
+	return resource.Conflict("GatewayIpInUse", "Current gateway ip %s already in use%s. Unable to update.", old.GatewayIP, user)
 }
 
 func (s *Server) network(t *rows.Txn, id string) (*resource.Network, error) {

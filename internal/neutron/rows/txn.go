@@ -181,6 +181,16 @@ func (t *Txn) Reserve(key db.Key, value []byte) bool {
 	return true
 }
 
+// Absent makes the batch depend on a key that can have one owner having none. It reports false if it is
+// known to have one.
+func (t *Txn) Absent(key db.Key) bool {
+	if t.ops[key] != nil || t.taken[key] {
+		return false
+	}
+	t.add(db.Op{Verb: db.Check, Key: key}, nil, false)
+	return true
+}
+
 // Release gives a reserved key back. The row whose reservation it is must be written in the same batch.
 func (t *Txn) Release(key db.Key) {
 	if p := t.ops[key]; p != nil && p.op.If == 0 {

@@ -132,6 +132,9 @@ func cell(v any) string {
 		if a, ok := v["ip_address"]; ok {
 			return cell(a)
 		}
+		if d, ok := v["destination"]; ok {
+			return cell(d) + " via " + cell(v["nexthop"])
+		}
 	}
 	b, err := json.Marshal(v)
 	if err != nil {

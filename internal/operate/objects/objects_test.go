@@ -113,3 +113,19 @@ func TestWhatTheAPISaysIsTold(t *testing.T) {
 		t.Errorf("binding: %v", err)
 	}
 }
+
+func TestRoutesAreReadable(t *testing.T) {
+	t.Parallel()
+	kind, err := objects.ParseKind("router")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out strings.Builder
+	route := map[string]any{"destination": "1.0.0.0/8", "nexthop": "10.0.0.9"}
+	if err := objects.Write(&out, kind, []objects.Object{{"id": "r", "routes": []any{route, route}}}, false); err != nil {
+		t.Fatal(err)
+	}
+	if want := "1.0.0.0/8 via 10.0.0.9, 1.0.0.0/8 via 10.0.0.9"; !strings.Contains(out.String(), want) {
+		t.Errorf("%q is not in\n%s", want, out.String())
+	}
+}
