@@ -29,9 +29,17 @@ func (w World) explain(leg *Leg, apps []*app.App) {
 		}
 		w.tunnelled(o)
 		if o.Kind == Controlled {
-			o.Reason = w.controllerSays(o, apps)
+			o.Reason = leg.refusal(*o) + w.controllerSays(o, apps)
 		}
 	}
+}
+
+// refusal is why a router refused a packet that went to the controller for that.
+func (t *Trace) refusal(o Outcome) string {
+	if o.Step == 0 || t.Steps[o.Step].Stage != pipeline.RouterRefuse.String() {
+		return ""
+	}
+	return t.Steps[o.Step-1].Reason + "; "
 }
 
 // whereabouts returns the port at which a packet was: its destination's, once that is known; nil if it

@@ -28,6 +28,8 @@ func (w World) controllerSays(o *Outcome, apps []*app.App) string {
 		reply, err := w.ask(a, app.PacketIn{
 			Userdata: o.userdata[1:], InPort: uint32(o.packet.Get(flow.InPort).Lo), Data: data,
 			SourcePort: uint32(o.packet.read(pipeline.SourcePort).Lo), Network: uint32(o.packet.read(pipeline.Network).Lo),
+			Router: uint32(o.packet.read(pipeline.Router).Lo), CameBy: uint32(o.packet.read(pipeline.CameBy).Lo),
+			Refusal: uint32(o.packet.read(pipeline.Refusal).Lo),
 		})
 		if err != nil {
 			return fmt.Sprintf("the app %s gets it, and says of a packet without content: %v", a.Name, err)

@@ -83,7 +83,11 @@ func (w World) compare(r *model.SecurityGroupRule, b Probe) ([]string, distance)
 	if !w.hasRemote(r, remote) {
 		differs = append(differs, end)
 	}
-	return differs, distance{len(differs), off}
+	criteria := len(differs)
+	if slices.Contains(differs, "protocol") {
+		criteria++ // of two rules that differ in one thing, that with the packet's protocol is nearer
+	}
+	return differs, distance{criteria, off}
 }
 
 // protocolOf is the protocol that a rule means: Neutron's icmp is the family's own.

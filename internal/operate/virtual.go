@@ -103,10 +103,10 @@ func (v *virtual) plug() error {
 	if !known {
 		return fmt.Errorf("the database knows no chassis %q: no controller of that name ever ran", v.chassis)
 	}
-	types := slices.Clone(row.(*model.Chassis).TunnelTypes)
-	slices.Sort(types)
+	self := row.(*model.Chassis)
+	types := slices.Sorted(slices.Values(self.TunnelTypes))
 	for i, t := range types {
-		view.Set(v.View, view.TunnelPorts, view.TunnelPort{Type: t, OFPort: firstTunnelPort + uint32(i)})
+		view.Set(v.View, view.TunnelPorts, view.TunnelPort{Type: t, OFPort: firstTunnelPort + uint32(i), Local: self.TunnelIP})
 	}
 	n := uint32(0)
 	v.View.Each(view.Bindings, func(id string, _ any) {
