@@ -139,6 +139,8 @@ func TestOperatorsCommands(t *testing.T) {
 	}
 	c.until("database, view, desired flows and switch agree", "diff")
 	c.until("2 repaired in the switch", "status")
+	c.until("all of it realised", "status")
+	c.until("the database knows no chassis", "status", "--all", "--db", "memory://")
 	c.inJSON("status", "flows", "drops", "diff", "get networks", "why web1 db1", "trace web1 db1")
 	c.mistakes()
 }
@@ -166,6 +168,10 @@ func (c *cloud) mistakes() {
 		"status -o yaml":       "table or json",
 		"drops now":            "now",
 		"get ports --db x://y": "x",
+
+		"why web1 db1 --db memory://":   `there is no port "web1"`,
+		"trace web1 db1 --state later":  "write new, established or reply",
+		"why web1 db1 tcp/80 --ttl 256": "time to live of up to 255",
 	} {
 		if code, out, errs := c.command(strings.Fields(line)...); code == 0 || !strings.Contains(errs, want) {
 			c.t.Errorf("%s: exit code %d: %s%s, want %q", line, code, out, errs, want)

@@ -39,8 +39,13 @@ type Status struct {
 	// Synced says that the switch was made equal to what is desired since it was connected; Complete
 	// that nothing was left out because the view was old or incomplete.
 	Synced   bool          `json:"synced"`
-	Complete bool          `json:"complete"`
-	Scopes   []ScopeStatus `json:"scopes"`
+	Complete bool `json:"complete"`
+	// Received is the newest revision of the database that was read, and Realised that up to which the
+	// switch has confirmed what follows; BehindSince, in RFC 3339, is since when they differ.
+	Received    int64         `json:"received"`
+	Realised    int64         `json:"realised"`
+	BehindSince string        `json:"behind_since,omitempty"`
+	Scopes      []ScopeStatus `json:"scopes"`
 	Ports    int           `json:"ports"`
 	Flows    int           `json:"flows"`
 	// Drift counts the differences that audits found and repaired, by layer.
@@ -134,6 +139,8 @@ func (c *Controller) status() Status {
 		Synced: c.synced, Complete: c.full, Ports: c.db.Len(view.LocalPorts), Flows: c.engine.FlowCount(), Drift: maps.Clone(c.drift),
 		Troubles: maps.Clone(c.troubles), Invalid: map[string]string{}, Refused: maps.Clone(c.refused),
 	}
+	how := c.progress.status()
+	s.Received, s.Realised, s.BehindSince = how.Received, how.Realised, how.BehindSince
 	for _, name := range slices.Sorted(maps.Keys(c.scopes)) {
 		st := c.scopes[name]
 		maps.Copy(s.Invalid, st.invalid)

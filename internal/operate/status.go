@@ -82,6 +82,7 @@ func (s *Status) Write(w io.Writer, ports bool) error {
 	t.pair("chassis", s.Chassis)
 	t.pair("up since", fmt.Sprintf("%s ago", s.Uptime.Round(time.Second)))
 	t.pair("bridge", fmt.Sprintf("%s, %s", s.Bridge, s.progress()))
+	t.pair("database", s.realised())
 	t.pair("ports", fmt.Sprintf("%d served", s.Ports))
 	t.pair("flows", fmt.Sprintf("%d wanted", s.Flows))
 	t.pair("drift", s.drift())
@@ -155,6 +156,14 @@ func (s *Status) progress() string {
 		return "changing"
 	}
 	return "has all that is wanted"
+}
+
+// realised says how much of what was read of the database the switch has.
+func (s *Status) realised() string {
+	if s.Realised < s.Received {
+		return fmt.Sprintf("read up to revision %d, realised up to %d; behind since %s", s.Received, s.Realised, orDash(s.BehindSince))
+	}
+	return fmt.Sprintf("read up to revision %d, all of it realised", s.Received)
 }
 
 func (s *Status) scopes() string {
