@@ -38,7 +38,7 @@ type Status struct {
 	Phase string `json:"phase"`
 	// Synced says that the switch was made equal to what is desired since it was connected; Complete
 	// that nothing was left out because the view was old or incomplete.
-	Synced   bool          `json:"synced"`
+	Synced   bool `json:"synced"`
 	Complete bool `json:"complete"`
 	// Received is the newest revision of the database that was read, and Realised that up to which the
 	// switch has confirmed what follows; BehindSince, in RFC 3339, is since when they differ.
@@ -46,8 +46,8 @@ type Status struct {
 	Realised    int64         `json:"realised"`
 	BehindSince string        `json:"behind_since,omitempty"`
 	Scopes      []ScopeStatus `json:"scopes"`
-	Ports    int           `json:"ports"`
-	Flows    int           `json:"flows"`
+	Ports       int           `json:"ports"`
+	Flows       int           `json:"flows"`
 	// Drift counts the differences that audits found and repaired, by layer.
 	Drift    map[Layer]uint64  `json:"drift"`
 	Troubles map[string]string `json:"troubles,omitempty"`
