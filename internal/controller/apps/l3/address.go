@@ -22,7 +22,8 @@ var routerAddresses = view.NewDerived("RouterAddress", func(a routerAddress) str
 const timeToLive = 64
 
 // answer answers an echo to an address of a router (RFC 792, RFC 4443 section 4.2), without a controller.
-// Later fragments have no type: those that are ICMP belong to an echo, and go back as they are.
+// Of a fragment the switch does not match the type: what is ICMP and large enough to be one is taken for a
+// part of an echo. Whoever sends another hears only itself.
 func answer(r *view.Reader, a routerAddress, out *app.Output) {
 	router := pipeline.Router.Is(uint64(r.Number(pipeline.RouterNumbers, a.router)))
 	src, dst, proto := flow.IPv4Src, flow.IPv4Dst, uint64(flow.ProtoICMP)
@@ -40,9 +41,13 @@ func answer(r *view.Reader, a routerAddress, out *app.Output) {
 		flow.Move(pipeline.SourcePort, pipeline.DestPort), flow.Load(pipeline.SourcePort, 0), flow.Load(flow.InPort.All(), 0),
 	}
 	icmp := flow.IPProto.Is(proto)
-	out.Flow(pipeline.RouterAddresses, pipeline.High, match.And(icmp, flow.IPFrag.Is(flow.FragAny|flow.FragLater)),
-		flow.Do(turn...).Goto(pipeline.IngressConntrack.Table()), "the router answers an echo: a later fragment of it")
+	answered := append(turn, flow.SetField(typ.Is(uint64(reply))))
+	back := pipeline.IngressConntrack.Table()
 	out.Flow(pipeline.RouterAddresses, pipeline.High, match.And(icmp, typ.Is(uint64(request))),
-		flow.Do(append(turn, flow.SetField(typ.Is(uint64(reply))))...).Goto(pipeline.IngressConntrack.Table()), "the router answers an echo")
+		flow.Do(answered...).Goto(back), "the router answers an echo")
+	out.Flow(pipeline.RouterAddresses, pipeline.High+1, match.And(icmp, flow.IPFrag.Is(flow.FragAny)),
+		flow.Do(answered...).Goto(back), "the router answers an echo: the first fragment of it")
+	out.Flow(pipeline.RouterAddresses, pipeline.High+1, match.And(icmp, flow.IPFrag.Is(flow.FragAny|flow.FragLater)),
+		flow.Do(turn...).Goto(back), "the router answers an echo: a later fragment of it")
 	out.Flow(pipeline.RouterAddresses, pipeline.Normal, match, refuse(addressed), "router: it has no other service than answering echoes")
 }

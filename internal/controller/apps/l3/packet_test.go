@@ -1,10 +1,12 @@
 package l3_test
 
 import (
+	"bytes"
 	"net/netip"
 	"testing"
 
 	"github.com/dragonflow/dragonflow/internal/model"
+	product "github.com/dragonflow/dragonflow/internal/packet"
 	"github.com/dragonflow/dragonflow/internal/testkit/apptest"
 	"github.com/dragonflow/dragonflow/internal/testkit/packet"
 )
@@ -53,5 +55,24 @@ func TestRouterAnswersEchoes(t *testing.T) {
 		got := s.Send(a, packet.Build(packet.Ethernet(mac(1, 10), mac(1, 1)), packet.IP(from, to), packet.TTL(1), packet.EchoRequest(7, 9)))
 		packet.Check(t, one(t, got, "a"), packet.EthSrc(mac(1, 1)), packet.EthDst(mac(1, 10)),
 			packet.IP(to, from), packet.TTL(64), packet.EchoReply(7, 9))
+	}
+}
+
+// TestRouterAnswersEchoesInFragments sends an echo in two parts, as a large one is.
+func TestRouterAnswersEchoesInFragments(t *testing.T) {
+	t.Parallel()
+	s, _, a, _ := routed(t)
+	from4, to4 := address(v4, 1, 10), address(v4, 1, 1)
+	whole := product.ICMP{Type: product.ICMPEchoRequest, Rest: [4]byte{1, 7, 0, 9}, Payload: make([]byte, 2000)}.Append(nil)
+	wanted := product.ICMP{Type: product.ICMPEchoReply, Rest: [4]byte{1, 7, 0, 9}, Payload: make([]byte, 2000)}.Append(nil)
+	for offset := 0; offset < len(whole); offset += 1480 {
+		end := min(len(whole), offset+1480)
+		frame := product.Ethernet{Dst: mac(1, 1), Src: mac(1, 10), EtherType: product.EtherTypeIPv4}.Append(nil)
+		header := product.IPv4{ID: 7, TTL: 64, Protocol: product.ProtocolICMP, Src: from4, Dst: to4, FragmentOffset: uint16(offset), MoreFragments: end < len(whole)}
+		got := one(t, s.Send(a, append(header.Append(frame, end-offset), whole[offset:end]...)), "a")
+		p, err := product.ParseIPv4(got[product.EthernetHeaderLength:])
+		if err != nil || p.Src != to4 || p.Dst != from4 || p.FragmentOffset != uint16(offset) || !bytes.Equal(p.Payload, wanted[offset:end]) {
+			t.Errorf("offset %d: %x, want %x, %v", offset, p.Payload[:8], wanted[offset:offset+8], err)
+		}
 	}
 }
