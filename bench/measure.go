@@ -90,7 +90,7 @@ func mebibytes(n int64) string { return showFloat(float64(n)/(1<<20)) + " MiB" }
 
 // ratio shows how many times as much b is as a.
 func ratio[N int64 | float64 | time.Duration](a, b N) string {
-	if a == 0 {
+	if a == 0 || b == 0 { // the peer was not measured
 		return "-"
 	}
 	return showFloat(float64(b)/float64(a)) + " ×"
