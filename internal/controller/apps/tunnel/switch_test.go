@@ -1,10 +1,12 @@
 package tunnel_test
 
 import (
+	"net/netip"
 	"strings"
 	"testing"
 
 	"github.com/dragonflow/dragonflow/internal/model"
+	"github.com/dragonflow/dragonflow/internal/packet"
 	"github.com/dragonflow/dragonflow/internal/testkit/apptest"
 )
 
@@ -83,3 +85,44 @@ func frame(from *model.Port, to model.MAC) []byte {
 }
 
 func broadcast() model.MAC { return model.MAC{255, 255, 255, 255, 255, 255} }
+
+// TestWhatLooksLikeATunnelPacketIsAGuestsOwn: a guest that makes Geneve or VXLAN packets, even with the addresses
+// of chassis, sends nothing but payload of its own network.
+func TestWhatLooksLikeATunnelPacketIsAGuestsOwn(t *testing.T) {
+	t.Parallel()
+	for _, family := range []struct{ base, to, from string }{{"172.16.0.1", "172.16.0.2", "172.16.0.3"}, {"fd00::1", "fd00::2", "fd00::3"}} {
+		c, p := threeChassis(t, model.Geneve, family.base)
+		inner := frame(p["x"], p["y"].MACAddress)
+		for _, port := range []uint16{6081, 4789} {
+			header := []byte{0, 0, 0x65, 0x58, 0, 0x13, 0x89, 0} // Geneve, with network m's identifier
+			if port == 4789 {
+				header = []byte{8, 0, 0, 0, 0, 0x13, 0x89, 0}
+			}
+			for what, s := range map[string]struct {
+				to   model.MAC
+				want string
+			}{
+				"to a guest":             {p["c"].MACAddress, "c"},
+				"to a chassis' address":  {model.MAC{0xaa, 0x55, 0xaa, 0x55, 0, 2}, ""},
+				"to all":                 {broadcast(), "a b c"},
+				"to the other network":   {p["x"].MACAddress, ""},
+				"to the sender's switch": {model.MAC{0xaa, 0x55, 0xaa, 0x55, 0, 3}, ""},
+			} {
+				forged := underlayPacket(p["d"].MACAddress, s.to, netip.MustParseAddr(family.from), netip.MustParseAddr(family.to), port, append(header, inner...))
+				if got := c.Send(p["d"], forged); got != s.want {
+					t.Errorf("port %d %s reaches %q, want %q", port, what, got, s.want)
+				}
+			}
+		}
+	}
+}
+
+func underlayPacket(from, to model.MAC, src, dst netip.Addr, port uint16, payload []byte) []byte {
+	udp := packet.UDP{SrcPort: 40000, DstPort: port, Payload: payload}.Append(nil, src, dst)
+	e := packet.Ethernet{Dst: packet.MAC(to), Src: packet.MAC(from), EtherType: packet.EtherTypeIPv4}
+	if src.Is6() {
+		e.EtherType = packet.EtherTypeIPv6
+		return append(packet.IPv6{HopLimit: 64, NextHeader: packet.ProtocolUDP, Src: src, Dst: dst}.Append(e.Append(nil), len(udp)), udp...)
+	}
+	return append(packet.IPv4{TTL: 64, Protocol: packet.ProtocolUDP, Src: src, Dst: dst}.Append(e.Append(nil), len(udp)), udp...)
+}
