@@ -216,6 +216,12 @@ func (s *Server) decoratePort(row resource.Row) resource.Row {
 		p.Status = "ACTIVE"
 	}
 	p.VIF = s.vif(p.HostID)
+	if p.RouterID() != "" { // it is on every chassis, as long as it is wanted
+		p.VIF.Type = resource.VIFDistributed
+		if p.AdminStateUp {
+			p.Status = "ACTIVE"
+		}
+	}
 	p.DNSSuffix = s.opts.DNSDomain
 	if n, ok := s.store.Cached(s.networks.Kind, p.NetworkID); ok {
 		if d := n.(*resource.Network).DNSDomain; d != "" {

@@ -74,7 +74,7 @@ func TestRouterInterfaces(t *testing.T) {
 	}
 	port := c.must(200, "GET", "/v2.0/ports/"+i["port_id"].(string), nil)
 	if port["device_id"] != r["id"] || port["device_owner"] != "network:router_interface" || addresses(port)[0] != "10.0.0.1" ||
-		port["port_security_enabled"] != false {
+		port["port_security_enabled"] != false || port["status"] != "ACTIVE" || port["binding:vif_type"] != "distributed" {
 		t.Errorf("port: %v", port)
 	}
 	p := c.port(green["id"], obj{"fixed_ips": []obj{{"ip_address": "10.1.0.77"}}})
@@ -349,7 +349,7 @@ func TestRouterAttributes(t *testing.T) {
 		c.refused(400, "HTTPBadRequest", "POST", "/v2.0/routers", obj{"router": body})
 	}
 	c.must(201, "PUT", self+"/tags/red", nil)
-	c.must(200, "PUT", self, obj{"router": obj{"name": "b", "distributed": true}}, "If-Match", "revision_number=2")
+	c.must(200, "PUT", self, obj{"router": obj{"name": "b", "distributed": true, "external_gateway_info": obj{}}}, "If-Match", "revision_number=2")
 	c.refused(412, "RevisionNumberConstraintFailed", "PUT", self, obj{"router": obj{"name": "c"}}, "If-Match", "revision_number=2")
 	c.refused(412, "RevisionNumberConstraintFailed", "DELETE", self, nil, "If-Match", "revision_number=2")
 	c.router(obj{"name": "z", "project_id": "acme"})

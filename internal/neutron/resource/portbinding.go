@@ -34,6 +34,8 @@ const (
 	VIFOVS     = "ovs"
 	// VIFBindingFailed says that the host has no controller.
 	VIFBindingFailed = "binding_failed"
+	// VIFDistributed says that the port is on every chassis: it is a router's.
+	VIFDistributed = "distributed"
 )
 
 // details is Neutron's binding:vif_details.

@@ -42,9 +42,10 @@ func Routers() *Type {
 	}
 }
 
-// noGateway accepts null only: gateways to external networks are not served.
+// noGateway accepts null and the empty object, which mean none: gateways to external networks are not
+// served.
 func noGateway(_ *Router, v any) error {
-	if v == nil {
+	if m, ok := v.(map[string]any); v == nil || ok && len(m) == 0 {
 		return nil
 	}
 	return errors.New("external gateways are not supported, only null is accepted")

@@ -120,7 +120,8 @@ func rule(r *resource.SecurityGroupRule) *model.SecurityGroupRule {
 
 // Same reports whether two objects with the same key mean the same to a chassis. For memberships,
 // router interfaces and bindings the revision does not count: it is their port's, and a new name of the port must not reach
-// everybody who knows a member.
+// everybody who knows a member. Nor does it for routers: an interface more, which raises it, is an object of its own, and
+// must not make everybody look at all the others again.
 func Same(a, b model.Object) bool {
 	switch x := a.(type) {
 	case *model.SecurityGroupMember:
@@ -130,6 +131,10 @@ func Same(a, b model.Object) bool {
 		y, ok := b.(*model.RouterInterface)
 		return ok && x.RouterID == y.RouterID && x.NetworkID == y.NetworkID && x.MACAddress == y.MACAddress &&
 			x.AdminStateUp == y.AdminStateUp && slices.Equal(x.FixedIPs, y.FixedIPs)
+	case *model.Router:
+		y, ok := b.(*model.Router)
+		return ok && x.Name == y.Name && x.ProjectID == y.ProjectID && x.AdminStateUp == y.AdminStateUp &&
+			slices.Equal(x.Routes, y.Routes)
 	case *model.Binding:
 		y, ok := b.(*model.Binding)
 		return ok && x.NetworkID == y.NetworkID && x.Status == y.Status

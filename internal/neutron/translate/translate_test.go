@@ -112,6 +112,14 @@ func TestSame(t *testing.T) {
 	if !translate.Same(member, &model.SecurityGroupMember{Meta: newer(member.Meta), SecurityGroupID: "g"}) {
 		t.Error("a membership whose port has another name is the same")
 	}
+	router := &model.Router{Meta: model.Meta{ID: "r", Revision: 1}, AdminStateUp: true}
+	if !translate.Same(router, &model.Router{Meta: newer(router.Meta), AdminStateUp: true}) {
+		t.Error("a router that has an interface more is the same")
+	}
+	if translate.Same(router, &model.Router{Meta: router.Meta}) || translate.Same(router, &model.Router{Meta: router.Meta, Name: "x", AdminStateUp: true}) ||
+		translate.Same(router, &model.Router{Meta: router.Meta, AdminStateUp: true, Routes: []model.Route{{}}}) {
+		t.Error("a router that forwards otherwise is another one")
+	}
 	stored := *port
 	stored.Schema = model.SchemaVersion
 	if !translate.SameStored(port, &stored) || translate.SameStored(member, port) {
