@@ -103,7 +103,7 @@ func (r *Run) cast(ctx context.Context, from *machine, kind string, seen, unseen
 func sees(wires map[string]Wire, names []string, frame []byte) error {
 	for _, name := range names {
 		if count(wires[name], frame) == 0 {
-			return fmt.Errorf("%s does not see it", name)
+			return fmt.Errorf("%s does not see it, but\n%s", name, packet.Summaries(wires[name].Seen()))
 		}
 	}
 	return nil
@@ -111,9 +111,14 @@ func sees(wires map[string]Wire, names []string, frame []byte) error {
 
 func count(w Wire, frame []byte) (n int) {
 	for _, f := range w.Seen() {
-		if bytes.Equal(f, frame) {
+		if same(f, frame) {
 			n++
 		}
 	}
 	return n
+}
+
+// same says whether two frames are the same but for what fills short ones, which some switches take away.
+func same(a, b []byte) bool {
+	return bytes.Equal(bytes.TrimRight(a, "\x00"), bytes.TrimRight(b, "\x00"))
 }
