@@ -76,6 +76,11 @@ func (m *Mobile) Offer(at *Namespace, port string) error {
 		m.shell.up(attrs.Name), at.up(port))
 }
 
+// Withdraw removes the guest's interface on a chassis.
+func (m *Mobile) Withdraw(at string) error {
+	return m.shell.link("at-"+at, func(h *netlink.Handle, l netlink.Link) error { return h.LinkDel(l) })
+}
+
 // Connect connects the guest to the interface on a chassis, and with no other.
 func (m *Mobile) Connect(at string) error {
 	err := m.shell.links(func(h *netlink.Handle) error {

@@ -175,6 +175,9 @@ func (p *Platform) onGuest(ctx context.Context, a scenario.Action) error {
 		return errors.Join(g.mobile.Connect(a.To), g.mobile.Announce())
 	case scenario.Unplug:
 		_, err := p.Cloud.Chassis(a.To).OVS.Vsctl(ctx, "--if-exists", "del-port", cloud.Bridge, "tap-"+a.Name)
+		if err == nil && g.mobile != nil {
+			err = g.mobile.Withdraw(a.To)
+		}
 		return err
 	}
 	return fmt.Errorf("%s guest %s: %w", a.Verb, a.Name, errors.ErrUnsupported)
