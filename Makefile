@@ -60,11 +60,11 @@ check: test e2e demo lint ## what CI runs: test (which compares the generated pa
 fuzz: ## fuzz every parser for FUZZTIME each (30s)
 	tools/fuzz $(FUZZTIME)
 
-bench: build ## measure beside peers and limits, budgets checked, 5 min (BENCH=regexp; root)
+bench: build ## measure beside peers and limits, budgets checked, 10 min (BENCH=regexp; root)
 	@tools/install-packages bench
 	$(GO) run ./bench -only '$(BENCH)'
 
-bench-full: build ## the same with the sizes that take longer
+bench-full: build ## the same with the sizes that take longer, an hour
 	@tools/install-packages bench
 	$(GO) run ./bench -full -only '$(BENCH)'
 
