@@ -41,7 +41,7 @@ func runStandalone(ctx context.Context, h *host, settings *config.Config) error 
 	if err != nil {
 		return errors.Join(err, conn.Close())
 	}
-	b := &binder{daemon: d, server: server, host: settings.Chassis.Name, ports: make(chan string, maxUnbound)}
+	b := &binder{daemon: d, server: server, host: settings.Chassis.Name, ports: make(chan string, maxUnbound), failed: map[string]string{}}
 	d.add(b.run)
 	if err := d.addController(ctx, conn, b.unbound); err != nil {
 		return errors.Join(err, conn.Close())
@@ -55,6 +55,8 @@ type binder struct {
 	server *api.Server
 	host   string
 	ports  chan string
+	// failed is why a port could not be bound when that was tried last; the controller names it again.
+	failed map[string]string
 }
 
 // maxUnbound is how many ports may wait to be bound.
@@ -87,7 +89,15 @@ const bindTimeout = 5 * time.Second
 func (b *binder) bind(ctx context.Context, port string) {
 	limited, cancel := context.WithTimeout(ctx, bindTimeout)
 	defer cancel()
-	if err := b.server.BindPort(limited, port, b.host); err != nil && ctx.Err() == nil {
-		b.daemon.log.Warn("port not bound to this host", "port", port, "err", err)
+	err := b.server.BindPort(limited, port, b.host)
+	switch {
+	case err == nil:
+		delete(b.failed, port)
+	case ctx.Err() == nil && b.failed[port] != err.Error():
+		if len(b.failed) > maxUnbound {
+			clear(b.failed)
+		}
+		b.failed[port] = err.Error()
+		b.daemon.log.Warn("port not bound to this host, will be tried again", "port", port, "err", err)
 	}
 }

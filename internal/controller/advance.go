@@ -98,6 +98,9 @@ func (c *Controller) finishing(j *job) *job {
 			return
 		}
 		c.numbers.Settle(rested)
+		if len(rested) > 0 {
+			c.engine.RedoFailed() // some may have failed for want of a number
+		}
 		c.confirm(due)
 		if j.complete {
 			c.progress.realise(read, time.Now())
@@ -154,6 +157,7 @@ func (c *Controller) takeOutcome(ctx context.Context, e linkEvent) {
 	if e.job.sync != nil {
 		c.full = e.job.complete || e.job.audit // an audit leaves out only what never came
 		clear(c.refused)
+		c.ports.forgive()
 		if c.full {
 			c.mend()
 			c.ports.review(c, c.reporter.reported())
@@ -167,7 +171,8 @@ func (c *Controller) takeOutcome(ctx context.Context, e linkEvent) {
 		c.log.Warn("the switch differed from what is desired and was repaired", "flow_mods", e.outcome.FlowMods)
 	}
 	for _, r := range e.outcome.Refused {
-		c.refused[r.Flow.String()] = r.Err.Error()
+		c.refused[r.String()] = r.Err.Error()
+		c.ports.lacks(c, r)
 	}
 	e.job.done(c, true)
 }

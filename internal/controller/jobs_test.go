@@ -8,11 +8,13 @@ import (
 	"github.com/dragonflow/dragonflow/internal/controller/app"
 	"github.com/dragonflow/dragonflow/internal/controller/engine"
 	"github.com/dragonflow/dragonflow/internal/controller/flow"
+	"github.com/dragonflow/dragonflow/internal/controller/number"
 	"github.com/dragonflow/dragonflow/internal/controller/pipeline"
 	"github.com/dragonflow/dragonflow/internal/controller/snapshot"
 	"github.com/dragonflow/dragonflow/internal/controller/view"
 	"github.com/dragonflow/dragonflow/internal/model"
 	"github.com/dragonflow/dragonflow/internal/northbound"
+	"github.com/dragonflow/dragonflow/internal/vswitch/reconcile"
 )
 
 // quiet is a controller that does not run.
@@ -110,5 +112,78 @@ func TestPendingKeepsWhatTheSwitchHas(t *testing.T) {
 	p.add(&engine.Delta{Flows: []engine.FlowChange{{Old: d, New: of(1)}}})
 	if !p.empty() {
 		t.Errorf("a change that was undone is still pending: %+v", p.change())
+	}
+}
+
+// TestAPortWhoseFlowIsRefusedIsNotUp: the switch took everything else.
+func TestAPortWhoseFlowIsRefusedIsNotUp(t *testing.T) {
+	served := &app.App{Name: "misses", ID: 9, Rules: []app.Rule{
+		app.For("test.served", view.Bindings, func(_ *view.Reader, b *model.Binding, out *app.Output) {
+			app.Emit(out, view.LocalPorts, view.LocalPort{Port: &model.Port{Meta: model.Meta{ID: b.ID}, NetworkID: "n"}})
+		}),
+		app.For("test.port", view.LocalPorts, func(_ *view.Reader, p view.LocalPort, out *app.Output) {
+			out.Flow(pipeline.Classify, pipeline.Normal, flow.NewMatch(flow.InPort.Is(uint64(len(p.Port.ID)))), flow.Drop(), "for the test")
+		}),
+	}}
+	c := quiet(t, served)
+	for _, id := range []string{"p", "good"} {
+		view.Set(c.db, view.Bindings, &model.Binding{Meta: model.Meta{ID: id}, NetworkID: "n"})
+	}
+	c.step(t.Context())
+	refused, _ := c.engine.Flow(flow.Key{Table: pipeline.Classify.Table(), Priority: pipeline.Normal, Match: flow.NewMatch(flow.InPort.Is(1))})
+	finish := func(refusals ...reconcile.Refusal) {
+		j := c.syncJob(reconcile.Full)
+		c.takeOutcome(t.Context(), linkEvent{job: j, outcome: reconcile.Outcome{Refused: refusals}})
+		c.ports.settle(c)
+		c.confirm(c.ports.take())
+	}
+	finish(reconcile.Refusal{Flow: refused, Err: errors.New("no room")}, reconcile.Refusal{What: "group 3", Err: errors.New("no room")})
+	if c.reporter.want["p"].Up || !c.reporter.want["good"].Up || c.refused["group 3"] == "" {
+		t.Errorf("reported: %+v, %+v; refused: %v", c.reporter.want["p"], c.reporter.want["good"], c.refused)
+	}
+	if finish(); !c.reporter.want["p"].Up {
+		t.Errorf("still down when the switch takes the flow: %+v", c.reporter.want["p"])
+	}
+}
+
+// TestAFreedNumberIsGivenToWhoWaitsForOne: an evaluation that failed for want of a number runs again.
+func TestAFreedNumberIsGivenToWhoWaitsForOne(t *testing.T) {
+	one := number.Space{Name: "one", Min: 1, Max: 1}
+	c := quiet(t, &app.App{Name: "misses", ID: 9, Rules: []app.Rule{
+		app.For("test.port", view.Bindings, func(r *view.Reader, b *model.Binding, out *app.Output) { r.Number(one, b.ID) }),
+	}})
+	c.full = true
+	bind := func(id string) { view.Set(c.db, view.Bindings, &model.Binding{Meta: model.Meta{ID: id}}) }
+	bind("first")
+	c.step(t.Context())
+	bind("second")
+	if c.step(t.Context()); len(c.engine.Problems()) != 1 {
+		t.Fatalf("problems: %v", c.engine.Problems())
+	}
+	view.Delete(c.db, view.Bindings, "first")
+	c.step(t.Context())
+	c.changeJob().done(c, true)
+	if c.step(t.Context()); len(c.engine.Problems()) != 0 {
+		t.Errorf("problems with a number free: %v", c.engine.Problems())
+	}
+}
+
+// TestAnInterfaceWithoutABindingIsNamedAgain: who binds it may have failed the first time.
+func TestAnInterfaceWithoutABindingIsNamedAgain(t *testing.T) {
+	c := alone(t)
+	named := make(chan string, 8)
+	c.o.Unbound = func(port string) { named <- port }
+	view.Set(c.db, view.Interfaces, view.Interface{Name: "tap", PortID: "p"})
+	c.interfaces["row"] = "tap"
+	running(t, c)
+	for range 2 {
+		select {
+		case port := <-named:
+			if port != "p" {
+				t.Errorf("named %s", port)
+			}
+		case <-time.After(10 * time.Second):
+			t.Fatal("named too rarely")
+		}
 	}
 }

@@ -2,6 +2,8 @@ package controller
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/dragonflow/dragonflow/internal/controller/view"
@@ -92,6 +94,7 @@ func (c *Controller) receive(ctx context.Context, timers *timers, wait bool) boo
 	case <-timers.mend.C:
 		c.mend()
 		c.facts.expire(c.db, time.Now())
+		c.announceUnbound(slices.Collect(maps.Values(c.interfaces))) // who binds them may have failed to
 	case i := <-timers.apps:
 		c.tick(i)
 	case <-never:

@@ -3,6 +3,7 @@ package controller
 import (
 	"github.com/dragonflow/dragonflow/internal/controller/view"
 	"github.com/dragonflow/dragonflow/internal/model"
+	"github.com/dragonflow/dragonflow/internal/vswitch/reconcile"
 )
 
 // portTracker knows which served ports the switch has confirmed.
@@ -16,6 +17,30 @@ type portTracker struct {
 	due map[string]portState
 	// claimed are bound ports that were due to be up: when they are served no more, that is to be reported.
 	claimed map[string]struct{}
+	// lacking are ports of which the switch refuses flows.
+	lacking map[string]struct{}
+}
+
+// lacks notes the ports that want a flow which the switch refuses: they are not up, whatever else it took.
+func (t *portTracker) lacks(c *Controller, r reconcile.Refusal) {
+	x, wanted := c.engine.Explain(r.Flow.Key())
+	if r.What != "" || !wanted {
+		return
+	}
+	for _, o := range x.Owners {
+		if o.Kind == view.LocalPorts.Name() {
+			t.lacking[o.Key] = struct{}{}
+			t.dirty[o.Key] = struct{}{}
+		}
+	}
+}
+
+// forgive has the ports that lacked flows looked at again, after everything was tried again.
+func (t *portTracker) forgive() {
+	for id := range t.lacking {
+		t.dirty[id] = struct{}{}
+	}
+	clear(t.lacking)
 }
 
 // portState is what is reported of a port; gone says that it is not served here.
@@ -28,7 +53,7 @@ type portState struct {
 }
 
 func newPortTracker() portTracker {
-	return portTracker{dirty: map[string]struct{}{}, unsettled: map[string]struct{}{}, due: map[string]portState{}, claimed: map[string]struct{}{}}
+	return portTracker{dirty: map[string]struct{}{}, unsettled: map[string]struct{}{}, due: map[string]portState{}, claimed: map[string]struct{}{}, lacking: map[string]struct{}{}}
 }
 
 func (t *portTracker) changed(ids []string) {

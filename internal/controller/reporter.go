@@ -48,7 +48,10 @@ func (c *Controller) confirm(due map[string]portState) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for id, s := range due {
+		_, lacks := c.ports.lacking[id]
 		switch {
+		case !s.gone && lacks:
+			r.want[id] = r.status(id, s.network, 0, false)
 		case !s.gone:
 			r.want[id] = r.status(id, s.network, s.revision, true)
 			r.want[id].Activated = s.activated

@@ -156,6 +156,17 @@ func (e *Engine) Redo(o Owner) {
 	}
 }
 
+// RedoFailed evaluates the owners that failed again at the next step: what they failed for may be there now.
+func (e *Engine) RedoFailed() {
+	for _, r := range e.rules {
+		for key, ev := range r.evals {
+			if ev.rare != e.nothing && ev.problem != "" {
+				r.dirty[key] = struct{}{}
+			}
+		}
+	}
+}
+
 func show(f *flow.Flow) string {
 	if f == nil {
 		return "(nothing)"

@@ -56,17 +56,29 @@ func (o OpenFlow) ModFlows(ctx context.Context, mods []FlowMod) error {
 	return &RefusedError{Refused: by}
 }
 
-// ModEntries changes meters and groups in the order given and waits until the switch has.
+// ModEntries changes meters and groups in the order given and waits until the switch has. Those that the
+// switch refuses keep no others from being changed.
 func (o OpenFlow) ModEntries(ctx context.Context, mods []EntryMod) error {
-	for len(mods) > 0 {
+	refused := map[int]error{}
+	for from := 0; from < len(mods); {
 		n := 1
-		for n < len(mods) && (mods[n].Group == nil) == (mods[0].Group == nil) {
+		for from+n < len(mods) && (mods[from+n].Group == nil) == (mods[from].Group == nil) {
 			n++
 		}
-		if err := o.modAlike(ctx, mods[:n]); err != nil {
+		err := o.modAlike(ctx, mods[from:from+n])
+		var some *openflow.ModError
+		if err != nil && !errors.As(err, &some) {
 			return err
 		}
-		mods = mods[n:]
+		if some != nil {
+			for _, f := range some.Failures {
+				refused[from+f.Index] = f.Err
+			}
+		}
+		from += n
+	}
+	if len(refused) > 0 {
+		return &RefusedError{Refused: refused}
 	}
 	return nil
 }

@@ -175,3 +175,23 @@ func TestRealSwitchRefusesOne(t *testing.T) {
 	want.Flows = want.Flows[1:]
 	r.has(want)
 }
+
+// TestRealSwitchRefusesAGroup has one group that the switch refuses, here because its number is taken: the others and
+// the flows are there.
+func TestRealSwitchRefusesAGroup(t *testing.T) {
+	r := newReal(t)
+	group := func(id, port uint32) flow.GroupEntry {
+		return flow.NewGroup(id, flow.GroupAll, flow.Bucket{Actions: []flow.Action{flow.Output(port)}})
+	}
+	want := reconcile.State{
+		Groups: []flow.GroupEntry{group(1, 1), group(1, 2), group(2, 1)},
+		Meters: []flow.MeterEntry{flow.NewMeter(1, flow.PacketsPerSecond, 100, 0)},
+		Flows:  []flow.Flow{{Table: 1, Priority: 10, Cookie: realMark | 1, Match: flow.NewMatch(flow.Reg6.Is(1)), Instructions: flow.Do(flow.Group(2))}},
+	}
+	out := r.sync(want)
+	if len(out.Refused) != 1 || out.Refused[0].What != "group 1" || out.EntryMods != 3 {
+		t.Errorf("%+v", out)
+	}
+	want.Groups = slices.Delete(want.Groups, 1, 2)
+	r.has(want)
+}

@@ -32,7 +32,8 @@ type Switch interface {
 	// ModFlows carries out all mods or none and waits until the switch has. A *RefusedError says which
 	// of them the switch refused.
 	ModFlows(ctx context.Context, mods []FlowMod) error
-	// ModEntries changes meters and groups in order and waits until the switch has.
+	// ModEntries changes meters and groups in order and waits until the switch has. A *RefusedError says
+	// which of them the switch refused; the others were changed.
 	ModEntries(ctx context.Context, mods []EntryMod) error
 }
 
@@ -57,6 +58,13 @@ type EntryMod struct {
 	Verb  Verb
 	Meter *flow.MeterEntry
 	Group *flow.GroupEntry
+}
+
+func (m EntryMod) name() string {
+	if m.Group != nil {
+		return fmt.Sprintf("group %d", m.Group.ID)
+	}
+	return fmt.Sprintf("meter %d", m.Meter.ID)
 }
 
 // RefusedError lists the mods of a bundle that the switch refused; none of the bundle was applied.
@@ -108,10 +116,20 @@ type Outcome struct {
 	Refused []Refusal
 }
 
-// Refusal is a desired flow that could not be had.
+// Refusal is a desired flow that could not be had, or with What a change of a group or meter.
 type Refusal struct {
 	Flow flow.Flow
+	// What names a group or meter, as in "group 7"; empty for a flow.
+	What string
 	Err  error
+}
+
+// String names what was refused.
+func (r Refusal) String() string {
+	if r.What != "" {
+		return r.What
+	}
+	return r.Flow.String()
 }
 
 // ErrForeign says that somebody else's flow is under the key.
@@ -216,7 +234,7 @@ func (w *Writer) held(f flow.Flow, out *Outcome) bool {
 	if _, held := w.foreign[f.Key()]; !held {
 		return false
 	}
-	out.Refused = append(out.Refused, Refusal{f, ErrForeign})
+	out.Refused = append(out.Refused, Refusal{Flow: f, Err: ErrForeign})
 	return true
 }
 
@@ -255,7 +273,7 @@ func without(batch []FlowMod, refused *RefusedError, out *Outcome) []FlowMod {
 	var rest []FlowMod
 	for i, m := range batch {
 		if err := refused.Refused[i]; err != nil {
-			out.Refused = append(out.Refused, Refusal{m.Flow, err})
+			out.Refused = append(out.Refused, Refusal{Flow: m.Flow, Err: err})
 		} else {
 			rest = append(rest, m)
 		}
@@ -267,9 +285,19 @@ func (w *Writer) entries(ctx context.Context, mods []EntryMod, out *Outcome) err
 	if len(mods) == 0 {
 		return nil
 	}
-	if err := w.sw.ModEntries(ctx, mods); err != nil {
+	err := w.sw.ModEntries(ctx, mods)
+	var refused *RefusedError
+	if err != nil && (!errors.As(err, &refused) || len(refused.Refused) == 0) {
 		return err
 	}
 	out.EntryMods += len(mods)
+	if refused == nil {
+		return nil
+	}
+	// One that cannot be had takes the flows that use it with it, and nothing else.
+	for _, i := range slices.Sorted(maps.Keys(refused.Refused)) {
+		out.EntryMods--
+		out.Refused = append(out.Refused, Refusal{What: mods[i].name(), Err: refused.Refused[i]})
+	}
 	return nil
 }
