@@ -64,7 +64,7 @@ func (s *site) move(ctx context.Context, g *guest, to string) error {
 	if err := errors.Join(g.mobile.Connect(to), g.mobile.Announce()); err != nil {
 		return err
 	}
-	if err := s.API.Do(ctx, http.MethodPut, path+"/"+to+"/activate", nil, nil); err != nil {
+	if err := s.API.Activate(ctx, g.id, to); err != nil {
 		return err
 	}
 	if _, err := s.Chassis(g.at).OVS.Vsctl(ctx, "del-port", cloud.Bridge, "tap-"+g.Name()); err != nil {

@@ -81,8 +81,7 @@ func (r *Run) holds(ctx context.Context, chassis string, m *machine) error {
 func parseActivate(w *words) action {
 	guest, chassis := guestOn(w)
 	return func(ctx context.Context, r *Run) error {
-		path := cloud.Path("port", r.machines[guest].port) + "/bindings/" + chassis + "/activate"
-		return r.platform.API().Do(ctx, http.MethodPut, path, nil, nil)
+		return r.platform.API().Activate(ctx, r.machines[guest].port, chassis)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -88,6 +89,17 @@ func (c *Client) one(ctx context.Context, method, path, kind string, fields Obje
 // Get reads a path into out, which may be nil.
 func (c *Client) Get(ctx context.Context, path string, out any) error {
 	return c.Do(ctx, http.MethodGet, path, nil, out)
+}
+
+// Activate makes a port's binding to a chassis the active one. That it is already, since the chassis has heard the
+// guest before, is no error, as to Nova.
+func (c *Client) Activate(ctx context.Context, port, chassis string) error {
+	err := c.Do(ctx, http.MethodPut, Path("port", port)+"/bindings/"+chassis+"/activate", nil, nil)
+	var refused *StatusError
+	if errors.As(err, &refused) && refused.Status == http.StatusConflict && strings.Contains(refused.Answer, "PortBindingAlreadyActive") {
+		return nil
+	}
+	return err
 }
 
 // StatusError is an answer of the API that is an error.
