@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/netip"
+	"strings"
 	"time"
 
 	"github.com/dragonflow/dragonflow/internal/lab"
@@ -95,7 +96,7 @@ func (s *site) killAll(ctx context.Context) (string, error) {
 	}
 	var pings []*lab.Ping
 	for _, way := range [][2]string{{"red1", "red2"}, {"web2", "web1"}, {"db1", "web1"}} {
-		p, err := s.guests[way[0]].StartPing(s.guests[way[1]].address(false), pingEvery)
+		p, err := s.guests[way[0]].StartPing(s.guests[way[1]].address(false), pingEvery, "-c", "800", "-W", "2")
 		if err != nil {
 			return "", err
 		}
@@ -111,11 +112,10 @@ func (s *site) killAll(ctx context.Context) (string, error) {
 	start := time.Now()
 	err = s.revive(ctx)
 	back := ms(start)
-	pause(ctx, time.Second)
 	sent, lost := 0, 0
 	for _, p := range pings {
-		stats, stopErr := p.Stop(ctx)
-		err = errors.Join(err, stopErr)
+		stats, waitErr := p.Wait(ctx)
+		err = errors.Join(err, waitErr)
 		sent, lost = sent+stats.Sent, lost+stats.Lost()
 	}
 	after, flowsErr := s.flows(ctx)
@@ -125,10 +125,24 @@ func (s *site) killAll(ctx context.Context) (string, error) {
 	if lost > 0 {
 		err = errors.New("packets were lost")
 	}
-	if after != before {
-		err = errors.Join(err, errors.New("the restart changed flows"))
+	if changed := difference(before, after); changed != "" {
+		err = errors.Join(err, errors.New("the restart changed flows:\n"+changed))
 	}
 	return fmt.Sprintf("%d sent, %d lost; back after %s, 0 flows changed", sent, lost, back), err
+}
+
+// difference is what one dump has and the other has not.
+func difference(before, after string) string {
+	var changed strings.Builder
+	for _, side := range []struct{ mark, text, other string }{{"-", before, after}, {"+", after, before}} {
+		for line := range strings.Lines(side.text) {
+			// The flow with the note says how much of the snapshot the switch has.
+			if !strings.Contains(side.other, line) && !strings.Contains(line, "actions=note:") {
+				changed.WriteString(side.mark + line)
+			}
+		}
+	}
+	return changed.String()
 }
 
 // revive starts what was killed and waits until all of it works.

@@ -63,6 +63,16 @@ func (p *Ping) Stop(ctx context.Context) (PingStats, error) {
 	return stats, err
 }
 
+// Wait waits for the end of a ping that has one, by the option "-c", and says how it went. The last answer is waited for.
+func (p *Ping) Wait(ctx context.Context) (PingStats, error) {
+	waitErr := p.p.Wait(ctx) // it fails when it got no answer at all: the numbers say so too
+	stats, err := parsePing(p.p.Output())
+	if err != nil && waitErr != nil {
+		err = waitErr
+	}
+	return stats, err
+}
+
 // Ping sends count echo requests, one each 0.2 s, and waits up to a second for
 // the last answer.
 func (n *Namespace) Ping(ctx context.Context, to netip.Addr, count int, options ...string) (PingStats, error) {
@@ -71,12 +81,7 @@ func (n *Namespace) Ping(ctx context.Context, to netip.Addr, count int, options 
 	if err != nil {
 		return PingStats{}, err
 	}
-	waitErr := p.p.Wait(ctx)
-	stats, err := parsePing(p.p.Output())
-	if err != nil && waitErr != nil {
-		err = waitErr
-	}
-	return stats, err
+	return p.Wait(ctx)
 }
 
 func seconds(d time.Duration) string { return strconv.FormatFloat(d.Seconds(), 'f', 3, 64) }
