@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"maps"
 	"net/netip"
+	"strings"
 
 	"github.com/dragonflow/dragonflow/internal/controller/flow"
 	"github.com/dragonflow/dragonflow/internal/packet"
@@ -70,6 +71,38 @@ func (p Packet) read(s flow.SubField) flow.Value {
 // write sets some bits of a field to a number.
 func (p Packet) write(s flow.SubField, v flow.Value) {
 	p.set(s.Field, v.Shl(int(s.Ofs)).And(s.Mask()), s.Mask())
+}
+
+// TraceSyntax writes a packet as Open vSwitch's ofproto/trace takes it.
+func TraceSyntax(p Packet) string {
+	var list []flow.Constraint
+	for f := flow.InPort; f.Valid(); f++ {
+		if v := p.fields[f]; !v.IsZero() {
+			list = append(list, f.With(v, whole(f)))
+		}
+	}
+	text := flow.NewMatch(list...).String()
+	// ofproto/trace takes the short names of ports and of ICMP for TCP and ICMP only.
+	for _, proto := range []string{"udp", "sctp"} {
+		if strings.HasPrefix(text, proto) {
+			text = strings.ReplaceAll(text, "tp_", proto+"_")
+		}
+	}
+	if strings.HasPrefix(text, "icmp6") {
+		text = strings.ReplaceAll(text, "icmp_", "icmpv6_")
+	}
+	return text
+}
+
+// whole is the mask that selects all of a field.
+func whole(f flow.Field) flow.Value {
+	switch {
+	case f == flow.VLANVID:
+		return flow.Uint(0x1fff)
+	case f.Bits() == 128:
+		return flow.Value{Hi: 1<<64 - 1, Lo: 1<<64 - 1}
+	}
+	return flow.Uint(1<<f.Bits() - 1)
 }
 
 // tuple sets what the connection tracker has of the packet that began the connection: protocol and ports.

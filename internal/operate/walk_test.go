@@ -37,7 +37,7 @@ func TestWalkIsWhatTheSwitchDoes(t *testing.T) {
 		for what, p := range c.packets() {
 			trace := tables.Walk(p, operate.Assumptions{Connection: conn})
 			met, ports := ours(&trace)
-			wantMet, wantPorts := theirs(t, s.Appctl("ofproto/trace", apptest.Bridge, exact(p),
+			wantMet, wantPorts := theirs(t, s.Appctl("ofproto/trace", apptest.Bridge, operate.TraceSyntax(p),
 				"--ct-next", state, "--ct-next", state, "--ct-next", state))
 			if diff := cmp.Diff(wantMet, met); diff != "" {
 				t.Errorf("%s %s (%s): flows met (-Open vSwitch +walk):\n%s", state, what, match(p), diff)
@@ -117,20 +117,6 @@ func full(f flow.Field) flow.Value {
 	return flow.Uint(1<<f.Bits() - 1)
 }
 
-// exact is a packet in the syntax of ofproto/trace, which takes short names for those of TCP and ICMP.
-func exact(p operate.Packet) string {
-	text := match(p).String()
-	for _, proto := range []string{"udp", "sctp"} {
-		if strings.HasPrefix(text, proto) {
-			text = strings.ReplaceAll(text, "tp_", proto+"_")
-		}
-	}
-	if strings.HasPrefix(text, "icmp6") {
-		text = strings.ReplaceAll(text, "icmp_", "icmpv6_")
-	}
-	return text
-}
-
 // ours lists the flows of a walk, without misses, and the ports that it reached.
 func ours(trace *operate.Trace) (met, ports []string) {
 	for _, s := range trace.Keys() {
@@ -170,4 +156,15 @@ func theirs(t *testing.T, text string) (met, ports []string) {
 	slices.Sort(met)
 	slices.Sort(ports)
 	return met, ports
+}
+
+// FuzzFromFrame reads frames that anybody may have sent.
+func FuzzFromFrame(f *testing.F) {
+	f.Add([]byte{0x33, 0x33, 0xff, 0, 0, 2, 0xfa, 0x16, 0x3e, 0, 0, 1, 0x81, 0, 0, 5, 0x86, 0xdd, 0x60, 0, 0, 0, 0, 0, 0x2c, 0xff})
+	f.Add(append([]byte{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 8, 0, 0x4f}, make([]byte, 60)...))
+	f.Fuzz(func(t *testing.T, frame []byte) {
+		if p := operate.FromFrame(7, frame); p.Get(flow.InPort) != flow.Uint(7) {
+			t.Error("the port is lost")
+		}
+	})
 }

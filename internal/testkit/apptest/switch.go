@@ -96,6 +96,11 @@ func (s *Switch) Send(from *model.Port, frame []byte) map[string][][]byte {
 	for _, i := range plugged {
 		s.Forget(i.Name)
 	}
+	for _, i := range plugged {
+		if i.PortID == from.ID {
+			s.agree(i.OFPort, frame)
+		}
+	}
 	s.Inject(Plug(from, 0).Name, frame)
 	s.Settle()
 	got := map[string][][]byte{}
