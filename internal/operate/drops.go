@@ -119,7 +119,7 @@ func (w World) object(o engine.Owner) (name, id string) {
 	case view.Interfaces.Name():
 		return "interface " + o.Key, ""
 	}
-	return o.Kind + " " + o.Key, ""
+	return w.derived(o)
 }
 
 func (w World) routerNameOf(id string) string {
@@ -127,6 +127,23 @@ func (w World) routerNameOf(id string) string {
 		return named(row.(*model.Router).Name, id)
 	}
 	return id
+}
+
+// derived names what a derived row is about: its key begins with the id of a router or network.
+func (w World) derived(o engine.Owner) (name, id string) {
+	id, rest, more := strings.Cut(o.Key, "/")
+	switch {
+	case w.View.Has(view.Routers, id):
+		name = "router " + w.routerNameOf(id)
+	case w.View.Has(view.Networks, id):
+		name = "network " + named(w.network(&model.Port{NetworkID: id}).Name, id)
+	default:
+		return o.Kind + " " + o.Key, ""
+	}
+	if more {
+		name += ", " + rest
+	}
+	return name, id
 }
 
 func (w World) portNameOf(id string) string {

@@ -104,6 +104,36 @@ func TestDropsTellReasonAndObject(t *testing.T) {
 	}
 }
 
+// TestDropsOfRoutersAreNamed: a flow that one router has counts for it.
+func TestDropsOfRoutersAreNamed(t *testing.T) {
+	t.Parallel()
+	c := newCloud(t)
+	gateway := func(id, network string, n byte, addr string) []any {
+		p := apptest.Port(id, network, n, addr)
+		p.DeviceOwner, p.DeviceID = model.RouterInterfaceOwner, "11-edge"
+		return []any{p, &model.RouterInterface{Meta: model.Meta{ID: id, Revision: 1}, RouterID: "11-edge", NetworkID: network,
+			MACAddress: p.MACAddress, FixedIPs: p.FixedIPs, AdminStateUp: true}}
+	}
+	c.Set(&model.Router{Meta: model.Meta{ID: "11-edge", Revision: 1}, Name: "edge", AdminStateUp: true})
+	c.Set(gateway("gw-n", "n", 0xf1, "10.0.0.254")...)
+	c.Set(gateway("gw-m", "m", 0xf2, "10.1.0.254")...)
+	c.MustStep()
+	var all []operate.Counted
+	for f := range c.Engine.Flows() {
+		f.Instructions = flow.Drop() // what matters is whose it is
+		all = append(all, operate.Counted{Flow: f, Packets: 1})
+	}
+	named := map[string]bool{}
+	for _, d := range operate.Drops(c.world(), all, false) {
+		named[d.Object] = true
+	}
+	for _, want := range []string{"router edge", "network n", "router edge, 10.1.0.0/24"} {
+		if !named[want] {
+			t.Errorf("nothing is counted for %q: %v", want, named)
+		}
+	}
+}
+
 func TestFlowsOfAPort(t *testing.T) {
 	t.Parallel()
 	c := newCloud(t)
