@@ -30,7 +30,7 @@ func (c *Controller) advance(ctx context.Context) {
 		default:
 			c.confirm(c.ports.take())
 			if c.full {
-				c.progress.realise(c.progress.received, time.Now())
+				c.progress.realise(c.derived(), time.Now())
 			}
 		}
 	}
@@ -86,7 +86,7 @@ func (c *Controller) changeJob() *job {
 func (c *Controller) finishing(j *job) *job {
 	j.flush, c.journal.zones = c.journal.zones, nil
 	c.pend = newPending()
-	due, read := c.ports.take(), c.progress.received
+	due, read := c.ports.take(), c.derived()
 	var rested []number.Entry
 	if j.complete { // else a number may still be claimed by what has not come yet
 		rested = c.numbers.Resting()

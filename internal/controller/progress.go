@@ -58,6 +58,15 @@ func (p *progress) status() model.ChassisStatus {
 	return s
 }
 
+// derived returns up to what revision all that was read has become flows. What a scope brought that needs
+// another scope, which has not come yet, has not.
+func (c *Controller) derived() db.Revision {
+	if c.progress.behind.IsZero() || !c.complete() {
+		return c.progress.realised
+	}
+	return c.progress.received
+}
+
 // tellProgress has it reported if it is another than before.
 func (c *Controller) tellProgress() {
 	s := c.progress.status()

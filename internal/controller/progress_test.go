@@ -6,6 +6,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/dragonflow/dragonflow/internal/controller/view"
 	"github.com/dragonflow/dragonflow/internal/model"
 	"github.com/dragonflow/dragonflow/internal/northbound"
 	"github.com/dragonflow/dragonflow/internal/northbound/db"
@@ -40,4 +41,29 @@ func TestProgress(t *testing.T) {
 	read(10, model.KindBinding, 7)
 	p.realise(7, at(8)) // nothing new
 	check(10, 7, "2026-01-01T00:00:07Z")
+}
+
+// TestWhatWaitsForAnotherScopeIsNotRealised has a new port's binding come before its network.
+func TestWhatWaitsForAnotherScopeIsNotRealised(t *testing.T) {
+	c := quiet(t)
+	c.phase, c.full = idle, true
+	c.db.SetSynced(view.ScopeOVSDB, true)
+	inSync := func(scope string) { c.scopes[scope].live = true; c.db.SetSynced(scope, true) }
+	c.follow(model.ScopeGlobal)
+	inSync(model.ScopeGlobal)
+	c.progress.read(northbound.ScopeEvent{Type: northbound.Changed, Key: db.Key{Kind: string(model.KindBinding)}, Revision: 7}, time.Now())
+	own := model.ScopeChassis(c.o.Chassis)
+	c.follow(own) // as needed as the network is
+	c.engine.Step()
+	j := c.changeJob() // of other ports
+	j.done(c, true)
+	c.advance(t.Context())
+	if got := c.progress.realised; got != 0 {
+		t.Errorf("realised %d although the port's flows wait for a scope", got)
+	}
+	inSync(own)
+	c.advance(t.Context())
+	if got := c.progress.realised; got != 7 {
+		t.Errorf("realised %d, want 7: everything is there", got)
+	}
 }
