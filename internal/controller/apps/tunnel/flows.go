@@ -77,6 +77,11 @@ func chassis(r *view.Reader, p peer, out *app.Output) {
 		out.Problem(fmt.Sprintf("chassis %s takes no %s tunnels: add %s to tunnel-types there", p.chassis, p.typ, p.typ))
 		return
 	}
+	if c.TunnelIP == at.Local { // a chassis that was renamed, or two hosts set up alike: guests would hear themselves
+		out.Problem(fmt.Sprintf("ports are bound to chassis %s, which has the tunnel address %s of this one: nothing is sent there; "+
+			"delete it if it is an earlier name of this one, and correct the ports' binding:host_id, else correct its tunnel-ip", p.chassis, c.TunnelIP))
+		return
+	}
 	if at.Local.IsValid() && at.Local.Is4() != c.TunnelIP.Is4() {
 		out.Problem(fmt.Sprintf("chassis %s has the tunnel address %s, which is not of the family of this one's %s: "+
 			"set tunnel-ip to addresses of one family", p.chassis, c.TunnelIP, at.Local))

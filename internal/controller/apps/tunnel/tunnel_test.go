@@ -114,6 +114,8 @@ func TestProblemsNameChassisAndRemedy(t *testing.T) {
 		"not of the type": {[]any{onlyGeneve}, nil, apptest.Overlay("n", model.VXLAN, 7), []string{"c2", "vxlan", "tunnel-types"}},
 		"another family": {[]any{apptest.Peer("c2", "fd00::2"), view.TunnelPort{Type: model.VXLAN, OFPort: 102, Local: netip.MustParseAddr("172.16.0.1")}}, nil,
 			apptest.Overlay("n", model.VXLAN, 7), []string{"c2", "fd00::2", "tunnel-ip"}},
+		"our own address": {[]any{view.TunnelPort{Type: model.VXLAN, OFPort: 102, Local: netip.MustParseAddr("172.16.0.2")}}, nil,
+			apptest.Overlay("n", model.VXLAN, 7), []string{"c2", "172.16.0.2 of this one", "binding:host_id"}},
 		"no segment":        {nil, nil, apptest.Net("n"), []string{"network n", "c2", "segment"}},
 		"no tunnel here":    {nil, []any{view.TunnelPort{Type: model.VXLAN}}, apptest.Overlay("n", model.VXLAN, 7), []string{"network n", "tunnel-ip"}},
 		"type of tomorrow":  {nil, nil, apptest.Overlay("n", "stt", 7), []string{"network n", "segment"}},
