@@ -18,7 +18,6 @@ const patience = 30 * time.Second
 // Run is a scenario that is being played.
 type Run struct {
 	platform Platform
-	mobile   map[string]bool
 	log      func(format string, args ...any)
 
 	routers, groups map[string]string // name → id
@@ -55,7 +54,7 @@ type machine struct {
 	echoes              map[string]bool
 }
 
-func newRun(p Platform, s *Scenario, log func(string, ...any)) *Run {
+func newRun(p Platform, log func(string, ...any)) *Run {
 	return &Run{
 		platform: p, log: log, routers: map[string]string{}, groups: map[string]string{},
 		networks: map[string]*network{}, machines: map[string]*machine{}, connections: map[string]net.Conn{},

@@ -52,8 +52,9 @@ func Parse(name, text string) (*Scenario, error) {
 			w.fail("no statement begins with this word")
 			return nil, w.err
 		}
-		do := s.header(w, verb)
-		if do == nil && kind.parse != nil {
+		s.header(w, verb)
+		var do action
+		if kind.parse != nil {
 			do = kind.parse(w)
 		}
 		if w.end(); w.err != nil {
@@ -68,7 +69,7 @@ func Parse(name, text string) (*Scenario, error) {
 }
 
 // header reads the statements about the scenario itself.
-func (s *Scenario) header(w *words, verb string) action {
+func (s *Scenario) header(w *words, verb string) {
 	switch verb {
 	case "real":
 		s.NeedsReal = strings.Join(w.list[1:], " ")
@@ -78,7 +79,6 @@ func (s *Scenario) header(w *words, verb string) action {
 	case "slow":
 		s.Slow = true
 	}
-	return nil
 }
 
 // stepPatience bounds one statement.
@@ -87,7 +87,7 @@ const stepPatience = 3 * time.Minute
 // Play runs the scenario on a platform. log is told each statement; report is told what was measured. It ends with the
 // first statement that fails.
 func (s *Scenario) Play(ctx context.Context, p Platform, log func(format string, args ...any)) error {
-	r := newRun(p, s, log)
+	r := newRun(p, log)
 	err := s.play(ctx, r)
 	if endErr := r.end(); err == nil && endErr != nil {
 		err = fmt.Errorf("%s: end: %w", s.Name, endErr)

@@ -67,7 +67,7 @@ func attached(r *view.Reader, n root, out *app.Output) {
 
 // followRouter asks for the router. It reads nothing, so that it does not wait for what it asks for.
 func followRouter(_ *view.Reader, n near, out *app.Output) {
-	app.Emit(out, followed, follow{n.router})
+	app.Emit(out, followed, follow(n))
 	app.Emit(out, view.Interests, view.Interest{Scope: model.ScopeRouter(n.router)})
 }
 
