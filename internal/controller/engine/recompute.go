@@ -16,7 +16,7 @@ import (
 // because it waits for a scope or failed is history, and left out on both sides.
 func (e *Engine) Recompute() error {
 	r := e.BeginRecomputation()
-	for !r.Continue(1 << 20) {
+	for !r.Continue(e.FlowCount() + 1) {
 	}
 	list, err := r.Differences()
 	if err != nil || len(list) == 0 {
