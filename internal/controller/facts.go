@@ -109,11 +109,17 @@ func (c *Controller) notePresence(ports []string) {
 			}
 			continue
 		}
+		network, was := c.here[id]
+		delete(c.here, id)
+		if !served && was && c.db.Has(view.Arrivals, id) && c.db.Has(view.Bindings, id) {
+			// The interface is away, as while Open vSwitch starts again. Nobody else has the guest.
+			c.facts.learn(c.db, arrival(id, recallFor), time.Now())
+			continue
+		}
 		if !served {
 			c.facts.forget(c.db, view.Arrivals, id)
 		}
-		if network, was := c.here[id]; was {
-			delete(c.here, id)
+		if was {
 			c.noteDeparture(id, network)
 		}
 	}

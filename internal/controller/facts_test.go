@@ -7,6 +7,7 @@ import (
 
 	"github.com/dragonflow/dragonflow/internal/controller/app"
 	"github.com/dragonflow/dragonflow/internal/controller/view"
+	"github.com/dragonflow/dragonflow/internal/model"
 )
 
 func departure(port, owner string) app.Fact {
@@ -50,5 +51,29 @@ func TestNobodyTellsMoreFactsThanOneMay(t *testing.T) {
 	}
 	if n := db.Len(view.Departures); n != factsInAll {
 		t.Errorf("%d facts are kept, want at most %d", n, factsInAll)
+	}
+}
+
+// TestAGuestThatArrivedStaysWhileItsInterfaceIsAway has Open vSwitch start again before the API has moved the port.
+func TestAGuestThatArrivedStaysWhileItsInterfaceIsAway(t *testing.T) {
+	c := quiet(t)
+	p := &model.Port{Meta: model.Meta{ID: "p"}, NetworkID: "n", Host: "c2"}
+	view.Set(c.db, view.Ports, p)
+	view.Set(c.db, view.Bindings, &model.Binding{Meta: p.Meta, NetworkID: "n", Host: "c1", Status: model.BindingInactive})
+	c.facts.learn(c.db, arrival("p", time.Minute), time.Now())
+	view.Set(c.db, view.LocalPorts, view.LocalPort{Port: p})
+	c.notePresence([]string{"p"})
+	view.Delete(c.db, view.LocalPorts, "p")
+	c.notePresence([]string{"p"})
+	if !c.db.Has(view.Arrivals, "p") || c.db.Has(view.Departures, "p") {
+		t.Error("the guest counts as gone: when its interface is back it is not heard")
+	}
+	view.Set(c.db, view.LocalPorts, view.LocalPort{Port: p})
+	c.notePresence([]string{"p"})
+	view.Delete(c.db, view.Bindings, "p")
+	view.Delete(c.db, view.LocalPorts, "p")
+	c.notePresence([]string{"p"})
+	if c.db.Has(view.Arrivals, "p") || !c.db.Has(view.Departures, "p") {
+		t.Error("a port that is not bound here any more has not left")
 	}
 }
