@@ -7,8 +7,8 @@ import (
 )
 
 // audit compares the layers slowly and without end: one scope of the database at a time, and everything
-// that is derived now and then. What it finds is counted, logged and repaired. It takes at most a
-// hundredth of the time for itself, whatever the size of the view. The audit of the switch is the loop's.
+// that is derived now and then. What it finds is counted, logged and repaired. It rests a
+// hundred times longer than it works, up to ten audits of the switch. The audit of the switch is the loop's.
 func (c *Controller) audit(ctx context.Context) {
 	var scopes []string
 	var derived time.Time
@@ -42,14 +42,16 @@ const (
 	scopesPerAudit = 12
 	// derivationEvery is how many audits of the switch go by between two of the derivation.
 	derivationEvery = 10
-	// idleShare is how many times longer than its work an audit rests.
-	idleShare = 100
+	// idleShare is how many times longer than its work an audit rests, and longestRest how many audits of
+	// the switch go by meanwhile at most.
+	idleShare   = 100
+	longestRest = 10
 )
 
 // auditPause is how long to rest after work that took some time: jittered, so that a thousand chassis do
 // not read together.
 func (c *Controller) auditPause(took time.Duration) time.Duration {
-	pause := max(c.o.AuditEvery/scopesPerAudit, idleShare*took)
+	pause := max(c.o.AuditEvery/scopesPerAudit, min(idleShare*took, longestRest*c.o.AuditEvery))
 	return pause/2 + rand.N(pause)
 }
 
