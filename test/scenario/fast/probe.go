@@ -20,8 +20,8 @@ import (
 )
 
 const (
-	// answerWait is how long a probe waits, and lookEvery how often it looks.
-	answerWait = time.Second
+	// answerWait is how long a probe waits: the race detector makes a second short. And lookEvery how often it looks.
+	answerWait = 2 * time.Second
 	lookEvery  = 2 * time.Millisecond
 	usualTTL   = 64
 )
