@@ -83,7 +83,7 @@ type Guest interface {
 	Configure(ctx context.Context, s Settings) error
 	// Lease has a DHCP client configure the machine, and returns what it was given.
 	Lease(ctx context.Context, v6 bool) (Lease, error)
-	// Probe sends one echo request and says what came of it within a second.
+	// Probe sends one echo request and says what came of it within a second or two, as the platform has it.
 	Probe(ctx context.Context, to netip.Addr, p Probe) (Answer, error)
 	// Wire is the machine's interface for frames that no honest kernel sends.
 	Wire(ctx context.Context) (Wire, error)
