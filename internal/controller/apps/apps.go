@@ -26,8 +26,8 @@ func All() []*app.App {
 		tunnel.New(),
 		l2.New(),
 		l3.New(),
+		dhcp.New(),
 		secgroup.New(),
 		neighbour.New(),
-		dhcp.New(),
 	}
 }

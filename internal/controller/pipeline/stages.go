@@ -154,7 +154,8 @@ var stages = [numStages]declaration{
 		name: "egress-conntrack", app: "secgroup",
 		purpose: "lets essential services pass; loads the sender's conntrack zone, profile and universe",
 		matches: fields(one(flow.Reg6), ethernet, ip, l4), sets: one(flow.Reg0, flow.Reg4, flow.Reg5), next: []Stage{EgressTrack, Services},
-		miss: "security group: the rules of the port are not known yet",
+		prefixes: destinations, // for DHCP
+		miss:     "security group: the rules of the port are not known yet",
 	},
 	EgressTrack: {
 		name: "egress-track", app: "secgroup",

@@ -69,6 +69,7 @@ func port(r *view.Reader, p view.LocalPort, out *app.Output) {
 		punt(askV4, "the port has an address by DHCPv4",
 			append(to, flow.IPv4Dst.Addr(netip.AddrFrom4([4]byte{255, 255, 255, 255})))...)
 		punt(askV4, "the port renews its DHCPv4 lease", append(to, flow.IPv4Dst.Addr(s.v4.ServerID()))...)
+		app.Emit(out, view.DHCPServers, view.DHCPServer{PortID: p.Port.ID, Address: s.v4.ServerID()})
 	}
 	if s.v6 != nil {
 		punt(askV6, "the port has configuration by DHCPv6", flow.IPv6(), udp, flow.UDPDst.Is(serverPort6),

@@ -1,6 +1,8 @@
 package secgroup
 
 import (
+	"net/netip"
+
 	"github.com/dragonflow/dragonflow/internal/controller/app"
 	"github.com/dragonflow/dragonflow/internal/controller/flow"
 	"github.com/dragonflow/dragonflow/internal/controller/pipeline"
@@ -19,17 +21,21 @@ const (
 	neighborAdvertisement        = 136
 )
 
+const essential = "what guests need to work at all passes without a rule"
+
 // always makes the flows that do not depend on any port: essential services pass, and the states of
 // connections decide.
 func always(_ *view.Reader, _ view.Chassis, out *app.Output) {
-	const essential = "what guests need to work at all passes without a rule"
 	essentials := func(d direction, list ...[]flow.Constraint) {
 		for _, match := range list {
 			out.Flow(d.conntrack, pipeline.High, flow.NewMatch(match...), flow.Goto(d.next.Table()), essential)
 		}
 	}
 	// The app portsecurity has judged all of a guest's ARP and neighbour discovery before.
-	essentials(egress(), dhcpv4(dhcpv4Client, dhcpv4Server), dhcpv6(dhcpv6Client, dhcpv6Server),
+	// Routers forward none of these destinations: what looks like DHCP is no way to other networks.
+	essentials(egress(), dhcpv4(dhcpv4Client, dhcpv4Server, flow.IPv4Dst.Addr(netip.AddrFrom4([4]byte{255, 255, 255, 255}))),
+		dhcpv6(dhcpv6Client, dhcpv6Server, flow.IPv6Dst.Addr(netip.MustParseAddr("ff02::1:2"))), // RFC 8415 section 7.1
+		dhcpv6(dhcpv6Client, dhcpv6Server, flow.IPv6Dst.Prefix(netip.MustParsePrefix("fe80::/10"))),
 		icmpv6(routerSolicitation), icmpv6(neighborSolicitation), icmpv6(neighborAdvertisement),
 		icmpv6(mldQuery), icmpv6(mldReport), icmpv6(mldDone), icmpv6(mldv2Report))
 	// Whoever learns where machines are hears of those that moved, too.
@@ -44,12 +50,24 @@ func always(_ *view.Reader, _ view.Chassis, out *app.Output) {
 	}
 }
 
-func dhcpv4(from, to uint64) []flow.Constraint {
-	return []flow.Constraint{flow.IPv4(), flow.IPProto.Is(flow.ProtoUDP), flow.UDPSrc.Is(from), flow.UDPDst.Is(to)}
+// renewal lets a port extend its lease with the server that it has: the request ends at this chassis (RFC 2131
+// section 4.3.2). To any other host its groups decide.
+func renewal(r *view.Reader, s view.DHCPServer, out *app.Output) {
+	p, found := view.Get(r, view.LocalPorts, s.PortID)
+	if found != view.Present || !p.Port.PortSecurityEnabled {
+		return
+	}
+	d := egress()
+	match := dhcpv4(dhcpv4Client, dhcpv4Server, d.port.Is(uint64(p.Key)), d.remote4.Addr(s.Address))
+	out.Flow(d.conntrack, pipeline.High, flow.NewMatch(match...), flow.Goto(d.next.Table()), essential)
 }
 
-func dhcpv6(from, to uint64) []flow.Constraint {
-	return []flow.Constraint{flow.IPv6(), flow.IPProto.Is(flow.ProtoUDP), flow.UDPSrc.Is(from), flow.UDPDst.Is(to)}
+func dhcpv4(from, to uint64, more ...flow.Constraint) []flow.Constraint {
+	return append(more, flow.IPv4(), flow.IPProto.Is(flow.ProtoUDP), flow.UDPSrc.Is(from), flow.UDPDst.Is(to))
+}
+
+func dhcpv6(from, to uint64, more ...flow.Constraint) []flow.Constraint {
+	return append(more, flow.IPv6(), flow.IPProto.Is(flow.ProtoUDP), flow.UDPSrc.Is(from), flow.UDPDst.Is(to))
 }
 
 func icmpv6(typ uint64) []flow.Constraint {

@@ -2,6 +2,7 @@ package secgroup_test
 
 import (
 	"bytes"
+	"net/netip"
 	"strings"
 	"testing"
 
@@ -180,11 +181,21 @@ func TestWhatGuestsNeedPassesWithoutARule(t *testing.T) {
 		c.stops(p, "a datagram", p.udp(1, 1))
 		c.stops(p.back(), "a datagram to it", p.back().udp(1, 1))
 		client, server := []uint16{68, 546}[n], []uint16{67, 547}[n]
-		before := c.passed("secgroup.always Self/self: what guests need to work at all passes without a rule")
-		c.sw.Send(p.from, p.udp(client, server))
-		after := c.passed("secgroup.always Self/self: what guests need to work at all passes without a rule")
-		if after != before+1 {
+		const essential = "secgroup.always Self/self: what guests need to work at all passes without a rule"
+		ask := p
+		ask.dst = netip.MustParseAddr([]string{"255.255.255.255", "ff02::1:2"}[n])
+		before := c.passed(essential)
+		c.sw.Send(p.from, ask.udp(client, server))
+		if c.passed(essential) != before+1 {
 			t.Errorf("a DHCP request did not pass: %v", c.sw.Dropped())
+		}
+		before = c.passed(essential)
+		for _, to := range [][]string{{"10.0.0.1", "10.0.0.255", "192.0.2.1"}, {"2001:db8::1", "2001:db8:1::1", "ff05::1:3"}}[n] {
+			ask.dst = netip.MustParseAddr(to)
+			c.sw.Send(p.from, ask.udp(client, server))
+		}
+		if n := c.passed(essential) - before; n != 0 {
+			t.Errorf("%d datagrams between the ports of DHCP left without a rule to where this chassis serves none", n)
 		}
 		c.stops(p.back(), "a DHCP server that a secured port pretends to be", p.back().udp(server, client))
 	}

@@ -27,6 +27,7 @@ func New() *app.App {
 			app.For("secgroup.groups", view.LocalPorts, groupsOf),
 			app.For("secgroup.remotes", view.Rules, remoteOf),
 			app.For("secgroup.port", view.LocalPorts, port),
+			app.For("secgroup.renewal", view.DHCPServers, renewal),
 			app.For("secgroup.profile", profiles, rules),
 			app.For("secgroup.member", view.Members, member),
 			app.For("secgroup.address", addresses, remoteAddress),
