@@ -113,7 +113,8 @@ type Controller struct {
 	journal  journal
 	progress progress
 	facts    facts
-	// here are the ports that are served here and not only prepared, with their networks.
+	// here are the ports that are served here and not only prepared, with their networks; and those whose interfaces
+	// have gone since while the database still has them here.
 	here map[string]string
 	held *held
 	// troubles is what is wrong now, by topic, and refused which flows the switch does not take.

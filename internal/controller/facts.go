@@ -110,9 +110,9 @@ func (c *Controller) notePresence(ports []string) {
 			continue
 		}
 		network, was := c.here[id]
-		delete(c.here, id)
 		if !served && was && c.db.Has(view.Arrivals, id) && c.db.Has(view.Bindings, id) {
 			// The interface is away, as while Open vSwitch starts again. Nobody else has the guest.
+			delete(c.here, id)
 			c.facts.learn(c.db, arrival(id, recallFor), time.Now())
 			continue
 		}
@@ -125,21 +125,38 @@ func (c *Controller) notePresence(ports []string) {
 	}
 }
 
-// noteDeparture notes that a port has left, unless it has nowhere gone: its interface was unplugged, or the
-// port deleted.
+// noteMoves notes, of ports whose bindings changed, which have left after their interfaces: a hypervisor may end
+// the guest before the database tells that it is elsewhere.
+func (c *Controller) noteMoves(bindings []string) {
+	for _, id := range bindings {
+		if network, was := c.here[id]; was && !c.db.Has(view.LocalPorts, id) {
+			c.noteDeparture(id, network)
+		}
+	}
+}
+
+// noteDeparture notes that a port has left, unless it has nowhere gone: the port was deleted, or its interface
+// unplugged. From the latter it may leave later.
 func (c *Controller) noteDeparture(id, network string) {
 	row, exists := c.db.Row(view.Ports, view.Within(network, id))
-	if !exists {
+	p, _ := row.(*model.Port)
+	// A binding that goes, or is active no more, may be told before the port's new place.
+	if exists && p.Host == c.o.Chassis && c.boundHere(id) {
 		return
 	}
-	host := row.(*model.Port).Host
-	// A binding that goes may be told before the port's new place.
-	if host == "" || host == c.o.Chassis && c.db.Has(view.Bindings, id) {
+	delete(c.here, id)
+	if !exists || p.Host == "" {
 		return
 	}
 	c.facts.learn(c.db, app.Fact{
 		Table: view.Departures, Row: view.Departure{PortID: id, NetworkID: network}, Owner: id, Age: forwardFor,
 	}, time.Now())
+}
+
+// boundHere tells whether the database has a port's active binding on this chassis.
+func (c *Controller) boundHere(port string) bool {
+	row, bound := c.db.Row(view.Bindings, port)
+	return bound && row.(*model.Binding).Status == model.BindingActive
 }
 
 // recall takes from this chassis' own report that a guest has arrived, which a restart would forget.

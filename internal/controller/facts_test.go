@@ -77,3 +77,45 @@ func TestAGuestThatArrivedStaysWhileItsInterfaceIsAway(t *testing.T) {
 		t.Error("a port that is not bound here any more has not left")
 	}
 }
+
+// TestAPortLeavesAfterItsInterface has the database tell of a move in each order, when the interface is gone already.
+func TestAPortLeavesAfterItsInterface(t *testing.T) {
+	for name, steps := range map[string][]string{
+		"the port first": {"port", "binding"}, "the binding first": {"binding", "port"}, "the binding goes": {"unbind", "port"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := quiet(t)
+			here := &model.Port{Meta: model.Meta{ID: "p"}, NetworkID: "n", Host: c.o.Chassis}
+			bound := &model.Binding{Meta: here.Meta, NetworkID: "n", Host: c.o.Chassis, Status: model.BindingActive}
+			view.Set(c.db, view.Ports, here)
+			view.Set(c.db, view.Bindings, bound)
+			view.Set(c.db, view.LocalPorts, view.LocalPort{Port: here})
+			c.notePresence([]string{"p"})
+			view.Delete(c.db, view.LocalPorts, "p")
+			c.notePresence([]string{"p"})
+			c.noteMoves([]string{"p", "another"})
+			if c.db.Has(view.Departures, "p") {
+				t.Fatal("a guest that is shut down counts as gone elsewhere")
+			}
+			for _, step := range steps {
+				switch step {
+				case "port":
+					moved := *here
+					moved.Host = "c2"
+					view.Set(c.db, view.Ports, &moved)
+				case "binding":
+					left := *bound
+					left.Status = model.BindingInactive
+					view.Set(c.db, view.Bindings, &left)
+					c.noteMoves([]string{"p"})
+				case "unbind":
+					view.Delete(c.db, view.Bindings, "p")
+					c.noteMoves([]string{"p"})
+				}
+			}
+			if !c.db.Has(view.Departures, "p") || len(c.here) != 0 {
+				t.Errorf("the port has left: departures %d, ports here %v", c.db.Len(view.Departures), c.here)
+			}
+		})
+	}
+}

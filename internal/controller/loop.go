@@ -125,6 +125,7 @@ func (c *Controller) derive() {
 		c.ports.changed(d.Changed(view.LocalPorts))
 		c.ports.changed(d.Changed(view.Bindings))
 		c.notePresence(d.Changed(view.LocalPorts))
+		c.noteMoves(d.Changed(view.Bindings))
 		c.followInterests(d.Changed(view.Interests))
 		c.announceUnbound(d.Changed(view.Interfaces))
 		c.announceChanges(&d)

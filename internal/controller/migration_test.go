@@ -68,3 +68,25 @@ func TestAGuestArrivesAndLeaves(t *testing.T) {
 		t.Error("a chassis forgets a port that left when its binding goes")
 	}
 }
+
+// TestAGuestEndsBeforeTheAPITellsThatItMoved has the hypervisor unplug the guest first.
+func TestAGuestEndsBeforeTheAPITellsThatItMoved(t *testing.T) {
+	c := newChassis(t)
+	c.stop()
+	c.change = func(o *controller.Options) {
+		o.TunnelIP, o.TunnelTypes = netip.MustParseAddr("172.16.0.1"), []model.NetworkType{model.Geneve}
+	}
+	c.start()
+	p := apptest.Port("m", "n", 1, "10.0.0.1")
+	p.Host = apptest.Host
+	c.put(apptest.Overlay("n", model.Geneve, 5001), apptest.Peer("c2", "172.16.0.2"), p, apptest.Bind(p))
+	c.sw.AddPort("br-int", "tap-m", "iface-id=m")
+	c.eventually("it is up", func() bool { return c.statusOf("m").Up })
+	c.sw.Vsctl("del-port", "br-int", "tap-m")
+	c.eventually("it is down", func() bool { return !c.statusOf("m").Up })
+
+	moved, left := *p, apptest.Bind(p)
+	moved.Host, left.Status, moved.Revision, left.Revision = "c2", model.BindingInactive, 2, 2
+	c.put(&moved, left)
+	c.eventually("what arrives is sent on", func() bool { return strings.Contains(c.dump(), "tun_src=172.16.0.2") })
+}
