@@ -153,6 +153,14 @@ func (c *Controller) noteDeparture(id, network string) {
 	}, time.Now())
 }
 
+// endDeparture forgets that a port has left, since it was deleted: its binding may have gone before it.
+func (c *Controller) endDeparture(scope, port string) {
+	row, left := c.db.Row(view.Departures, port)
+	if left && model.ScopeNetworkPorts(row.(view.Departure).NetworkID) == scope {
+		c.facts.forget(c.db, view.Departures, port)
+	}
+}
+
 // boundHere tells whether the database has a port's active binding on this chassis.
 func (c *Controller) boundHere(port string) bool {
 	row, bound := c.db.Row(view.Bindings, port)

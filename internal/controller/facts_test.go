@@ -8,6 +8,7 @@ import (
 	"github.com/dragonflow/dragonflow/internal/controller/app"
 	"github.com/dragonflow/dragonflow/internal/controller/view"
 	"github.com/dragonflow/dragonflow/internal/model"
+	"github.com/dragonflow/dragonflow/internal/northbound/db"
 )
 
 func departure(port, owner string) app.Fact {
@@ -117,5 +118,29 @@ func TestAPortLeavesAfterItsInterface(t *testing.T) {
 				t.Errorf("the port has left: departures %d, ports here %v", c.db.Len(view.Departures), c.here)
 			}
 		})
+	}
+}
+
+// TestADeletedPortIsNotForwarded has the database tell of a deletion with the binding first, which looks like a
+// move; what is known of the port's network would stay as long as a move is remembered.
+func TestADeletedPortIsNotForwarded(t *testing.T) {
+	c := quiet(t)
+	p := &model.Port{Meta: model.Meta{ID: "p"}, NetworkID: "n", Host: c.o.Chassis}
+	view.Set(c.db, view.Ports, p)
+	view.Set(c.db, view.LocalPorts, view.LocalPort{Port: p})
+	c.notePresence([]string{"p"})
+	view.Delete(c.db, view.LocalPorts, "p")
+	c.notePresence([]string{"p"})
+	if !c.db.Has(view.Departures, "p") {
+		t.Fatal("a port without its binding may have moved")
+	}
+	for _, scope := range []string{model.ScopeNetworkPorts("another"), model.ScopeNetworkPorts("n")} {
+		if !c.db.Has(view.Departures, "p") {
+			t.Error("a port of that id was deleted in another network only")
+		}
+		c.displace(&scopeState{keys: map[rowName]db.Revision{}}, model.KindPort, scope, "p")
+	}
+	if c.db.Has(view.Departures, "p") {
+		t.Error("a port that was deleted counts as gone elsewhere")
 	}
 }

@@ -169,6 +169,9 @@ func (c *Controller) displace(st *scopeState, kind model.Kind, scope, id string)
 	if t == nil {
 		return
 	}
+	if kind == model.KindPort {
+		c.endDeparture(scope, id)
+	}
 	key := view.KeyIn(kind, scope, id)
 	delete(st.keys, rowName{kind, key})
 	c.db.DeleteAny(t, key)
