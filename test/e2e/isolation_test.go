@@ -27,13 +27,13 @@ func TestSpoofedFramesReachNobody(t *testing.T) {
 	hostile, near, far := a.wire(false), b.wire(true), stranger.wire(true)
 	frames := spoofed(a, b)
 	for name, f := range frames {
-		if err := hostile.send(f); err != nil {
+		if err := hostile.Send(f); err != nil {
 			t.Fatalf("send %s: %v", name, err)
 		}
 	}
 	c.follow(a, b, hostile, near, 1)
 	for name, f := range frames {
-		if near.arrived(is(f)) {
+		if arrived(near, is(f)) {
 			t.Errorf("%s of a hostile guest arrives: %s", name, packet.Summary(f))
 		}
 	}
@@ -42,17 +42,17 @@ func TestSpoofedFramesReachNobody(t *testing.T) {
 	c.update("port", b.id, obj{"security_groups": []string{}, "port_security_enabled": false})
 	for name, f := range frames {
 		c.eventually(name+" arrives without port security", func() error {
-			if err := hostile.send(f); err != nil {
+			if err := hostile.Send(f); err != nil {
 				return err
 			}
-			if !near.arrived(is(f)) {
+			if !arrived(near, is(f)) {
 				return errors.New(packet.Summary(f))
 			}
 			return nil
 		})
 	}
 	for name, f := range frames {
-		if far.arrived(is(f)) {
+		if arrived(far, is(f)) {
 			t.Errorf("%s arrives on another network: %s", name, packet.Summary(f))
 		}
 	}
@@ -63,14 +63,14 @@ func is(want []byte) func([]byte) bool {
 }
 
 // follow sends a good frame after the bad ones and waits for it: what has not arrived with it never will.
-func (c *cloud) follow(from, to *guest, out, in *wire, n uint16) {
+func (c *cloud) follow(from, to *guest, out, in *lab.Wire, n uint16) {
 	c.t.Helper()
 	good := packet.Build(packet.Ethernet(from.Spec().MAC, to.Spec().MAC), packet.IP(from.v4, to.v4), packet.EchoRequest(4711, n))
 	c.eventually("a good frame arrives", func() error {
-		if err := out.send(good); err != nil {
+		if err := out.Send(good); err != nil {
 			return err
 		}
-		if !in.arrived(is(good)) {
+		if !arrived(in, is(good)) {
 			return errors.New("it has not")
 		}
 		return nil
@@ -159,7 +159,7 @@ func TestFloodsHurtNobody(t *testing.T) {
 	} {
 		before, began := cpu(t, d.PID()), time.Now()
 		done := make(chan int)
-		go func() { done <- w.flood(floodFor, f.frames) }()
+		go func() { done <- w.Flood(floodFor, 0, f.frames) }()
 		dhcp := other.DHCP(lab.Udhcpc)
 		if l := other.Lease(dhcp); l.Address.Addr() != other.v4 {
 			t.Errorf("lease %v, not %v", l.Address, other.v4)
