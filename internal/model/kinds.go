@@ -24,6 +24,12 @@ func New(kind Kind) Object {
 		return new(Router)
 	case KindRouterInterface:
 		return new(RouterInterface)
+	case KindRouterGateway:
+		return new(RouterGateway)
+	case KindGatewayDuty:
+		return new(GatewayDuty)
+	case KindFloatingIP:
+		return new(FloatingIP)
 	case KindEpoch:
 		return new(Epoch)
 	case KindSecurityGroup:

@@ -27,6 +27,12 @@ func TestValidateNamesTheObjectAndTheField(t *testing.T) {
 		"status":               &Binding{Meta: meta, NetworkID: "n", Host: "c", Status: "MAYBE"},
 		"host":                 &PortStatus{Meta: meta, NetworkID: "n"},
 		"segments":             &Network{Meta: meta, Segments: []Segment{{NetworkType: Geneve, SegmentationID: 1 << 24}}},
+		"physical_network":     &Network{Meta: meta, Segments: []Segment{{NetworkType: Flat}}},
+		"VLAN":                 &Network{Meta: meta, Segments: []Segment{{NetworkType: VLAN, PhysicalNetwork: "p", SegmentationID: 4095}}},
+		"chassis":              &RouterGateway{Meta: meta, RouterID: "r", NetworkID: "n", MACAddress: mac, Chassis: []GatewayChassis{{Name: "a"}, {Name: "a", Priority: 2}}},
+		"transit_vni":          &RouterGateway{Meta: meta, RouterID: "r", NetworkID: "n", MACAddress: mac, TransitVNI: 1 << 24},
+		"floating_ip_address":  &FloatingIP{Meta: meta, Host: "c", NetworkID: "n", MACAddress: mac, FloatingIPAddress: netip.MustParseAddr("2001:db8::1")},
+		"port_id":              &FloatingIP{Meta: meta, Host: "c", NetworkID: "n", MACAddress: mac},
 		"tunnel_ip":            &Chassis{Meta: meta, TunnelIP: netip.MustParseAddr("224.0.0.1")},
 		"routes":               &Router{Meta: meta, Routes: []Route{{Destination: prefix("10.0.0.0/24"), NextHop: netip.MustParseAddr("fe80::1")}}},
 		"router_id":            &RouterInterface{Meta: meta, NetworkID: "n", MACAddress: mac},
@@ -46,6 +52,7 @@ func TestValidateNamesTheObjectAndTheField(t *testing.T) {
 func TestEveryKindCanBeMadeAndLiesInAScope(t *testing.T) {
 	for _, k := range []Kind{
 		KindNetwork, KindSubnet, KindPort, KindBinding, KindPortStatus, KindChassis, KindHeartbeat, KindEpoch, KindRouter, KindRouterInterface,
+		KindRouterGateway, KindGatewayDuty, KindFloatingIP, KindChassisStatus,
 		KindSecurityGroup, KindSecurityGroupRule, KindSecurityGroupMember,
 	} {
 		o := New(k)
@@ -93,5 +100,16 @@ func TestMACsAreWrittenCanonically(t *testing.T) {
 	}
 	if !(MAC{1}).IsMulticast() || (MAC{2}).IsMulticast() {
 		t.Error("the group bit is the lowest of the first byte")
+	}
+}
+
+func TestTheFirstGatewayIsThatOfTheHighestPriority(t *testing.T) {
+	given := []GatewayChassis{{"c", 1}, {"b", 2}, {"a", 2}}
+	got := ByPriority(given)
+	if got[0].Name != "a" || got[1].Name != "b" || got[2].Name != "c" {
+		t.Errorf("order = %v", got)
+	}
+	if given[0].Name != "c" {
+		t.Error("the list that was given has changed")
 	}
 }

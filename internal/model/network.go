@@ -16,6 +16,8 @@ type Network struct {
 	AdminStateUp bool `json:"admin_state_up"`
 	// MTU is what guests may send, in bytes of an IP packet; announced by DHCP and RA.
 	MTU int `json:"mtu"`
+	// External says that routers may have their gateway here (Neutron API "router:external").
+	External bool `json:"external,omitzero"`
 	// DNSDomain is Neutron's dns_domain, announced by DHCP.
 	DNSDomain string `json:"dns_domain,omitzero"`
 	// Segments say how the network's frames travel between chassis. A network without segments is
@@ -26,19 +28,30 @@ type Network struct {
 // NetworkType is how frames of a segment travel (Neutron API "provider:network_type").
 type NetworkType string
 
-// The tunnelled network types.
+// The network types: tunnels, and what a physical network carries as it is or in a VLAN.
 const (
 	Geneve NetworkType = "geneve" // RFC 8926
 	VXLAN  NetworkType = "vxlan"  // RFC 7348
+	Flat   NetworkType = "flat"
+	VLAN   NetworkType = "vlan" // IEEE 802.1Q
 )
+
+// MaxVLAN is the largest identifier of a VLAN; 4095 is reserved.
+const MaxVLAN = 4094
 
 // Segment is one way in which a network's frames travel (Neutron API "segment").
 type Segment struct {
 	ID          string      `json:"id,omitzero"`
 	NetworkType NetworkType `json:"network_type"`
-	// SegmentationID is the virtual network identifier of a tunnelled segment, 24 bits.
+	// SegmentationID is the virtual network identifier of a tunnelled segment, 24 bits, or that of a VLAN.
 	SegmentationID uint32 `json:"segmentation_id"`
+	// PhysicalNetwork names the network outside that carries a flat or VLAN segment; a chassis knows it by
+	// its bridge mappings.
+	PhysicalNetwork string `json:"physical_network,omitzero"`
 }
+
+// IsProvider reports whether a physical network carries the segment.
+func (s Segment) IsProvider() bool { return s.NetworkType == Flat || s.NetworkType == VLAN }
 
 // Tunnel returns the network's tunnelled segment; ok is false if it has none.
 func (n *Network) Tunnel() (s Segment, ok bool) {
@@ -65,6 +78,9 @@ func (n *Network) Validate() error {
 	for _, s := range n.Segments {
 		p.check(s.NetworkType != "", "segments", "a segment has no network_type")
 		p.check(s.SegmentationID < 1<<24, "segments", "segmentation_id %d has more than 24 bits", s.SegmentationID)
+		p.check(!s.IsProvider() || s.PhysicalNetwork != "", "segments", "a %s segment has no physical_network", s.NetworkType)
+		p.check(s.NetworkType != VLAN || s.SegmentationID >= 1 && s.SegmentationID <= MaxVLAN, "segments",
+			"segmentation_id %d of a VLAN does not lie in 1..%d", s.SegmentationID, MaxVLAN)
 	}
 	return p.result(n)
 }
@@ -89,7 +105,10 @@ type Route struct {
 // Subnet is a range of addresses on a network (Neutron API "subnet").
 type Subnet struct {
 	Meta
-	NetworkID       string       `json:"network_id"`
+	NetworkID string `json:"network_id"`
+	// SegmentID is that of the only segment of the network where the subnet's addresses are, if it is not
+	// on all (routed provider networks).
+	SegmentID       string       `json:"segment_id,omitzero"`
 	Name            string       `json:"name,omitzero"`
 	CIDR            netip.Prefix `json:"cidr"`
 	GatewayIP       netip.Addr   `json:"gateway_ip,omitzero"`

@@ -62,6 +62,11 @@ type Port struct {
 const (
 	// RouterInterfaceOwner marks a router's port on one of its networks; its device_id is the router's.
 	RouterInterfaceOwner = "network:router_interface"
+	// RouterGatewayOwner marks a router's port on its external network; its device_id is the router's.
+	RouterGatewayOwner = "network:router_gateway"
+	// FloatingIPOwner marks the port that holds a floating IP on the external network; its device_id is the
+	// floating IP's.
+	FloatingIPOwner = "network:floatingip"
 )
 
 // IsRouterInterface reports whether a router owns the port, whatever kind of router Neutron has made it.
@@ -186,6 +191,10 @@ type Chassis struct {
 	TunnelIP netip.Addr `json:"tunnel_ip,omitzero"`
 	// TunnelTypes are those that the chassis can receive.
 	TunnelTypes []NetworkType `json:"tunnel_types,omitzero"`
+	// PhysicalNetworks are those to which the chassis is connected, in order.
+	PhysicalNetworks []string `json:"physical_networks,omitzero"`
+	// Gateway says that routers may have their gateways on this chassis.
+	Gateway bool `json:"gateway,omitzero"`
 }
 
 // Heartbeat says that a chassis lives: it is bound to the lease of its controller. Its ID is the

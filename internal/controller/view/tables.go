@@ -20,6 +20,10 @@ var (
 	Routers          = NewTable("Router", id[*model.Router], model.ScopeRouter)
 	RouterInterfaces = NewTable("RouterInterface",
 		func(i *model.RouterInterface) string { return Within(i.RouterID, i.ID) }, within(model.ScopeRouter))
+	RouterGateways = NewTable("RouterGateway",
+		func(g *model.RouterGateway) string { return Within(g.RouterID, g.ID) }, within(model.ScopeRouter))
+	GatewayDuties  = NewTable("GatewayDuty", id[*model.GatewayDuty], nil)
+	FloatingIPs    = NewTable("FloatingIP", id[*model.FloatingIP], nil)
 	SecurityGroups = NewTable("SecurityGroup", id[*model.SecurityGroup], model.ScopeSecurityGroup)
 	Rules          = NewTable("SecurityGroupRule",
 		func(r *model.SecurityGroupRule) string { return Within(r.SecurityGroupID, r.ID) },
@@ -47,6 +51,14 @@ var (
 	// InterfacesByNetwork finds the router interfaces on a network, of the routers that this chassis follows.
 	InterfacesByNetwork = NewIndex(RouterInterfaces, "network",
 		func(i *model.RouterInterface) []string { return []string{i.NetworkID} }, nil)
+	// GatewaysByRouter finds where a router leaves the cloud: at most one.
+	GatewaysByRouter = NewIndex(RouterGateways, "router",
+		func(g *model.RouterGateway) []string { return []string{g.RouterID} }, model.ScopeRouter)
+	// FloatingIPsByRouter and FloatingIPsByPort find the floating IPs that this chassis may serve.
+	FloatingIPsByRouter = NewIndex(FloatingIPs, "router",
+		func(f *model.FloatingIP) []string { return []string{f.RouterID} }, nil)
+	FloatingIPsByPort = NewIndex(FloatingIPs, "port",
+		func(f *model.FloatingIP) []string { return []string{f.PortID} }, nil)
 	RulesByGroup = NewIndex(Rules, "group",
 		func(r *model.SecurityGroupRule) []string { return []string{r.SecurityGroupID} }, model.ScopeSecurityGroup)
 	MembersByGroup = NewIndex(Members, "group",
@@ -177,6 +189,12 @@ func TableOf(k model.Kind) AnyTable {
 		return Routers
 	case model.KindRouterInterface:
 		return RouterInterfaces
+	case model.KindRouterGateway:
+		return RouterGateways
+	case model.KindGatewayDuty:
+		return GatewayDuties
+	case model.KindFloatingIP:
+		return FloatingIPs
 	case model.KindSecurityGroup:
 		return SecurityGroups
 	case model.KindSecurityGroupRule:
@@ -191,7 +209,7 @@ func TableOf(k model.Kind) AnyTable {
 // the database has it.
 func KeyIn(k model.Kind, scope, id string) string {
 	switch k {
-	case model.KindSubnet, model.KindPort, model.KindRouterInterface, model.KindSecurityGroupRule, model.KindSecurityGroupMember:
+	case model.KindSubnet, model.KindPort, model.KindRouterInterface, model.KindRouterGateway, model.KindSecurityGroupRule, model.KindSecurityGroupMember:
 		_, outer, _ := strings.Cut(scope, "/")
 		outer, _, _ = strings.Cut(outer, "/")
 		return Within(outer, id)

@@ -46,6 +46,9 @@ func Kinds() []Kind {
 		{"chassis-status", model.KindChassisStatus, "", []string{"id", "started", "reported", "received", "realised", "behind_since"}},
 		{"router", model.KindRouter, "routers", []string{"id", "name", "admin_state_up", "routes", "project_id"}},
 		{"router-interface", model.KindRouterInterface, "", []string{"id", "router_id", "network_id", "mac_address", "fixed_ips"}},
+		{"router-gateway", model.KindRouterGateway, "", []string{"id", "router_id", "network_id", "mac_address", "fixed_ips", "enable_snat", "chassis"}},
+		{"gateway-duty", model.KindGatewayDuty, "", []string{"id", "host"}},
+		{"floating-ip", model.KindFloatingIP, "", []string{"id", "floating_ip_address", "fixed_ip_address", "port_id", "router_id", "host"}},
 	}
 }
 
