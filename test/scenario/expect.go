@@ -229,6 +229,9 @@ func parseConnection(w *words, alive bool) action {
 	}
 }
 
+// trafficPort is served for traffic.
+const trafficPort = 7000
+
 func parseTraffic(w *words) action {
 	name, from, to := w.declare(aTraffic), w.name(aGuest), w.name(aGuest)
 	return func(ctx context.Context, r *Run) error {
@@ -240,14 +243,15 @@ func parseTraffic(w *words) action {
 		if err := r.echo(ctx, r.machines[to], "tcp", trafficPort); err != nil {
 			return err
 		}
-		t := &Traffic{}
+		t := lab.NewTraffic(lab.Usual())
+		r.traffic[name] = t // which ends with the scenario
+		starting, cancel := context.WithTimeout(ctx, patience)
+		defer cancel()
 		for _, a := range list {
-			if err := t.start(ctx, m, a); err != nil {
-				t.End()
+			if err := t.Start(starting, m, netip.AddrPortFrom(a, trafficPort)); err != nil {
 				return err
 			}
 		}
-		r.traffic[name] = t
 		return nil
 	}
 }
@@ -268,9 +272,12 @@ func parseEnds(w *words) action {
 		t := r.traffic[name]
 		t.End()
 		r.log("           %s", t)
-		if gap > 0 {
-			return t.checkGap(gap)
+		switch {
+		case gap > 0:
+			return t.Interrupted(gap)
+		case late:
+			return t.LostAtLast()
 		}
-		return t.check(late)
+		return t.Lost()
 	}
 }

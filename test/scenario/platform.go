@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/netip"
 
+	"github.com/dragonflow/dragonflow/internal/lab"
 	"github.com/dragonflow/dragonflow/internal/lab/cloud"
 )
 
@@ -89,11 +90,10 @@ type Guest interface {
 	Wire(ctx context.Context) (Wire, error)
 }
 
-// Sockets are those of a machine. "ip4:icmp" and "ip6:ipv6-icmp" are networks of ListenPacket.
+// Sockets are those of a machine, also those that listen.
 type Sockets interface {
-	Dial(ctx context.Context, network, address string) (net.Conn, error)
+	lab.Sockets
 	Listen(ctx context.Context, network, address string) (net.Listener, error)
-	ListenPacket(ctx context.Context, network, address string) (net.PacketConn, error)
 }
 
 // Settings are what an administrator sets in a machine; what is zero stays as it is.

@@ -24,7 +24,7 @@ type Run struct {
 	networks        map[string]*network
 	machines        map[string]*machine
 	connections     map[string]net.Conn
-	traffic         map[string]*Traffic
+	traffic         map[string]*lab.Traffic
 	memories        map[string]string
 	closers         []func() error
 }
@@ -58,7 +58,7 @@ func newRun(p Platform, log func(string, ...any)) *Run {
 	return &Run{
 		platform: p, log: log, routers: map[string]string{}, groups: map[string]string{},
 		networks: map[string]*network{}, machines: map[string]*machine{}, connections: map[string]net.Conn{},
-		traffic: map[string]*Traffic{}, memories: map[string]string{},
+		traffic: map[string]*lab.Traffic{}, memories: map[string]string{},
 	}
 }
 
