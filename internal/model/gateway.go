@@ -22,6 +22,9 @@ type RouterGateway struct {
 	FixedIPs   []FixedIP `json:"fixed_ips,omitzero"`
 	// EnableSNAT says that what IPv4 guests without a floating IP send outside gets the gateway's address.
 	EnableSNAT bool `json:"enable_snat"`
+	// Distributed says that each chassis with a [ChassisAddress] of the external network translates what
+	// its own guests send outside, to that address. The gateway does it for the others.
+	Distributed bool `json:"distributed,omitzero"`
 	// Chassis are those that may be the gateway. Of those that live, the one with the highest priority is.
 	Chassis []GatewayChassis `json:"chassis,omitzero"`
 	// TransitVNI is the identifier, on tunnels, of packets that other chassis send to the gateway before

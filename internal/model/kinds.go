@@ -30,6 +30,14 @@ func New(kind Kind) Object {
 		return new(GatewayDuty)
 	case KindFloatingIP:
 		return new(FloatingIP)
+	case KindPortForwarding:
+		return new(PortForwarding)
+	case KindChassisAddress:
+		return new(ChassisAddress)
+	case KindAddressClaim:
+		return new(AddressClaim)
+	case KindActiveAddress:
+		return new(ActiveAddress)
 	case KindEpoch:
 		return new(Epoch)
 	case KindSecurityGroup:

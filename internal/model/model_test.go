@@ -33,6 +33,11 @@ func TestValidateNamesTheObjectAndTheField(t *testing.T) {
 		"transit_vni":          &RouterGateway{Meta: meta, RouterID: "r", NetworkID: "n", MACAddress: mac, TransitVNI: 1 << 24},
 		"floating_ip_address":  &FloatingIP{Meta: meta, Host: "c", NetworkID: "n", MACAddress: mac, FloatingIPAddress: netip.MustParseAddr("2001:db8::1")},
 		"port_id":              &FloatingIP{Meta: meta, Host: "c", NetworkID: "n", MACAddress: mac},
+		"external_ports":       &PortForwarding{Meta: meta, Host: "c", ExternalPorts: PortRange{80, 79}},
+		"internal_ports":       &PortForwarding{Meta: meta, Host: "c", ExternalPorts: PortRange{80, 81}, InternalPorts: PortRange{80, 82}},
+		"network_id":           &ChassisAddress{Meta: meta, Host: "c", MACAddress: mac},
+		"ip_address":           &AddressClaim{Meta: meta, NetworkID: "n", PortID: "p", Host: "c"},
+		"id: must be":          &ActiveAddress{Meta: meta, NetworkID: "n", PortID: "p", MACAddress: mac, IPAddress: netip.MustParseAddr("10.0.0.1")},
 		"tunnel_ip":            &Chassis{Meta: meta, TunnelIP: netip.MustParseAddr("224.0.0.1")},
 		"routes":               &Router{Meta: meta, Routes: []Route{{Destination: prefix("10.0.0.0/24"), NextHop: netip.MustParseAddr("fe80::1")}}},
 		"router_id":            &RouterInterface{Meta: meta, NetworkID: "n", MACAddress: mac},
@@ -52,7 +57,7 @@ func TestValidateNamesTheObjectAndTheField(t *testing.T) {
 func TestEveryKindCanBeMadeAndLiesInAScope(t *testing.T) {
 	for _, k := range []Kind{
 		KindNetwork, KindSubnet, KindPort, KindBinding, KindPortStatus, KindChassis, KindHeartbeat, KindEpoch, KindRouter, KindRouterInterface,
-		KindRouterGateway, KindGatewayDuty, KindFloatingIP, KindChassisStatus,
+		KindRouterGateway, KindGatewayDuty, KindFloatingIP, KindPortForwarding, KindChassisAddress, KindAddressClaim, KindActiveAddress, KindChassisStatus,
 		KindSecurityGroup, KindSecurityGroupRule, KindSecurityGroupMember,
 	} {
 		o := New(k)
