@@ -9,6 +9,7 @@
 package app
 
 import (
+	"net/netip"
 	"time"
 
 	"github.com/dragonflow/dragonflow/internal/controller/flow"
@@ -50,19 +51,44 @@ type Announcer struct {
 	Send func(r *view.Reader, key string) []PacketOut
 }
 
-// Rule is evaluated once for each row of Table.
+// Rule is evaluated once for each row of Table or, if Index is set, once for each key that rows have in it.
 type Rule struct {
-	// Name is unique among all rules; with the row's key it names the owner of the output.
+	// Name is unique among all rules; with the row's key, or the index', it names the owner of the output.
 	Name  string
 	Table view.AnyTable
-	// Eval returns what the row's owner needs, by filling out. It must depend on nothing but what it
-	// reads through r and the row.
-	Eval func(r *view.Reader, row any, out *Output)
+	Index view.AnyIndex
+	// Eval returns what the owner needs, by filling out. It must depend on nothing but what it reads through
+	// r and the row, which is nil for an index' key, and the rows of that key.
+	Eval func(r *view.Reader, key string, row any, out *Output)
+}
+
+// Kind is that of the rule's owners.
+func (r *Rule) Kind() string {
+	if r.Index != nil {
+		return r.Index.Name()
+	}
+	return r.Table.Name()
 }
 
 // For makes a rule for a table's row type.
 func For[R any](name string, t *view.Table[R], eval func(*view.Reader, R, *Output)) Rule {
-	return Rule{Name: name, Table: t, Eval: func(r *view.Reader, row any, out *Output) { eval(r, row.(R), out) }}
+	return Rule{Name: name, Table: t, Eval: func(r *view.Reader, _ string, row any, out *Output) { eval(r, row.(R), out) }}
+}
+
+// ForEach makes a rule for what rows have in common: it is evaluated once for each key of an index, for all rows
+// that have the key, whatever their number; in order of the rows' keys.
+func ForEach[R any](name string, ix *view.Index[R], eval func(r *view.Reader, key string, having []R, out *Output)) Rule {
+	return Rule{Name: name, Table: ix.Of(), Index: ix, Eval: func(r *view.Reader, key string, _ any, out *Output) {
+		eval(r, key, view.Having(r, ix, key), out)
+	}}
+}
+
+// ForPrefixes makes a rule that is evaluated once for each prefix that rows have in a group of an index.
+func ForPrefixes[R any](name string, ix *view.PrefixIndex[R], eval func(r *view.Reader, group string, p netip.Prefix, out *Output)) Rule {
+	return Rule{Name: name, Table: ix.Of(), Index: ix, Eval: func(r *view.Reader, key string, _ any, out *Output) {
+		group, p := view.SplitPrefixKey(key)
+		eval(r, group, p, out)
+	}}
 }
 
 // Output collects what one evaluation wants. A zero Output is ready for use.

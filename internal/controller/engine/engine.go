@@ -28,7 +28,8 @@ type Engine struct {
 	db      *view.DB
 	numbers *number.Allocator
 	rules   []*rule
-	byTable map[view.AnyTable][]*rule
+	byTable map[view.AnyTable][]*rule // without those for keys of an index
+	byIndex map[view.AnyIndex][]*rule
 	readers map[view.Node]*readerSet
 	writers map[view.AnyTable]int
 	reads   map[view.AnyTable]int
@@ -97,7 +98,7 @@ type Options struct {
 func New(db *view.DB, numbers *number.Allocator, apps []*app.App, o Options) (*Engine, error) {
 	e := &Engine{
 		db: db, numbers: numbers, strict: o.Strict,
-		byTable: map[view.AnyTable][]*rule{}, readers: map[view.Node]*readerSet{},
+		byTable: map[view.AnyTable][]*rule{}, byIndex: map[view.AnyIndex][]*rule{}, readers: map[view.Node]*readerSet{},
 		writers: map[view.AnyTable]int{}, reads: map[view.AnyTable]int{},
 		cookies: map[uint64]*eval{}, checked: map[uintptr]bool{}, state: newState(),
 		tracked: map[view.AnyTable]map[string]struct{}{}, nothing: &rare{},
@@ -118,7 +119,11 @@ func New(db *view.DB, numbers *number.Allocator, apps []*app.App, o Options) (*E
 			names[r.Name] = true
 			ru := &rule{Rule: r, app: a, order: len(e.rules), evals: map[string]*eval{}, dirty: map[string]struct{}{}}
 			e.rules = append(e.rules, ru)
-			e.byTable[r.Table] = append(e.byTable[r.Table], ru)
+			if r.Index != nil {
+				e.byIndex[r.Index] = append(e.byIndex[r.Index], ru)
+			} else {
+				e.byTable[r.Table] = append(e.byTable[r.Table], ru)
+			}
 		}
 	}
 	db.Watch(e)
@@ -129,7 +134,21 @@ func New(db *view.DB, numbers *number.Allocator, apps []*app.App, o Options) (*E
 			}
 		})
 	}
+	for ix, rules := range e.byIndex {
+		db.EachKey(ix, func(key string) {
+			for _, r := range rules {
+				r.dirty[key] = struct{}{}
+			}
+		})
+	}
 	return e, nil
+}
+
+// KeyChanged implements view.Watcher.
+func (e *Engine) KeyChanged(ix view.AnyIndex, key string) {
+	for _, r := range e.byIndex[ix] {
+		r.dirty[key] = struct{}{}
+	}
 }
 
 // Touched implements view.Watcher.
@@ -187,7 +206,7 @@ func (e *Engine) Pending() bool {
 }
 
 func (e *Engine) run(r *rule, key string) {
-	row, present := e.db.Row(r.Table, key)
+	row, present := e.subject(r, key)
 	ev := r.evals[key]
 	if !present {
 		if ev != nil {
@@ -208,7 +227,7 @@ func (e *Engine) run(r *rule, key string) {
 		}
 	})
 	out := &app.Output{}
-	err := e.evaluate(r, rd, row, out)
+	err := e.evaluate(ev, rd, row, out)
 	e.setNodes(ev, nodes)
 	e.scratch = nodes[:0]
 	known := *ev.rare
@@ -222,17 +241,27 @@ func (e *Engine) run(r *rule, key string) {
 	}
 }
 
+// subject returns the row for which a rule is evaluated, and reports whether there is still something to
+// evaluate it for.
+func (e *Engine) subject(r *rule, key string) (row any, present bool) {
+	if r.Index != nil {
+		return nil, e.db.HasKey(r.Index, key)
+	}
+	return e.db.Row(r.Table, key)
+}
+
 // maxDistinct is how many reads of an evaluation are looked through for repetitions.
 const maxDistinct = 64
 
 // evaluate runs the rule and contains its failures: whatever goes wrong concerns this owner only.
-func (e *Engine) evaluate(r *rule, rd *view.Reader, row any, out *app.Output) (err error) {
+func (e *Engine) evaluate(ev *eval, rd *view.Reader, row any, out *app.Output) (err error) {
+	r := ev.rule
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("rule %s failed: %v%s", r.Name, p, panicSite())
 		}
 	}()
-	r.Eval(rd, row, out)
+	r.Eval(rd, ev.key, row, out)
 	return e.checkOutput(r, out)
 }
 
@@ -257,8 +286,8 @@ func (e *Engine) checkOutput(r *rule, out *app.Output) error {
 		if at, ok := e.reads[row.Table]; ok && at <= r.order {
 			return fmt.Errorf("rule %s derives %s, which an earlier rule reads", r.Name, row.Table.Name())
 		}
-		for _, user := range e.byTable[row.Table] {
-			if user.order <= r.order {
+		for _, user := range e.rules[:r.order+1] {
+			if user.Table == row.Table {
 				return fmt.Errorf("rule %s derives %s, for which the earlier rule %s is evaluated", r.Name, row.Table.Name(), user.Name)
 			}
 		}

@@ -2,6 +2,7 @@ package engine_test
 
 import (
 	"fmt"
+	"net/netip"
 	"strings"
 	"testing"
 
@@ -139,6 +140,88 @@ func TestReadersOfDerivedRowsRunOnlyWhenTheSetChanges(t *testing.T) {
 	w.Engine.Step()
 	if runs != before+1 {
 		t.Errorf("the reader ran %d times for one new colour", runs-before)
+	}
+}
+
+func TestARuleForAnIndexHasOneOwnerForEachKey(t *testing.T) {
+	colours := view.NewDerived("Colour", func(c colour) string { return c.name })
+	byLetter := view.NewIndex(colours, "Letter", func(c colour) []string { return []string{c.name[:1]} }, nil)
+	w := apptest.New(t, testApp(
+		app.For("test.derive", view.Ports, func(_ *view.Reader, p *model.Port, out *app.Output) {
+			app.Emit(out, colours, colour{p.Name})
+		}),
+		app.ForEach("test.letter", byLetter, func(_ *view.Reader, key string, having []colour, out *app.Output) {
+			classify(out, uint64(key[0]), flow.Do(flow.Load(pipeline.Network, uint64(len(having)))).Goto(pipeline.EgressPortSecurity.Table()))
+		})))
+	named := func(id, name string) *model.Port {
+		p := apptest.Port(id, "n", 1)
+		p.Name = name
+		return p
+	}
+	for _, s := range []struct {
+		set  *model.Port
+		want int // flows that change
+	}{
+		{named("p", "red"), 1},
+		{named("q", "rose"), 1},   // its letter has an owner, which has two colours now
+		{named("r", "rose"), 0},   // the set stays the same
+		{named("p", "green"), 2},  // one letter loses a colour, another one comes
+		{named("p", "grey"), 0},   // as many colours as before
+		{named("p", "rose"), 1},   // the last one of its letter goes
+		{named("q", "yellow"), 1}, // still a rose by r and p
+	} {
+		w.Set(s.set)
+		if d := w.Step(); len(d.Flows) != s.want {
+			t.Errorf("after %s is %s %d flows change, want %d", s.set.ID, s.set.Name, len(d.Flows), s.want)
+		}
+		if err := w.Engine.Recompute(); err != nil {
+			t.Error(err)
+		}
+	}
+	if text := w.Engine.Text(func(engine.Owner) bool { return true }); !strings.Contains(text, "test.letter Letter/y: ") {
+		t.Errorf("no owner is called after its letter:\n%s", text)
+	}
+}
+
+func TestARuleForPrefixesHasOneOwnerForEachPrefix(t *testing.T) {
+	type block struct{ name, prefix string }
+	blocks := view.NewDerived("Block", func(b block) string { return b.name })
+	byPrefix := view.NewPrefixIndex(blocks, "Prefix", func(b block) (string, []netip.Prefix) {
+		return "all/of", []netip.Prefix{netip.MustParsePrefix(b.prefix)}
+	})
+	w := apptest.New(t, testApp(
+		app.For("test.derive", view.Ports, func(_ *view.Reader, p *model.Port, out *app.Output) {
+			app.Emit(out, blocks, block{p.ID, p.Name})
+		}),
+		app.ForPrefixes("test.prefix", byPrefix, func(r *view.Reader, group string, p netip.Prefix, out *app.Output) {
+			n := len(view.Covering(r, byPrefix, group, p))
+			classify(out, uint64(p.Bits()), flow.Do(flow.Load(pipeline.Network, uint64(n))).Goto(pipeline.EgressPortSecurity.Table()))
+		})))
+	named := func(id, prefix string) *model.Port {
+		p := apptest.Port(id, "n", 1)
+		p.Name = prefix
+		return p
+	}
+	for _, s := range []struct {
+		set  *model.Port
+		want int
+	}{
+		{named("p", "10.0.0.0/24"), 1},
+		{named("q", "10.0.0.0/24"), 1}, // two rows cover the prefix
+		{named("r", "10.0.0.0/8"), 2},  // one more
+		{named("p", "10.1.0.0/16"), 2},
+		{named("q", "2001:db8::/64"), 2},
+	} {
+		w.Set(s.set)
+		if d := w.Step(); len(d.Flows) != s.want {
+			t.Errorf("after %s is %s %d flows change, want %d", s.set.ID, s.set.Name, len(d.Flows), s.want)
+		}
+		if err := w.Engine.Recompute(); err != nil {
+			t.Error(err)
+		}
+	}
+	if text := w.Engine.Text(func(engine.Owner) bool { return true }); !strings.Contains(text, "test.prefix Prefix/all/of/2001:db8::/64: ") {
+		t.Errorf("no owner is called after its prefix:\n%s", text)
 	}
 }
 

@@ -126,14 +126,14 @@ func sortProblems(list []Problem) {
 }
 
 func (ev *eval) owner() Owner {
-	return Owner{App: ev.rule.app.Name, Rule: ev.rule.Name, Kind: ev.rule.Table.Name(), Key: ev.key}
+	return Owner{App: ev.rule.app.Name, Rule: ev.rule.Name, Kind: ev.rule.Kind(), Key: ev.key}
 }
 
 // cookieFor hashes (rule, kind, key) into the owner part of a cookie. A collision costs only the name
 // of the second owner in displays, and is shown as its problem.
 func (e *Engine) cookieFor(ev *eval) uint64 {
 	h := fnv.New64a()
-	_, _ = io.WriteString(h, ev.rule.Name+"\x00"+ev.rule.Table.Name()+"\x00"+ev.key)
+	_, _ = io.WriteString(h, ev.rule.Name+"\x00"+ev.rule.Kind()+"\x00"+ev.key)
 	c := pipeline.Cookie(ev.rule.app.ID, h.Sum64())
 	if other := e.cookies[c]; other != nil && other != ev {
 		ev.rare = &rare{collision: fmt.Sprintf("shares its cookie %#x with %s", c, other.owner())}

@@ -150,7 +150,7 @@ func (e *Engine) ownerOf(k flow.Key) Owner { return e.state.flows[k].list[0].by.
 // Redo evaluates an owner again at the next step, whatever it read; one whose object is gone goes.
 func (e *Engine) Redo(o Owner) {
 	for _, r := range e.rules {
-		if r.Name == o.Rule && r.Table.Name() == o.Kind {
+		if r.Name == o.Rule && r.Kind() == o.Kind {
 			r.dirty[o.Key] = struct{}{}
 		}
 	}

@@ -12,6 +12,7 @@ package view
 import (
 	"net/netip"
 	"slices"
+	"strings"
 
 	"github.com/gaissmai/bart"
 )
@@ -22,6 +23,8 @@ type Watcher interface {
 	Touched(Node)
 	// RowChanged says that a row of a table was set (or replaced) or deleted.
 	RowChanged(t AnyTable, key string, present bool)
+	// KeyChanged says that the rows of an index' key, or one of them, changed.
+	KeyChanged(ix AnyIndex, key string)
 }
 
 // Node names something that can be read: the unit of invalidation. It is comparable, has a meaning only
@@ -211,6 +214,7 @@ func (d *DB) index(st *tableState, key string, row any) {
 				st.indexes[i][k] = slices.Insert(list, at, key)
 			}
 			d.touch(Node{st.number, int16(i), k})
+			d.keyChanged(ix, k)
 		}
 		for _, gp := range ix.prefixesOf(row) {
 			g := st.group(i, gp.group)
@@ -219,6 +223,7 @@ func (d *DB) index(st *tableState, key string, row any) {
 				g.rows.Insert(gp.prefix, slices.Insert(slices.Clone(list), at, key))
 			}
 			d.touchPrefix(st, i, gp, g)
+			d.keyChanged(ix, prefixKey(gp.group, gp.prefix))
 		}
 	}
 }
@@ -236,6 +241,7 @@ func (d *DB) unindex(st *tableState, key string, row any) {
 				st.indexes[i][k] = list
 			}
 			d.touch(Node{st.number, int16(i), k})
+			d.keyChanged(ix, k)
 		}
 		for _, gp := range ix.prefixesOf(row) {
 			g := st.group(i, gp.group)
@@ -247,7 +253,14 @@ func (d *DB) unindex(st *tableState, key string, row any) {
 				g.rows.Insert(gp.prefix, list)
 			}
 			d.touchPrefix(st, i, gp, g)
+			d.keyChanged(ix, prefixKey(gp.group, gp.prefix))
 		}
+	}
+}
+
+func (d *DB) keyChanged(ix AnyIndex, key string) {
+	if d.watcher != nil {
+		d.watcher.KeyChanged(ix, key)
 	}
 }
 
@@ -259,7 +272,51 @@ func (d *DB) touchPrefix(st *tableState, slot int, gp groupPrefix, g *prefixGrou
 	}
 }
 
-func prefixKey(group string, p netip.Prefix) string { return group + "\x00" + p.String() }
+func prefixKey(group string, p netip.Prefix) string { return group + "/" + p.String() }
+
+// SplitPrefixKey returns the group and the prefix of which the key of a prefix index is made.
+func SplitPrefixKey(key string) (group string, p netip.Prefix) {
+	group, p, _ = splitPrefixKey(key)
+	return group, p
+}
+
+// splitPrefixKey undoes prefixKey; the text of a prefix has one slash.
+func splitPrefixKey(k string) (string, netip.Prefix, bool) {
+	at := strings.LastIndexByte(k[:max(strings.LastIndexByte(k, '/'), 0)], '/')
+	if at < 0 {
+		return "", netip.Prefix{}, false
+	}
+	p, err := netip.ParsePrefix(k[at+1:])
+	return k[:at], p, err == nil
+}
+
+// HasKey reports whether any row has a key of an index, without noting a read.
+func (d *DB) HasKey(ix AnyIndex, key string) bool {
+	st := d.state(ix.Of())
+	if _, found := st.indexes[ix.place()][key]; found {
+		return true
+	}
+	group, p, ok := splitPrefixKey(key)
+	g := st.prefixes[ix.place()][group]
+	if !ok || g == nil {
+		return false
+	}
+	_, found := g.rows.Get(p)
+	return found
+}
+
+// EachKey calls f for every key of an index, in no order.
+func (d *DB) EachKey(ix AnyIndex, f func(key string)) {
+	st := d.state(ix.Of())
+	for k := range st.indexes[ix.place()] {
+		f(k)
+	}
+	for name, g := range st.prefixes[ix.place()] {
+		for p := range g.rows.All() {
+			f(prefixKey(name, p))
+		}
+	}
+}
 
 func (d *DB) state(t AnyTable) *tableState {
 	st := d.tables[t]

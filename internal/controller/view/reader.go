@@ -76,6 +76,18 @@ func Find[R any](r *Reader, ix *Index[R], key string) ([]R, Presence) {
 	return rows, Present
 }
 
+// Having returns the rows of an index key for which a rule is evaluated, in order of their keys. The engine
+// evaluates such a rule whenever they change, so no read is noted.
+func Having[R any](r *Reader, ix *Index[R], key string) []R {
+	st := r.db.state(ix.table)
+	keys := st.indexes[ix.slot][key]
+	rows := make([]R, len(keys))
+	for i, k := range keys {
+		rows[i] = st.rows[k].(R)
+	}
+	return rows
+}
+
 // All reads every row of a table in key order. Whoever reads all runs again at every change of the
 // table: it is for small tables.
 func All[R any](r *Reader, t *Table[R]) []R {
@@ -184,16 +196,6 @@ func (d *DB) Forget(n Node) {
 			delete(st.prefixes[n.slot], group)
 		}
 	}
-}
-
-func splitPrefixKey(k string) (string, netip.Prefix, bool) {
-	for i := len(k) - 1; i >= 0; i-- {
-		if k[i] == 0 {
-			p, err := netip.ParsePrefix(k[i+1:])
-			return k[:i], p, err == nil
-		}
-	}
-	return "", netip.Prefix{}, false
 }
 
 // Derived reports whether a node is of a table that rules fill, and which.

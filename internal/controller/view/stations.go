@@ -40,9 +40,6 @@ type Station struct {
 	Via uint32
 }
 
-// MACAddresses holds the addresses that have stations. Who emits a station emits its address, too.
-var MACAddresses = NewDerived("MACAddress", MACAddress.Key)
-
 // Stations holds who receives at each address.
 var Stations = NewDerived("Station", func(s Station) string {
 	if s.Local != 0 {
@@ -52,7 +49,7 @@ var Stations = NewDerived("Station", func(s Station) string {
 })
 
 // StationsByAddress finds the stations of a MAC address, those served here first.
-var StationsByAddress = NewIndex(Stations, "address", func(s Station) []string { return []string{s.MACAddress.Key()} }, nil)
+var StationsByAddress = NewIndex(Stations, "MACAddress", func(s Station) []string { return []string{s.MACAddress.Key()} }, nil)
 
 // RemoteFlood says that other chassis have members of a network with served ports, so that what goes to
 // all members goes to them, too; Unsecured says the same of ports without port security, which also get

@@ -62,6 +62,16 @@ func (t *Table[R]) scopeOf(key string) string {
 
 func (t *Table[R]) same(a, b any) bool { return t.equal(a.(R), b.(R)) }
 
+// AnyIndex is an index of whatever row type, for the keys of which a rule can be evaluated.
+type AnyIndex interface {
+	// Name is the kind of what a key stands for, as it appears in owners.
+	Name() string
+	// Of is the table whose rows it finds.
+	Of() AnyTable
+
+	place() int
+}
+
 // Index finds rows by a value other than their key.
 type Index[R any] struct {
 	table *Table[R]
@@ -72,6 +82,7 @@ type Index[R any] struct {
 }
 
 type anyIndex interface {
+	AnyIndex
 	keysOf(row any) []string
 	prefixesOf(row any) []groupPrefix
 }
@@ -83,6 +94,14 @@ func NewIndex[R any](t *Table[R], name string, keys func(R) []string, scope func
 	t.indexes = append(t.indexes, ix)
 	return ix
 }
+
+// Name is the kind of what a key stands for.
+func (ix *Index[R]) Name() string { return ix.name }
+
+// Of is the table whose rows it finds.
+func (ix *Index[R]) Of() AnyTable { return ix.table }
+
+func (ix *Index[R]) place() int { return ix.slot }
 
 func (ix *Index[R]) keysOf(row any) []string      { return ix.keys(row.(R)) }
 func (ix *Index[R]) prefixesOf(any) []groupPrefix { return nil }
@@ -97,7 +116,7 @@ func (ix *Index[R]) scopeOf(key string) string {
 type PrefixIndex[R any] struct {
 	table    *Table[R]
 	name     string
-	prefixes func(R) (group string, prefix netip.Prefix)
+	prefixes func(R) (group string, prefixes []netip.Prefix)
 	slot     int
 }
 
@@ -106,20 +125,34 @@ type groupPrefix struct {
 	prefix netip.Prefix
 }
 
-// NewPrefixIndex declares an index by prefix. An invalid prefix leaves the row out.
-func NewPrefixIndex[R any](t *Table[R], name string, of func(R) (string, netip.Prefix)) *PrefixIndex[R] {
+// NewPrefixIndex declares an index by the prefixes of a row. An invalid prefix is left out.
+func NewPrefixIndex[R any](t *Table[R], name string, of func(R) (string, []netip.Prefix)) *PrefixIndex[R] {
 	ix := &PrefixIndex[R]{table: t, name: name, prefixes: of, slot: len(t.indexes)}
 	t.indexes = append(t.indexes, ix)
 	return ix
 }
 
+// Name is the kind of what a prefix of a group stands for.
+func (ix *PrefixIndex[R]) Name() string { return ix.name }
+
+// Of is the table whose rows it finds.
+func (ix *PrefixIndex[R]) Of() AnyTable { return ix.table }
+
+func (ix *PrefixIndex[R]) place() int { return ix.slot }
+
 func (ix *PrefixIndex[R]) keysOf(any) []string { return nil }
 func (ix *PrefixIndex[R]) prefixesOf(row any) []groupPrefix {
-	g, p := ix.prefixes(row.(R))
-	if !p.IsValid() {
+	g, list := ix.prefixes(row.(R))
+	if len(list) == 0 {
 		return nil
 	}
-	return []groupPrefix{{g, p.Masked()}}
+	out := make([]groupPrefix, 0, len(list))
+	for _, p := range list {
+		if p.IsValid() {
+			out = append(out, groupPrefix{g, p.Masked()})
+		}
+	}
+	return out
 }
 
 func (t *Table[R]) indexList() []anyIndex { return t.indexes }

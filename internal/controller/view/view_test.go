@@ -12,8 +12,8 @@ type member struct{ group, addr string }
 
 var (
 	testMembers = NewDerived("TestMember", func(m member) string { return m.group + "|" + m.addr })
-	testPrefix  = NewPrefixIndex(testMembers, "prefix", func(m member) (string, netip.Prefix) {
-		return m.group, netip.MustParsePrefix(m.addr)
+	testPrefix  = NewPrefixIndex(testMembers, "prefix", func(m member) (string, []netip.Prefix) {
+		return m.group, []netip.Prefix{netip.MustParsePrefix(m.addr)}
 	})
 )
 
@@ -21,6 +21,7 @@ type touches struct{ nodes []Node }
 
 func (w *touches) Touched(n Node)                    { w.nodes = append(w.nodes, n) }
 func (w *touches) RowChanged(AnyTable, string, bool) {}
+func (w *touches) KeyChanged(AnyIndex, string)       {}
 
 func TestCoveringReadsAreInvalidatedByCoveringRowsOnly(t *testing.T) {
 	w := &touches{}

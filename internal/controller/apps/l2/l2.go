@@ -21,7 +21,7 @@ func New() *app.App {
 		Name: "l2", ID: 3,
 		Rules: []app.Rule{
 			app.For("l2.port", view.LocalPorts, port),
-			app.For("l2.address", view.MACAddresses, address),
+			app.ForEach("l2.address", view.StationsByAddress, address),
 			app.For("l2.set", sets, floodSet),
 			app.For("l2.network", view.LocalNetworks, network),
 		},
@@ -67,7 +67,6 @@ func port(_ *view.Reader, p view.LocalPort, out *app.Output) {
 	}
 	receives := func(mac model.MAC) {
 		a := view.MACAddress{NetworkKey: p.NetworkKey, MAC: mac}
-		app.Emit(out, view.MACAddresses, a)
 		app.Emit(out, view.Stations, view.Station{MACAddress: a, Port: p.Port.ID, Local: p.Key})
 	}
 	receives(p.Port.MACAddress)
@@ -90,8 +89,8 @@ func port(_ *view.Reader, p view.LocalPort, out *app.Output) {
 
 // address sends what is addressed to a MAC address to the port, or the ports, that have it, here and on
 // other chassis.
-func address(r *view.Reader, a view.MACAddress, out *app.Output) {
-	owners, _ := view.Find(r, view.StationsByAddress, a.Key())
+func address(_ *view.Reader, _ string, owners []view.Station, out *app.Output) {
+	a := owners[0].MACAddress
 	local, remote := receivers(owners)
 	match := []flow.Constraint{pipeline.Network.Is(uint64(a.NetworkKey)), flow.EthDst.MAC(a.MAC)}
 	switch {

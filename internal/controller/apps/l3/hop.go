@@ -37,11 +37,10 @@ const (
 )
 
 var (
-	hops    = view.NewDerived("NextHop", hop.key)
 	holders = view.NewDerived("NextHopHolder", func(h holder) string {
 		return h.key() + "/" + h.port + "/" + h.mac.String() + "/" + string('0'+rune(h.kind))
 	})
-	holdersByHop = view.NewIndex(holders, "hop", func(h holder) []string { return []string{h.key()} }, nil)
+	holdersByHop = view.NewIndex(holders, "NextHop", func(h holder) []string { return []string{h.key()} }, nil)
 )
 
 func (h hop) key() string { return h.network + "/" + h.address.String() }
@@ -60,7 +59,6 @@ func port(r *view.Reader, p *model.Port, out *app.Output) {
 	has := func(h holder, a netip.Addr) {
 		h.hop = hop{p.NetworkID, a}
 		app.Emit(out, holders, h)
-		app.Emit(out, hops, h.hop)
 	}
 	for _, f := range p.FixedIPs {
 		has(h, f.IPAddress)
@@ -73,8 +71,7 @@ func port(r *view.Reader, p *model.Port, out *app.Output) {
 }
 
 // holderOf returns who alone has an address.
-func holderOf(r *view.Reader, h hop) (holder, bool) {
-	all, _ := view.Find(r, holdersByHop, h.key())
+func holderOf(all []holder) (holder, bool) {
 	var list []holder
 	for _, x := range all {
 		if x.kind != kept {
@@ -93,8 +90,9 @@ func holderOf(r *view.Reader, h hop) (holder, bool) {
 }
 
 // nextHop addresses packets to who has the next hop's address. If that is another router, it takes them up.
-func nextHop(r *view.Reader, h hop, out *app.Output) {
-	at, alone := holderOf(r, h)
+func nextHop(r *view.Reader, _ string, having []holder, out *app.Output) {
+	at, alone := holderOf(having)
+	h := having[0].hop
 	network := uint64(r.Number(pipeline.NetworkNumbers, h.network))
 	match := flow.NewMatch(pipeline.Network.Is(network), flow.IPOf(h.address), isNextHop(h.address))
 	if !alone {

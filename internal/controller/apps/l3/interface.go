@@ -51,8 +51,8 @@ var (
 	connections = view.NewDerived("RouterConnection", func(c connection) string {
 		return c.router + "/" + c.prefix.String() + "/" + c.link + "/" + c.address.String()
 	})
-	connectionsByPrefix = view.NewPrefixIndex(connections, "prefix", func(c connection) (string, netip.Prefix) {
-		return c.router, c.prefix
+	connectionsByPrefix = view.NewPrefixIndex(connections, "prefix", func(c connection) (string, []netip.Prefix) {
+		return c.router, []netip.Prefix{c.prefix}
 	})
 	connectionsByDestination = view.NewIndex(connections, "destination", func(c connection) []string {
 		return []string{destination{c.router, c.prefix}.key()}

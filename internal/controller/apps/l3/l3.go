@@ -24,7 +24,7 @@ func New() *app.App {
 			app.For("l3.address", routerAddresses, answer),
 			app.For("l3.route", destinations, route),
 			app.For("l3.port", view.Ports, port),
-			app.For("l3.hop", hops, nextHop),
+			app.ForEach("l3.hop", holdersByHop, nextHop),
 			app.For("l3.output", ways, output),
 			app.For("l3.router", view.Routers, router),
 			app.For("l3.network", view.Networks, network),

@@ -20,17 +20,15 @@ const (
 	naRouter = 0x80000000
 )
 
-// address answers for one address on a network where somebody on this chassis may ask.
-func address(r *view.Reader, a claimed, out *app.Output) {
-	n, found := view.Get(r, served, a.network)
-	c, alone := owner(r, a)
-	if found != view.Present || !alone {
-		return
-	}
-	if a.address.Is4() {
+// answer answers for what a port has alone, on a network where somebody on this chassis may ask.
+func answer(r *view.Reader, c claim, port string, out *app.Output) {
+	n, found := view.Get(r, served, c.network)
+	switch {
+	case found != view.Present || shared(r, c, port):
+	case c.address.Is4():
 		answerARP(n, c, out)
-	} else {
-		answerND(r, n, c, out)
+	default:
+		answerND(n, c, out)
 	}
 }
 
@@ -52,7 +50,7 @@ func answerARP(n servedNetwork, c claim, out *app.Output) {
 
 // answerND turns the solicitation into an advertisement (RFC 4861 section 7.2.4). Its options can be set
 // only when the switch has taken the new type in: in the next stage.
-func answerND(r *view.Reader, n servedNetwork, c claim, out *app.Output) {
+func answerND(n servedNetwork, c claim, out *app.Output) {
 	asks := []flow.Constraint{
 		pipeline.Network.Is(uint64(n.key)), flow.IPv6(), flow.IPTTL.Is(hopLimit), flow.IPProto.Is(flow.ProtoICMPv6),
 		flow.ICMPv6Type.Is(uint64(packet.ICMPv6NeighborSol)), flow.ICMPv6Code.Is(0), flow.NDTarget.Addr(c.address),
@@ -70,11 +68,10 @@ func answerND(r *view.Reader, n servedNetwork, c claim, out *app.Output) {
 	// (section 4.4), so it is built by the controller; the chassis' own guests do not come here when
 	// they ask for their own addresses.
 	group := [6]byte{1}
-	meter := r.Number(pipeline.MeterNumbers, meterName(n.id))
 	out.Flow(pipeline.NDResponder, pipeline.Normal+1,
 		flow.NewMatch(append(asks, flow.NDSLL.Is(0), flow.EthDst.MACMasked(group, group))...),
 		flow.Do(flow.Controller(flow.Punt{
-			ID: pipeline.ControllerID, Userdata: app.Userdata(appID, ownerData(c)...), Meter: meter,
+			ID: pipeline.ControllerID, Userdata: app.Userdata(appID, ownerData(c)...), Meter: n.meter,
 		})),
 		"somebody looks whether the address of this port is free")
 	if c.router {

@@ -11,6 +11,7 @@ import (
 	"slices"
 
 	"github.com/dragonflow/dragonflow/internal/controller/app"
+	"github.com/dragonflow/dragonflow/internal/controller/pipeline"
 	"github.com/dragonflow/dragonflow/internal/controller/view"
 	"github.com/dragonflow/dragonflow/internal/model"
 	"github.com/dragonflow/dragonflow/internal/packet"
@@ -24,9 +25,8 @@ func New() *app.App {
 		Name: "neighbour", ID: appID,
 		Rules: []app.Rule{
 			app.For("neighbour.network", view.LocalPorts, network),
-			app.For("neighbour.port", view.Ports, port),
 			app.For("neighbour.server", view.Subnets, server),
-			app.For("neighbour.address", addresses, address),
+			app.ForEach("neighbour.address", portsByAddress, address),
 			app.For("neighbour.own", view.LocalPorts, own),
 			app.For("neighbour.reply", view.Self, reply),
 			app.For("neighbour.meter", served, meter),
@@ -39,103 +39,113 @@ func New() *app.App {
 type servedNetwork struct {
 	id  string
 	key uint32
+	// meter is the number of the meter of what its guests send to the controller.
+	meter uint32
 }
 
-// claim says that a port has an address as a fixed IP.
+// claim says that somebody has an address.
 type claim struct {
 	network string
 	address netip.Addr
-	port    string
 	mac     model.MAC
-	// router says that the port is a router's interface.
+	// router says that it is a router's interface.
 	router bool
 }
 
-// pair says that a port may use the addresses of a prefix with a MAC address.
-type pair struct {
-	network string
-	prefix  netip.Prefix
-	port    string
-	mac     model.MAC
-}
-
-// claimed is an address that somebody claims.
-type claimed struct {
-	network string
-	address netip.Addr
-}
-
-func (a claimed) key() string { return a.network + "/" + a.address.String() }
-
-// serverPort stands for us in claims; no port has this id.
-const serverPort = "service"
+// addressKey is the key of an address in portsByAddress.
+func addressKey(network string, a netip.Addr) string { return network + "/" + a.String() }
 
 var (
 	served = view.NewDerived("ServedNetwork", func(n servedNetwork) string { return n.id })
-	claims = view.NewDerived("AddressClaim", func(c claim) string {
-		return claimed{c.network, c.address}.key() + "/" + c.port
-	})
-	claimsByAddress = view.NewIndex(claims, "address", func(c claim) []string {
-		return []string{claimed{c.network, c.address}.key()}
+	// portsByAddress finds the ports, wherever they are plugged, that have an address.
+	portsByAddress = view.NewIndex(view.Ports, "Address", func(p *model.Port) []string {
+		addresses := addressesOf(p)
+		keys := make([]string, len(addresses))
+		for i, a := range addresses {
+			keys[i] = addressKey(p.NetworkID, a)
+		}
+		return keys
 	}, nil)
-	pairs = view.NewDerived("AddressPair", func(p pair) string {
-		return p.network + "/" + p.prefix.String() + "/" + p.port + "/" + p.mac.String()
+	// portsByPair finds the ports that may use the addresses of a prefix.
+	portsByPair = view.NewPrefixIndex(view.Ports, "AddressPair", func(p *model.Port) (string, []netip.Prefix) {
+		var prefixes []netip.Prefix
+		for _, pair := range p.AllowedAddressPairs {
+			prefixes = append(prefixes, pair.IPAddress)
+		}
+		return p.NetworkID, prefixes
 	})
-	pairsByPrefix = view.NewPrefixIndex(pairs, "prefix", func(p pair) (string, netip.Prefix) { return p.network, p.prefix })
-	addresses     = view.NewDerived("Address", claimed.key)
 )
 
-// network tells that somebody on this chassis may ask on a network.
-func network(_ *view.Reader, p view.LocalPort, out *app.Output) {
-	app.Emit(out, served, servedNetwork{id: p.Port.NetworkID, key: p.NetworkKey})
-}
-
-// port derives what addresses a port has, wherever it is plugged.
-func port(_ *view.Reader, p *model.Port, out *app.Output) {
-	for _, a := range p.AllowedAddressPairs {
-		app.Emit(out, pairs, pair{p.NetworkID, a.IPAddress.Masked(), p.ID, a.MACAddress})
-	}
+// addressesOf returns the addresses of a port that is up.
+func addressesOf(p *model.Port) []netip.Addr {
 	if !p.AdminStateUp {
-		return
+		return nil
 	}
-	has := func(a netip.Addr) {
-		app.Emit(out, claims, claim{p.NetworkID, a, p.ID, p.MACAddress, p.IsRouterInterface()})
-		app.Emit(out, addresses, claimed{p.NetworkID, a})
-	}
+	list := make([]netip.Addr, 0, len(p.FixedIPs)+1)
 	for _, f := range p.FixedIPs {
-		has(f.IPAddress)
+		list = append(list, f.IPAddress)
 	}
 	// A router advertises itself by its link-local address (RFC 4861 section 6.1.2). What a guest has made
 	// of its own, only the guest knows.
-	if p.IsRouterInterface() && slices.ContainsFunc(p.FixedIPs, func(f model.FixedIP) bool { return f.IPAddress.Is6() }) {
-		has(packet.LinkLocal(p.MACAddress))
+	if p.IsRouterInterface() && slices.ContainsFunc(list, netip.Addr.Is6) {
+		list = append(list, packet.LinkLocal(p.MACAddress))
 	}
+	return list
 }
 
-// server lets clients on a subnet without gateway renew by unicast: there the DHCP server shows itself as
-// 169.254.169.254. Where there is a gateway the server shows its address, which is not ours to answer for.
-func server(_ *view.Reader, s *model.Subnet, out *app.Output) {
-	if !s.EnableDHCP || !s.CIDR.Addr().Is4() || s.GatewayIP.IsValid() {
+// network tells that somebody on this chassis may ask on a network.
+func network(r *view.Reader, p view.LocalPort, out *app.Output) {
+	id := p.Port.NetworkID
+	app.Emit(out, served, servedNetwork{id: id, key: p.NetworkKey, meter: r.Number(pipeline.MeterNumbers, meterName(id))})
+}
+
+// dhcpServer is where the DHCP server of a subnet without gateway shows itself. Where there is a gateway the
+// server shows its address, which is not ours to answer for.
+var dhcpServer = netip.AddrFrom4([4]byte{169, 254, 169, 254})
+
+func showsServer(s *model.Subnet) bool {
+	return s.EnableDHCP && s.CIDR.Addr().Is4() && !s.GatewayIP.IsValid()
+}
+
+// server lets clients on a subnet without gateway renew by unicast.
+func server(r *view.Reader, s *model.Subnet, out *app.Output) {
+	if !showsServer(s) {
 		return
 	}
-	a := netip.AddrFrom4([4]byte{169, 254, 169, 254})
-	app.Emit(out, claims, claim{s.NetworkID, a, serverPort, view.ServiceMAC, false})
-	app.Emit(out, addresses, claimed{s.NetworkID, a})
+	if ports, _ := view.Find(r, portsByAddress, addressKey(s.NetworkID, dhcpServer)); len(ports) > 0 {
+		return
+	}
+	answer(r, claim{network: s.NetworkID, address: dhcpServer, mac: view.ServiceMAC}, "", out)
 }
 
-// owner returns who alone may be told as having an address.
-func owner(r *view.Reader, a claimed) (claim, bool) {
-	list, _ := view.Find(r, claimsByAddress, a.key())
-	if len(list) != 1 {
-		return claim{}, false
+// address answers for an address if one port alone has it.
+func address(r *view.Reader, key string, ports []*model.Port, out *app.Output) {
+	p := ports[0]
+	a, err := netip.ParseAddr(key[len(p.NetworkID)+1:])
+	if err != nil || len(ports) > 1 || a == dhcpServer && taken(r, p.NetworkID) {
+		return
 	}
-	if list[0].router { // it has no other way to tell so than we have
-		return list[0], true
+	answer(r, claim{p.NetworkID, a, p.MACAddress, p.IsRouterInterface()}, p.ID, out)
+}
+
+// taken reports whether 169.254.169.254 is the DHCP server of a network.
+func taken(r *view.Reader, network string) bool {
+	subnets, _ := view.Find(r, view.SubnetsByNetwork, network)
+	return slices.ContainsFunc(subnets, showsServer)
+}
+
+// shared reports whether, besides a port, somebody may use its address. A router's interface has no other way to
+// tell that it has the address than we have.
+func shared(r *view.Reader, c claim, port string) bool {
+	if c.router {
+		return false
 	}
-	for _, p := range view.Covering(r, pairsByPrefix, a.network, netip.PrefixFrom(a.address, a.address.BitLen())) {
-		if p.port != list[0].port || p.mac != list[0].mac {
-			return claim{}, false
+	for _, p := range view.Covering(r, portsByPair, c.network, netip.PrefixFrom(c.address, c.address.BitLen())) {
+		for _, pair := range p.AllowedAddressPairs {
+			if pair.IPAddress.Contains(c.address) && (p.ID != port || pair.MACAddress != c.mac) {
+				return true
+			}
 		}
 	}
-	return list[0], true
+	return false
 }

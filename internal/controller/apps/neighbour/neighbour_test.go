@@ -114,6 +114,30 @@ func TestSharedAddressesAreNotAnswered(t *testing.T) {
 	}
 }
 
+func TestTheDHCPServersAddressIsNotAnsweredIfAPortHasIt(t *testing.T) {
+	bare := apptest.Subnet("s", "n", "10.0.0.0/24")
+	bare.GatewayIP = netip.Addr{}
+	a, thief := apptest.Port("a", "n", 1, "10.0.0.1"), apptest.Port("thief", "n", 2, "169.254.169.254")
+	w := apptest.New(t, misses.New(), classifier.New(), neighbour.New())
+	w.Set(apptest.Net("n"), bare, a, apptest.Bind(a), apptest.Plug(a, 1))
+	for _, s := range []struct {
+		what   string
+		change func()
+		want   string
+	}{
+		{"the server alone", func() {}, "neighbour.server Subnet/n/s"},
+		{"both", func() { w.Set(thief) }, ""},
+		{"the port alone", func() { w.Remove(bare) }, "neighbour.address Address/n/169.254.169.254"},
+	} {
+		s.change()
+		w.MustStep()
+		text := ours(w)
+		if s.want == "" && strings.Contains(text, "arp_tpa=169.254.169.254,") || !strings.Contains(text, s.want) {
+			t.Errorf("%s: want the answer of %q:\n%s", s.what, s.want, text)
+		}
+	}
+}
+
 func TestHistoryDoesNotMatter(t *testing.T) {
 	a, b, c := plain("a", 1), plain("b", 2), plain("c", 3)
 	b.AllowedAddressPairs = []model.AddressPair{{IPAddress: apptest.Prefix("10.0.0.3/32"), MACAddress: b.MACAddress}}

@@ -12,6 +12,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"unique"
 
 	"github.com/dragonflow/dragonflow/internal/controller/app"
 	"github.com/dragonflow/dragonflow/internal/controller/view"
@@ -30,7 +31,7 @@ func New() *app.App {
 			app.For("secgroup.renewal", view.DHCPServers, renewal),
 			app.For("secgroup.profile", profiles, rules),
 			app.For("secgroup.member", view.Members, member),
-			app.For("secgroup.address", addresses, remoteAddress),
+			app.ForPrefixes("secgroup.address", membersByPrefix, remoteAddress),
 		},
 	}
 }
@@ -68,20 +69,20 @@ type named struct {
 	words int
 }
 
-// address says that a prefix belongs to a member of a remote group.
-type address struct {
-	named
-	prefix netip.Prefix
+// remote says that a member of a remote group has a place in a universe. There are very many of them.
+type remote struct {
+	group  unique.Handle[named]
+	member *model.SecurityGroupMember
 }
 
 var (
 	profiles     = view.NewDerived("Profile", profile.key)
 	names        = view.NewDerived("RemoteGroup", named.key)
 	namesByGroup = view.NewIndex(names, "group", func(n named) []string { return []string{n.group} }, nil)
-	addresses    = view.NewDerived("RemoteAddress", address.key)
+	remotes      = view.NewDerived("RemoteMember", func(m remote) string { return m.group.Value().key() + "/" + m.member.ID })
 
-	addressesByPrefix = view.NewPrefixIndex(addresses, "prefix",
-		func(a address) (string, netip.Prefix) { return a.universeKey(), a.prefix })
+	membersByPrefix = view.NewPrefixIndex(remotes, "RemoteAddress",
+		func(m remote) (string, []netip.Prefix) { return m.group.Value().universeKey(), m.member.Addresses })
 )
 
 // universeKey tells universes apart; the two directions have their own.
@@ -89,5 +90,4 @@ func (n named) universeKey() string {
 	return fmt.Sprintf("%s/%d", n.direction, n.universe)
 }
 
-func (n named) key() string   { return n.universeKey() + "/" + n.group }
-func (a address) key() string { return a.named.key() + "/" + a.prefix.String() }
+func (n named) key() string { return n.universeKey() + "/" + n.group }

@@ -140,7 +140,6 @@ func port(r *view.Reader, p *model.Port, out *app.Output) {
 	via := r.Number(pipeline.ChassisNumbers, pipeline.ChassisContent(p.Host, string(s.typ)))
 	receives := func(mac model.MAC) {
 		a := view.MACAddress{NetworkKey: s.key, MAC: mac}
-		app.Emit(out, view.MACAddresses, a)
 		app.Emit(out, view.Stations, view.Station{MACAddress: a, Port: p.ID, Via: via})
 	}
 	receives(p.MACAddress)
