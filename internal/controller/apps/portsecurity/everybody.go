@@ -26,6 +26,8 @@ func everybody(_ *view.Reader, _ view.Chassis, out *app.Output) {
 	withoutAddress(out)
 	solicitations(out)
 	impostors(out)
+	out.Flow(pipeline.EgressPortSecurityIP, pipeline.Low, rarp(), flow.Drop(),
+		"spoofed RARP: a guest may ask by RARP in its own name only")
 	backstop(out)
 	group := [6]byte{1}
 	out.Flow(pipeline.IngressPortSecurity, pipeline.Low, flow.NewMatch(flow.EthDst.MACMasked(group, group)),

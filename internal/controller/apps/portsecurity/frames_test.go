@@ -74,6 +74,12 @@ func arp(src packet.MAC, op uint16, sha packet.MAC, spa, tpa string) []byte {
 		Append(ethernet(src, packet.Broadcast(), packet.EtherTypeARP))
 }
 
+// rarp asks for the addresses of a machine, as a hypervisor does where it has resumed one (RFC 903).
+func rarp(src packet.MAC, op uint16, sha, tha packet.MAC) []byte {
+	return packet.ARP{Operation: op, SenderMAC: sha, SenderIP: addr(any4), TargetMAC: tha, TargetIP: addr(any4)}.
+		Append(ethernet(src, packet.Broadcast(), packet.EtherTypeRARP))
+}
+
 func other(src, dst packet.MAC, kind uint16) []byte {
 	return append(ethernet(src, dst, kind), make([]byte, 46)...)
 }

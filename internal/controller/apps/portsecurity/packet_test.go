@@ -121,7 +121,14 @@ func inND() []sent {
 func inEthernet() []sent {
 	bcast := packet.Broadcast()
 	return []sent{
-		{"RARP after a migration", other(mac(1), bcast, packet.EtherTypeRARP), ""},
+		{"RARP after a migration", rarp(mac(1), 3, mac(1), mac(1)), ""},
+		{"RARP of a pair", rarp(virtual(), 3, virtual(), virtual()), ""},
+		{"RARP about another's MAC", rarp(mac(1), 3, mac(2), mac(2)), "spoofed RARP"},
+		{"RARP for another", rarp(mac(1), 3, mac(1), mac(2)), "spoofed RARP"},
+		{"RARP of a pair in the port's frame", rarp(mac(1), 3, virtual(), virtual()), "spoofed RARP"},
+		{"RARP from another's frame", rarp(mac(2), 3, mac(1), mac(1)), "spoofed MAC"},
+		{"RARP reply", rarp(mac(1), 4, mac(1), mac(1)), "spoofed RARP"},
+		{"RARP that tells nothing", other(mac(1), bcast, packet.EtherTypeRARP), "spoofed RARP"},
 		{"another protocol", other(mac(1), bcast, 0x88b5), ""},
 		{"another protocol from another's MAC", other(mac(2), bcast, 0x88b5), "spoofed MAC"},
 		{"a bridge's frame", other(mac(1), packet.MAC{1, 0x80, 0xc2, 0, 0, 2}, 0x8809), "impostor"},

@@ -52,6 +52,9 @@ func port(_ *view.Reader, p view.LocalPort, out *app.Output) {
 		out.Flow(pipeline.EgressPortSecurityND, pipeline.Normal,
 			solicitation(from, flow.EthSrc.MAC(mac), flow.NDSLL.MAC(mac)), toConntrack(),
 			"the solicitation tells the sender's own MAC address")
+		out.Flow(pipeline.EgressPortSecurityIP, pipeline.Normal,
+			rarp(from, flow.EthSrc.MAC(mac), flow.ARPOp.Is(uint64(packet.RARPRequest)), flow.ARPSHA.MAC(mac), flow.ARPTHA.MAC(mac)), toServices(),
+			"the MAC address that the RARP request announces is the port's")
 		out.Flow(pipeline.IngressPortSecurity, pipeline.Normal, flow.NewMatch(to, flow.EthDst.MAC(mac)),
 			flow.Goto(pipeline.Deliver.Table()), "the packet is addressed to the port")
 	}
@@ -143,6 +146,10 @@ func toND() flow.Instructions        { return flow.Goto(pipeline.EgressPortSecur
 
 func icmpv6(kind uint8, and ...flow.Constraint) flow.Match {
 	return flow.NewMatch(append(and, flow.IPv6(), flow.IPProto.Is(flow.ProtoICMPv6), flow.ICMPv6Type.Is(uint64(kind)))...)
+}
+
+func rarp(and ...flow.Constraint) flow.Match {
+	return flow.NewMatch(append(and, flow.EthType.Is(flow.EthTypeRARP))...)
 }
 
 func solicitation(and ...flow.Constraint) flow.Match {
