@@ -153,8 +153,9 @@ var stages = [numStages]declaration{
 	EgressConntrack: {
 		name: "egress-conntrack", app: "secgroup",
 		purpose: "lets essential services pass; loads the sender's conntrack zone, profile and universe",
-		matches: fields(one(flow.Reg6), ethernet, ip, l4), sets: one(flow.Reg0, flow.Reg4, flow.Reg5), next: []Stage{EgressTrack, Services},
-		prefixes: destinations, // for DHCP
+		matches: fields(one(flow.Reg6, flow.Metadata), ethernet, ip, l4), sets: one(flow.Reg0, flow.Reg4, flow.Reg5),
+		next:     []Stage{EgressTrack, Services},
+		prefixes: destinations, // for DHCP and neighbour discovery
 		miss:     "security group: the rules of the port are not known yet",
 	},
 	EgressTrack: {
@@ -246,7 +247,7 @@ var stages = [numStages]declaration{
 		purpose: "answers what is addressed to the router itself; refuses what must not be forwarded (RFC 1812, RFC 4443)",
 		matches: fields(one(flow.Reg2), ethernet, ip, l4),
 		sets:    fields(ethernet, ip, l4, one(flow.Reg3, flow.Reg6, flow.Reg7, flow.InPort)),
-		next:    []Stage{RouterRefuse, IngressConntrack}, pass: Routes, prefixes: destinations,
+		next:    []Stage{RouterRefuse, IngressConntrack}, pass: Routes, prefixes: append([]string{"ip_src"}, destinations...),
 	},
 	Routes: {
 		name: "routes", app: "l3",

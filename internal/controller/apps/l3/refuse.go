@@ -38,21 +38,36 @@ func refuse(c cause) flow.Instructions {
 	return flow.Do(flow.Load(pipeline.Refusal, uint64(c))).Goto(pipeline.RouterRefuse.Table())
 }
 
+// Messages that are about a link alone: multicast listener discovery (RFC 2710, RFC 3810), neighbour discovery
+// (RFC 4861).
+const (
+	mldQuery, mldv2Report = 130, 143
+	redirect              = 137 // the last of neighbour discovery, which follows the others of RFC 2710
+)
+
 // always refuses or drops what no router may forward.
 func always(_ *view.Reader, _ view.Chassis, out *app.Output) {
-	never := func(reason string, to ...string) {
-		for _, p := range to {
+	drop := func(priority uint16, reason string, match ...flow.Constraint) {
+		out.Flow(pipeline.RouterAddresses, priority, flow.NewMatch(match...), flow.Drop(), reason)
+	}
+	never := func(reason string, from bool, list ...string) {
+		for _, p := range list {
 			p := netip.MustParsePrefix(p)
-			dst := flow.IPv4Dst
-			if p.Addr().Is6() {
-				dst = flow.IPv6Dst
-			}
-			out.Flow(pipeline.RouterAddresses, pipeline.Low+2, flow.NewMatch(flow.IPOf(p.Addr()), dst.Prefix(p)), flow.Drop(), reason)
+			drop(pipeline.Low+2, reason, flow.IPOf(p.Addr()), end(p.Addr(), from).Prefix(p))
 		}
 	}
-	never("router: a multicast or broadcast does not leave its network", "224.0.0.0/4", "255.255.255.255/32", "ff00::/8")
-	never("router: link-local and loopback addresses have no meaning beyond their network",
-		"0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "::/128", "::1/128", "fe80::/10")
+	const group = "router: a multicast or broadcast does not leave its network"
+	const local = "router: link-local and loopback addresses have no meaning beyond their network"
+	never(group, false, "224.0.0.0/4", "255.255.255.255/32", "ff00::/8")
+	never(local, false, "0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "::/128", "::1/128", "fe80::/10")
+	never("router: the source is no address of a host beyond its network (RFC 1812 section 5.3.7, RFC 3927 section 2.7)", true,
+		"0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/4", "255.255.255.255/32", "::/128", "::1/128", "ff00::/8")
+	for typ := uint64(mldQuery); typ <= mldv2Report; typ++ {
+		if typ <= redirect || typ == mldv2Report {
+			drop(pipeline.Override, "router: neighbour and multicast listener discovery do not leave their network (RFC 4861, RFC 3810)",
+				flow.IPv6(), flow.IPProto.Is(flow.ProtoICMPv6), flow.ICMPv6Type.Is(typ))
+		}
+	}
 	out.Flow(pipeline.RouterAddresses, pipeline.Low+1,
 		flow.NewMatch(flow.IPv6(), flow.IPv6Src.Prefix(netip.MustParsePrefix("fe80::/10"))), refuse(beyondScope),
 		"router: the source address has no meaning beyond its network")
@@ -64,6 +79,19 @@ func always(_ *view.Reader, _ view.Chassis, out *app.Output) {
 	}
 	out.Flow(pipeline.RouteMTU, pipeline.High, flow.NewMatch(pipeline.TooLarge.Is(1)), refuse(tooBig),
 		"router: the packet is larger than the MTU of the network to which it goes")
+}
+
+// end is the field of a packet's source or destination of an address' family.
+func end(a netip.Addr, source bool) flow.Field {
+	switch {
+	case a.Is4() && source:
+		return flow.IPv4Src
+	case a.Is4():
+		return flow.IPv4Dst
+	case source:
+		return flow.IPv6Src
+	}
+	return flow.IPv6Dst
 }
 
 // numbered tells what a number in a register stands for.

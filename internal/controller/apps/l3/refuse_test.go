@@ -146,6 +146,45 @@ func TestWhatMustNotBeRoutedIsDropped(t *testing.T) {
 	if got.Reply.Event != "beyond-scope" {
 		t.Errorf("a link-local source: %+v", got)
 	}
+	for name, ip := range map[string]packet.Layer{
+		"loopback":       packet.IP("127.0.0.1", address(v4, 2, 10)),
+		"link-local":     packet.IP("169.254.7.7", address(v4, 2, 10)),
+		"multicast":      packet.IP("224.0.0.9", address(v4, 2, 10)),
+		"broadcast":      packet.IP("255.255.255.255", address(v4, 2, 10)),
+		"no address":     packet.IP("0.0.0.0", address(v4, 2, 10)),
+		"loopback, v6":   packet.IP("::1", address(v6, 2, 10)),
+		"multicast, v6":  packet.IP("ff02::1", address(v6, 2, 10)),
+		"no address, v6": packet.IP("::", address(v6, 2, 10)),
+	} {
+		frame := packet.Build(packet.Ethernet(mac(1, 10), mac(1, 1)), ip, packet.UDP(1, 2))
+		if quiet, got := c.Quiet(a, frame), s.Send(a, frame); !quiet || len(got) != 0 {
+			t.Errorf("source %s: forwarded to %v, quiet %v", name, got, quiet)
+		}
+	}
+}
+
+// TestNeighbourDiscoveryIsNotRouted sends messages of which none may leave its link, from a guest whose security groups
+// let them through without a rule.
+func TestNeighbourDiscoveryIsNotRouted(t *testing.T) {
+	t.Parallel()
+	s, w, a, _ := routed(t)
+	open := *a
+	open.PortSecurityEnabled = false
+	w.Set(&open)
+	w.MustStep()
+	s.Install()
+	c := s.Controller()
+	for _, typ := range []uint8{130, 131, 132, 133, 134, 135, 136, 137, 143} {
+		for hops, to := range map[uint8]netip.Addr{1: address(v6, 1, 1), 64: address(v6, 2, 10), 255: address(v6, 2, 10)} {
+			m := product.ICMPv6{Type: typ, Body: make([]byte, 20)}.Append(nil, address(v6, 1, 10), to)
+			e := product.Ethernet{Dst: mac(1, 1), Src: mac(1, 10), EtherType: product.EtherTypeIPv6}
+			frame := append(product.IPv6{HopLimit: hops, NextHeader: product.ProtocolICMPv6, Src: address(v6, 1, 10), Dst: to}.
+				Append(e.Append(nil), len(m)), m...)
+			if quiet, got := c.Quiet(a, frame), s.Send(a, frame); !quiet || len(got) != 0 {
+				t.Errorf("type %d with hop limit %d to %s: went to %v, quiet %v", typ, hops, to, got, quiet)
+			}
+		}
+	}
 }
 
 func TestNobodyIsToldAboutErrorsAndBroadcasts(t *testing.T) {
@@ -164,7 +203,6 @@ func TestNobodyIsToldAboutErrorsAndBroadcasts(t *testing.T) {
 		"echo reply to it, v6": {packet.IP(address(v6, 1, 10), address(v6, 1, 1)), packet.EchoReply(1, 1)},
 		"directed broadcast":   {packet.IP(address(v4, 1, 10), address(v4, 2, 255)), packet.UDP(1, 2)},
 		"from a broadcast":     {packet.IP(address(v4, 1, 255), address(v4, 2, 77)), packet.UDP(1, 2)},
-		"from nobody, v6":      {packet.IP("::", address(v6, 2, 77)), packet.UDP(1, 2)},
 		"reset to it":          {packet.IP(address(v4, 1, 10), address(v4, 1, 1)), packet.TCP(1, 2, "R")},
 	} {
 		got := c.Ask(l3.New(), a, packet.Build(append([]packet.Layer{packet.Ethernet(mac(1, 10), mac(1, 1))}, layers...)...))

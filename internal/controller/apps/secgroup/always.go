@@ -7,6 +7,7 @@ import (
 	"github.com/dragonflow/dragonflow/internal/controller/flow"
 	"github.com/dragonflow/dragonflow/internal/controller/pipeline"
 	"github.com/dragonflow/dragonflow/internal/controller/view"
+	"github.com/dragonflow/dragonflow/internal/model"
 )
 
 // Ports and ICMPv6 types of what guests need before any rule can help them.
@@ -32,12 +33,18 @@ func always(_ *view.Reader, _ view.Chassis, out *app.Output) {
 		}
 	}
 	// The app portsecurity has judged all of a guest's ARP and neighbour discovery before.
-	// Routers forward none of these destinations: what looks like DHCP is no way to other networks.
+	// No router forwards to any of these destinations: what looks like DHCP or neighbour discovery is no way to other
+	// networks.
 	essentials(egress(), dhcpv4(dhcpv4Client, dhcpv4Server, flow.IPv4Dst.Addr(netip.AddrFrom4([4]byte{255, 255, 255, 255}))),
 		dhcpv6(dhcpv6Client, dhcpv6Server, flow.IPv6Dst.Addr(netip.MustParseAddr("ff02::1:2"))), // RFC 8415 section 7.1
-		dhcpv6(dhcpv6Client, dhcpv6Server, flow.IPv6Dst.Prefix(netip.MustParsePrefix("fe80::/10"))),
-		icmpv6(routerSolicitation), icmpv6(neighborSolicitation), icmpv6(neighborAdvertisement),
-		icmpv6(mldQuery), icmpv6(mldReport), icmpv6(mldDone), icmpv6(mldv2Report))
+		dhcpv6(dhcpv6Client, dhcpv6Server, linkLocal()))
+	group := flow.IPv6Dst.Prefix(netip.MustParsePrefix("ff00::/8"))
+	for _, typ := range []uint64{mldQuery, mldReport, mldDone, mldv2Report} {
+		essentials(egress(), icmpv6(typ, group))
+	}
+	for _, typ := range []uint64{routerSolicitation, neighborSolicitation, neighborAdvertisement} {
+		essentials(egress(), icmpv6(typ, group), icmpv6(typ, linkLocal()))
+	}
 	// Whoever learns where machines are hears of those that moved, too.
 	essentials(ingress(), []flow.Constraint{flow.ARP()}, []flow.Constraint{flow.EthType.Is(flow.EthTypeRARP)},
 		dhcpv4(dhcpv4Server, dhcpv4Client), dhcpv6(dhcpv6Server, dhcpv6Client),
@@ -47,6 +54,20 @@ func always(_ *view.Reader, _ view.Chassis, out *app.Output) {
 		states(d, out)
 		refuse(d, out)
 		commit(d, out)
+	}
+}
+
+// onLink lets neighbour discovery pass to the global addresses of a link: who is asked whether he is still there is
+// asked by unicast, and answers so (RFC 4861 section 7.2).
+func onLink(r *view.Reader, s *model.Subnet, out *app.Output) {
+	n, found := view.Get(r, view.LocalNetworks, s.NetworkID)
+	if found != view.Present || !s.CIDR.Addr().Is6() {
+		return
+	}
+	d := egress()
+	for _, typ := range []uint64{neighborSolicitation, neighborAdvertisement} {
+		match := icmpv6(typ, pipeline.Network.Is(uint64(n.Key)), d.remote6.Prefix(s.CIDR))
+		out.Flow(d.conntrack, pipeline.High, flow.NewMatch(match...), flow.Goto(d.next.Table()), essential)
 	}
 }
 
@@ -70,9 +91,11 @@ func dhcpv6(from, to uint64, more ...flow.Constraint) []flow.Constraint {
 	return append(more, flow.IPv6(), flow.IPProto.Is(flow.ProtoUDP), flow.UDPSrc.Is(from), flow.UDPDst.Is(to))
 }
 
-func icmpv6(typ uint64) []flow.Constraint {
-	return []flow.Constraint{flow.IPv6(), flow.IPProto.Is(flow.ProtoICMPv6), flow.ICMPv6Type.Is(typ)}
+func icmpv6(typ uint64, more ...flow.Constraint) []flow.Constraint {
+	return append(more, flow.IPv6(), flow.IPProto.Is(flow.ProtoICMPv6), flow.ICMPv6Type.Is(typ))
 }
+
+func linkLocal() flow.Constraint { return flow.IPv6Dst.Prefix(netip.MustParsePrefix("fe80::/10")) }
 
 // families is the start of matches that the connection tracker can work with.
 func families() [2]flow.Constraint { return [2]flow.Constraint{flow.IPv4(), flow.IPv6()} }

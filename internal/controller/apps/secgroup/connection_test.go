@@ -3,11 +3,13 @@ package secgroup_test
 import (
 	"bytes"
 	"net/netip"
+	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/dragonflow/dragonflow/internal/model"
 	"github.com/dragonflow/dragonflow/internal/packet"
+	"github.com/dragonflow/dragonflow/internal/testkit/apptest"
 )
 
 // What is promised for a connection whose beginner is silent: what the other side sends goes on until
@@ -175,7 +177,7 @@ func TestAMembersConnectionIsCommittedOnce(t *testing.T) {
 }
 
 func TestWhatGuestsNeedPassesWithoutARule(t *testing.T) {
-	c := newCloud(t, nil)
+	c := newCloud(t, nil, apptest.Subnet("s6", "n", "2001:db8::/64"))
 	for n := range 2 {
 		p := pathOf(c.server, c.client, n) // the server has no groups at all
 		c.stops(p, "a datagram", p.udp(1, 1))
@@ -210,6 +212,50 @@ func TestWhatGuestsNeedPassesWithoutARule(t *testing.T) {
 	c.stops(p, "another ethertype", append(e.Append(nil), make([]byte, 46)...))
 	if c.sw.Dropped()["security group: neither ARP nor IP"] == 0 {
 		t.Error("the drop of another ethertype is not counted")
+	}
+}
+
+// TestNeighbourDiscoveryLeavesWithoutARuleToTheLinkOnly has a guest whose groups forbid everything send what a host must
+// be able to say to its link, there and beyond it.
+func TestNeighbourDiscoveryLeavesWithoutARuleToTheLinkOnly(t *testing.T) {
+	t.Parallel()
+	c := newCloud(t, nil, apptest.Subnet("s6", "n", "2001:db8::/64"))
+	// The client would forward whatever comes.
+	open := *c.client
+	open.PortSecurityEnabled = false
+	c.set(&open)
+	p := pathOf(c.server, c.client, 1)
+	const all, local, onLink, far, wide = "ff02::1", "fe80::9", "2001:db8::9", "2001:db8:1::9", "ff0e::9"
+	for _, x := range []struct {
+		typ        uint8
+		hops       uint8
+		pass, stop []string
+	}{
+		{130, 1, []string{all, wide}, []string{local, onLink, far}},
+		{131, 1, []string{all, wide}, []string{local, onLink, far}},
+		{132, 1, []string{"ff02::2"}, []string{local, onLink, far}},
+		{133, 255, []string{"ff02::2", local}, []string{onLink, far}},
+		{135, 255, []string{"ff02::1:ff00:9", local, onLink}, []string{far}},
+		{136, 255, []string{all, local, onLink}, []string{far}},
+		{143, 1, []string{"ff02::16"}, []string{local, onLink, far}},
+	} {
+		send := func(list []string, send func(path, string, ...[]byte)) {
+			for _, to := range list {
+				p.dst = netip.MustParseAddr(to)
+				var m []byte
+				switch x.typ {
+				case 135:
+					m = packet.NeighborSolicitation{Target: netip.MustParseAddr(onLink)}.Append(nil, p.src, p.dst)
+				case 136:
+					m = packet.NeighborAdvertisement{Target: p.src}.Append(nil, p.src, p.dst)
+				default:
+					m = packet.ICMPv6{Type: x.typ, Body: make([]byte, 20)}.Append(nil, p.src, p.dst)
+				}
+				send(p, "type "+strconv.Itoa(int(x.typ))+" to "+to, p.ip(packet.ProtocolICMPv6, m, x.hops))
+			}
+		}
+		send(x.pass, c.passes)
+		send(x.stop, c.stops)
 	}
 }
 
