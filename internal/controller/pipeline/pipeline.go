@@ -15,7 +15,7 @@ import (
 
 // Layout is the version of the pipeline's meaning, in every cookie. It grows when a stage or register
 // changes what it stands for.
-const Layout = 2
+const Layout = 3
 
 // What registers carry.
 var (
@@ -114,6 +114,8 @@ var (
 	ChassisNumbers = number.Space{Name: "chassis", Min: 1, Max: 1<<31 - 1}
 	// MeterNumbers are OpenFlow meters.
 	MeterNumbers = number.Space{Name: "meter", Min: 1, Max: 60000}
+	// MetadataNumbers tell the service of metadata which address of which port a request came from.
+	MetadataNumbers = number.Space{Name: "metadata", Min: 1, Max: 1<<28 - 2}
 	// GroupNumbers are OpenFlow groups.
 	GroupNumbers = number.Space{Name: "group", Min: 1, Max: 1<<31 - 1}
 )

@@ -10,6 +10,7 @@ type Stage uint8
 const (
 	Classify Stage = iota
 	TunnelInput
+	MetadataReply
 	Announce
 	EgressPortSecurity
 	EgressPortSecurityIP
@@ -28,6 +29,7 @@ const (
 	NDResponder
 	NDReply
 	DHCP
+	MetadataRequest
 	Routers
 	RouterAddresses
 	Routes
@@ -58,65 +60,13 @@ const (
 	numStages
 )
 
-// declaration is what a stage promises. Flows that break it are refused.
-type declaration struct {
-	name    string
-	purpose string
-	// app owns the stage: only its rules put flows there.
-	app string
-	// matches and sets list the fields that flows may match and change; sets includes what packets
-	// rewritten into answers change.
-	matches, sets []flow.Field
-	// next lists the stages to which a packet may go.
-	next []Stage
-	// again lists earlier stages to which a packet may be sent back, which its time to live bounds.
-	again []Stage
-	// miss is the reason given when no flow matches and the packet is dropped; pass, if not zero, is
-	// where it goes on instead.
-	miss string
-	pass Stage
-	// prefixes lists the fields for which the switch keeps a prefix tree, so that megaflows stay wide.
-	prefixes []string
-}
-
-var (
-	ethernet = []flow.Field{flow.EthSrc, flow.EthDst, flow.EthType, flow.VLANVID}
-	ip       = []flow.Field{flow.EthType, flow.IPv4Src, flow.IPv4Dst, flow.IPv6Src, flow.IPv6Dst, flow.IPProto, flow.IPFrag, flow.IPTTL}
-	l4       = []flow.Field{
-		flow.TCPSrc, flow.TCPDst, flow.UDPSrc, flow.UDPDst, flow.SCTPSrc, flow.SCTPDst,
-		flow.ICMPType, flow.ICMPCode, flow.ICMPv6Type, flow.ICMPv6Code,
-	}
-	arp       = []flow.Field{flow.ARPOp, flow.ARPSPA, flow.ARPTPA, flow.ARPSHA, flow.ARPTHA}
-	nd        = []flow.Field{flow.NDTarget, flow.NDSLL, flow.NDTLL, flow.NDReserved, flow.NDOptionsType}
-	conntrack = []flow.Field{flow.CTState, flow.CTMark, flow.CTZone}
-	// conntrackTuple is the connection's own tuple, which later fragments have, too.
-	conntrackTuple = []flow.Field{flow.CTState, flow.CTNwProto, flow.CTTpSrc, flow.CTTpDst}
-	// nextHop carries an IPv4 next hop in Reg8, an IPv6 one in all. Security groups use the same registers
-	// before and after.
-	nextHop   = []flow.Field{flow.Reg8, flow.Reg9, flow.Reg10, flow.Reg11, flow.XXReg2}
-	groupBits = []flow.Field{flow.Reg8, flow.Reg9, flow.Reg10, flow.Reg11, flow.Reg12, flow.Reg13, flow.Reg14, flow.Reg15}
-	// Open vSwitch keeps at most three prefix trees a table.
-	sources      = []string{"ip_src", "ipv6_src"}
-	destinations = []string{"ip_dst", "ipv6_dst"}
-)
-
-func fields(lists ...[]flow.Field) []flow.Field {
-	var out []flow.Field
-	for _, l := range lists {
-		out = append(out, l...)
-	}
-	return out
-}
-
-func one(f ...flow.Field) []flow.Field { return f }
-
 // stages is the pipeline.
 var stages = [numStages]declaration{
 	Classify: {
 		name: "classify", app: "classifier",
 		purpose: "tells who sent the packet: loads the source port and its network",
 		matches: fields(one(flow.InPort), ethernet), sets: one(flow.Reg6, flow.Metadata),
-		next: []Stage{EgressPortSecurity, TunnelInput, Announce},
+		next: []Stage{EgressPortSecurity, TunnelInput, MetadataReply, Announce},
 		miss: "the packet came from an interface that no port of this chassis owns",
 	},
 	TunnelInput: {
@@ -126,6 +76,13 @@ var stages = [numStages]declaration{
 		sets:    one(flow.Reg6, flow.Metadata, flow.Reg2, flow.InPort),
 		next:    []Stage{L2Lookup, TunnelOutput},
 		miss:    "tunnel: no network of this chassis has the packet's identifier",
+	},
+	MetadataReply: {
+		name: "metadata-reply", app: "metadata",
+		purpose: "tells for which port an answer of the metadata service is, and gives it back the address from which the guest asked",
+		matches: fields(ethernet, ip, l4), sets: fields(ethernet, ip, one(flow.Reg7, flow.Metadata)),
+		next: []Stage{Deliver}, prefixes: destinations,
+		miss: "metadata: not an answer of the service to a port of this chassis",
 	},
 	Announce: {
 		name: "announce", app: "migration",
@@ -209,8 +166,8 @@ var stages = [numStages]declaration{
 	Services: {
 		name: "services", app: "classifier",
 		purpose: "sends requests for services that this chassis gives itself to their stage",
-		matches: fields(one(flow.Reg6), ethernet, ip, l4, arp), next: []Stage{ARPResponder, NDResponder, DHCP, Routers},
-		pass: Routers,
+		matches: fields(one(flow.Reg6), ethernet, ip, l4, arp), next: []Stage{ARPResponder, NDResponder, DHCP, MetadataRequest, Routers},
+		pass: Routers, prefixes: destinations,
 	},
 	ARPResponder: {
 		name: "arp-responder", app: "neighbour",
@@ -236,6 +193,12 @@ var stages = [numStages]declaration{
 		name: "dhcp", app: "dhcp",
 		purpose: "sends DHCP requests and router solicitations of served ports to the controller, metered",
 		matches: fields(one(flow.Metadata, flow.Reg6, flow.InPort), ethernet, ip, l4), next: []Stage{Routers}, pass: Routers,
+	},
+	MetadataRequest: {
+		name: "metadata-request", app: "metadata",
+		purpose: "takes requests for metadata to the service, metered; their source becomes an address that on this chassis only this port has",
+		matches: fields(one(flow.Reg6), ethernet, ip, l4), sets: fields(ethernet, ip),
+		miss: "metadata: only HTTP is served at this address, and only from the port's own fixed or link-local addresses",
 	},
 	Routers: {
 		name: "routers", app: "l3",
