@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -96,7 +97,10 @@ type Chassis struct {
 	DatapathType string   `key:"datapath-type" default:"as the bridge has it; system for a new one" help:"datapath of the integration bridge: system (the kernel's) or netdev (in user space)"`
 	TunnelIP     string   `key:"tunnel-ip" default:"none: no tunnels" help:"address of this host to which other chassis send tunnelled packets"`
 	TunnelTypes  []string `key:"tunnel-types" help:"tunnels that other chassis may use towards this one, of geneve and vxlan"`
-	StateDir     string   `key:"state-dir" help:"folder for what must outlive the process: the last view and the numbers in use"`
+	// BridgeMappings are physical networks with their bridges, each as NETWORK:BRIDGE.
+	BridgeMappings []string `key:"bridge-mappings" default:"none" help:"physical networks that this host is connected to, each with the bridge that leads there: physnet1:br-ex,physnet2:br-vlan; the bridges must exist"`
+	Gateway        bool     `key:"gateway" help:"whether routers may have their gateways on this chassis"`
+	StateDir       string   `key:"state-dir" help:"folder for what must outlive the process: the last view and the numbers in use"`
 }
 
 func defaultChassis() Chassis {
@@ -111,10 +115,11 @@ func defaultChassis() Chassis {
 	}
 }
 
+const longestInterface = 15 // IFNAMSIZ - 1
+
 func (*Chassis) title() string { return "Controller: one chassis" }
 
 func (c *Chassis) problems() map[string]string {
-	const longestInterface = 15 // IFNAMSIZ - 1
 	found := map[string]string{}
 	if c.Name == "" || strings.ContainsAny(c.Name, "/ \t\n") {
 		found["chassis"] = "must be a word without slashes"
@@ -135,6 +140,9 @@ func (c *Chassis) problems() map[string]string {
 			found["tunnel-types"] = "must name geneve, vxlan or both"
 		}
 	}
+	if problem := c.mappingProblem(); problem != "" {
+		found["bridge-mappings"] = problem
+	}
 	if c.DatapathType != "" && c.DatapathType != "system" && c.DatapathType != "netdev" {
 		found["datapath-type"] = "must be system or netdev"
 	}
@@ -142,6 +150,36 @@ func (c *Chassis) problems() map[string]string {
 		found["state-dir"] = "must be an absolute path"
 	}
 	return found
+}
+
+// mappingProblem says what is wrong with the bridge mappings, empty if nothing is.
+func (c *Chassis) mappingProblem() string {
+	bridges, networks := map[string]bool{c.Bridge: true}, map[string]bool{}
+	for _, m := range c.BridgeMappings {
+		network, bridge, _ := strings.Cut(m, ":")
+		switch {
+		case network == "" || bridge == "" || strings.ContainsAny(m, "/ \t\n"):
+			return "must be words of the form NETWORK:BRIDGE"
+		case len(bridge) > longestInterface:
+			return "must name bridges of at most 15 characters"
+		case networks[network]:
+			return fmt.Sprintf("must name the physical network %s once", network)
+		case bridges[bridge]:
+			return fmt.Sprintf("must name each bridge once, and not the integration bridge, as with %s", bridge)
+		}
+		networks[network], bridges[bridge] = true, true
+	}
+	return ""
+}
+
+// PhysicalNetworks returns the bridge of each physical network.
+func (c *Chassis) PhysicalNetworks() map[string]string {
+	bridges := map[string]string{}
+	for _, m := range c.BridgeMappings {
+		network, bridge, _ := strings.Cut(m, ":") // checked by problems
+		bridges[network] = bridge
+	}
+	return bridges
 }
 
 // Address is where other chassis send tunnelled packets; not valid if there are no tunnels.

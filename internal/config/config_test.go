@@ -87,6 +87,10 @@ func TestBadSettingsAreRefusedWithTheirPlace(t *testing.T) {
 		"no chassis":          {args: []string{"--chassis="}, want: `--chassis: chassis "" must be a word`},
 		"remote OVSDB":        {args: []string{"--ovsdb=tcp:h:6640"}, want: "must be unix:/path"},
 		"long bridge":         {args: []string{"--bridge=0123456789abcdef"}, want: "at most 15 characters"},
+		"half a mapping":      {args: []string{"--bridge-mappings=physnet1"}, want: "NETWORK:BRIDGE"},
+		"a network twice":     {args: []string{"--bridge-mappings=p:br-a,p:br-b"}, want: "physical network p once"},
+		"a bridge twice":      {file: "bridge-mappings: [p:br-a, q:br-a]", want: "each bridge once"},
+		"the own bridge":      {args: []string{"--bridge-mappings=p:br-int"}, want: "not the integration bridge"},
 		"relative folder":     {args: []string{"--state-dir=x"}, want: "absolute path"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -44,6 +44,10 @@ type Options struct {
 	TunnelIP netip.Addr
 	// TunnelTypes are the tunnels that other chassis may use towards this one.
 	TunnelTypes []model.NetworkType
+	// BridgeMappings tells the bridge of each physical network to which this chassis is connected.
+	BridgeMappings map[string]string
+	// Gateway says that routers may have their gateways here.
+	Gateway bool
 	// StateDir holds the snapshot.
 	StateDir string
 	// LeaseTTL is how long the chassis counts as alive after its last sign; 10 s if zero.

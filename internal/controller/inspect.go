@@ -155,5 +155,6 @@ func (c *Controller) status() Status {
 func (c *Controller) chassis() model.Chassis {
 	return model.Chassis{
 		Meta: model.Meta{ID: c.o.Chassis}, Version: c.o.Version, Bridge: c.o.Bridge, TunnelIP: c.o.TunnelIP, TunnelTypes: c.o.TunnelTypes,
+		PhysicalNetworks: slices.Sorted(maps.Keys(c.o.BridgeMappings)), Gateway: c.o.Gateway,
 	}
 }

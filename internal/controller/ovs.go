@@ -31,6 +31,7 @@ func (c *Controller) takeOVS(ctx context.Context, e ovsdb.Event) {
 	}
 	c.trouble("ovsdb", nil)
 	c.takeTunnels()
+	c.takeProviders()
 	c.ensureBridge(ctx)
 	c.db.SetSynced(view.ScopeOVSDB, true)
 }
@@ -90,7 +91,7 @@ func (c *Controller) ensureBridge(ctx context.Context) {
 	}
 	tunnels, err := c.ensureTunnels()
 	c.trouble("tunnels", err)
-	txn = ovsdb.Join(txn, tunnels)
+	txn = ovsdb.Join(txn, tunnels, c.ensureProviders())
 	if txn.Empty() {
 		c.trouble("bridge", nil)
 		return

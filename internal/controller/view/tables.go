@@ -118,6 +118,17 @@ type TunnelPort struct {
 var TunnelPorts = NewTable("TunnelPort", func(p TunnelPort) string { return string(p.Type) },
 	func(string) string { return ScopeOVSDB })
 
+// ProviderPort is the port of the integration bridge behind which a physical network lies.
+type ProviderPort struct {
+	PhysicalNetwork string
+	// OFPort is the OpenFlow port number.
+	OFPort uint32
+}
+
+// ProviderPorts holds the physical networks to which this chassis is connected, by name.
+var ProviderPorts = NewTable("ProviderPort", func(p ProviderPort) string { return p.PhysicalNetwork },
+	func(string) string { return ScopeOVSDB })
+
 // InterfacesByPort finds the interfaces that carry a port's id; more than one is an operator's mistake.
 var InterfacesByPort = NewIndex(Interfaces, "port",
 	func(i Interface) []string { return []string{i.PortID} }, func(string) string { return ScopeOVSDB })
