@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/dragonflow/dragonflow/internal/vswitch/private"
@@ -42,7 +43,8 @@ type Chassis struct {
 	*Namespace
 	OVS *private.Switch
 
-	tunnel netip.Prefix
+	tunnel  netip.Prefix
+	dummies int // interfaces so far
 }
 
 // NewChassis makes a hypervisor, with everything of it running. It ends with Close.
@@ -125,6 +127,24 @@ func (c *Chassis) Boot(ctx context.Context, bridge, port string, spec Spec) (*Gu
 		return nil, errors.Join(err, g.Close())
 	}
 	return g, nil
+}
+
+// PlugDummies gives ports interfaces with nobody behind them, which cost the machine no device. It returns when the
+// switch has them all.
+func (c *Chassis) PlugDummies(ctx context.Context, bridge string, ports []string) error {
+	const batch = 100 // a command line has its limits
+	for list := range slices.Chunk(ports, batch) {
+		var words []string
+		for _, id := range list {
+			c.dummies++
+			name := fmt.Sprint("dummy", c.dummies)
+			words = append(words, "--", "add-port", bridge, name, "--", "set", "interface", name, "type=dummy", "external_ids:iface-id="+id)
+		}
+		if _, err := c.OVS.Vsctl(ctx, words[1:]...); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // HasBridge tells whether the switch has a bridge of that name.

@@ -31,8 +31,8 @@ type Pinger struct {
 	sent    int
 	open    map[uint16]time.Time // without an answer yet
 	missing []time.Time          // without one when their number was used again
-	last    time.Time            // when an answer came
-	gap     time.Duration        // longest between answers
+	last    time.Time            // when an answer came, or the first request was sent
+	gap     time.Duration        // longest without an answer
 }
 
 // The types of echo requests and replies (RFC 792, RFC 4443 section 4).
@@ -107,7 +107,11 @@ func (p *Pinger) Send() error {
 	if at, ok := p.open[number]; ok {
 		p.missing = append(p.missing, at)
 	}
-	p.open[number] = time.Now()
+	now := time.Now()
+	p.open[number] = now
+	if p.last.IsZero() {
+		p.last = now
+	}
 	p.mu.Unlock()
 	if _, err := p.conn.WriteTo(p.request(number), &net.IPAddr{IP: p.to.AsSlice()}); err != nil {
 		return fmt.Errorf("ping %s: %w", p.to, err)
@@ -155,9 +159,7 @@ func (p *Pinger) answered(number uint16) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	now := time.Now()
-	if !p.last.IsZero() {
-		p.gap = max(p.gap, now.Sub(p.last))
-	}
+	p.gap = max(p.gap, now.Sub(p.last))
 	p.last = now
 	delete(p.open, number)
 }
@@ -169,7 +171,7 @@ func (p *Pinger) Sent() int {
 	return p.sent
 }
 
-// Gap is the longest time between two answers.
+// Gap is the longest time in which requests were sent and no answer came.
 func (p *Pinger) Gap() time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -195,6 +197,7 @@ func (p *Pinger) Close() []time.Time {
 	missing := p.missing
 	for _, at := range p.open {
 		missing = append(missing, at)
+		p.gap = max(p.gap, at.Sub(p.last)) // no answer came any more
 	}
 	return missing
 }

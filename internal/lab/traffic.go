@@ -121,6 +121,9 @@ func (t *Traffic) Interrupted(most time.Duration) error {
 	return nil
 }
 
+// Gap is the longest time in which no ping of ended traffic was answered.
+func (t *Traffic) Gap() time.Duration { return t.gap }
+
 // first is an error that has some of what is wrong, or nil.
 func first(wrong []string) error {
 	const most = 10

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"regexp"
 	"testing"
@@ -31,20 +32,56 @@ func TestScenarios(t *testing.T) {
 		if !chosen.MatchString(name) {
 			continue
 		}
+		s, err := scenario.Parse(name, text)
+		if err != nil {
+			t.Fatal(err)
+		}
 		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			play(t, name, text)
+			if !s.Alone { // those that are come first, one after the other
+				t.Parallel()
+			}
+			play(t, s)
 		})
 	}
 }
 
-func play(t *testing.T, name, text string) {
+// tries is how often a scenario that measures time may be played: what else the machine does only lengthens times.
+const tries = 3
+
+func play(t *testing.T, s *scenario.Scenario) {
 	t.Helper()
-	s, err := scenario.Parse(name, text)
-	if err != nil {
-		t.Fatal(err)
+	needCloud(t)
+	for try := 1; ; try++ {
+		err := playOnce(t, s)
+		if err == nil {
+			return
+		}
+		if !s.Alone || try == tries {
+			t.Fatal(err)
+		}
+		t.Logf("measured: try %d: %v", try, err)
 	}
-	p := newPlatform(t)
+}
+
+// needCloud skips a test that a cloud of several chassis would be too much for.
+func needCloud(t *testing.T) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
+	netns.Need(t, "etcd")
+}
+
+// playOnce plays a scenario on a cloud of its own.
+func playOnce(t *testing.T, s *scenario.Scenario) (err error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	p, err := real.New(ctx, program)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, p.Close()) }()
 	began := time.Now()
 	err = s.Play(t.Context(), p, func(format string, args ...any) {
 		if testing.Verbose() {
@@ -52,31 +89,10 @@ func play(t *testing.T, name, text string) {
 		}
 	})
 	if err != nil {
-		t.Error(err)
 		said(t, p)
 	}
 	t.Logf("%v", time.Since(began).Round(time.Millisecond))
-}
-
-// newPlatform is a cloud of several chassis until the end of the test.
-func newPlatform(t *testing.T) *real.Platform {
-	t.Helper()
-	if testing.Short() {
-		t.Skip("takes seconds")
-	}
-	netns.Need(t, "etcd")
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
-	p, err := real.New(ctx, program)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := p.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return p
+	return err
 }
 
 // said shows what the daemons wrote last.

@@ -27,8 +27,8 @@ type summary struct {
 	skipped          []skip
 }
 
-// read follows a test run: it prints the closing line of each package when the package ends, and the
-// output of a test when the test has failed. Lines that are not JSON are printed as they are.
+// read follows a test run: it prints the closing line of each package when the package ends, what tests
+// have measured, and the output of a test when the test has failed. Lines that are not JSON are printed as they are.
 func read(in io.Reader, out io.Writer) (*summary, error) {
 	run := &summary{}
 	said := map[string]*strings.Builder{}
@@ -98,11 +98,24 @@ func (s *summary) endTest(e event, name, text string, out io.Writer) {
 	switch e.Action {
 	case "pass":
 		s.passed++
+		measured(e.Test, text, out)
 	case "fail":
 		s.failed = append(s.failed, name)
 		io.WriteString(out, text)
 	case "skip":
 		s.skipped = append(s.skipped, skip{name, reason(text)})
+	}
+}
+
+// mark begins what a passed test has to tell beside that it passed.
+const mark = "measured: "
+
+// measured prints what a test has measured, with the test's name.
+func measured(test, text string, out io.Writer) {
+	for line := range strings.Lines(text) {
+		if _, told, ok := strings.Cut(line, mark); ok {
+			fmt.Fprintf(out, "\t%s: %s", test, told)
+		}
 	}
 }
 

@@ -54,6 +54,10 @@ func TestReport(t *testing.T) {
 			in: passing, ok: true, strict: true, not: "RUN",
 			prints: []string{"ok  \texample/a\t0.010s\n", "PASS: 1 tests passed, 0 failed, 0 skipped in 1 packages\n"},
 		},
+		"what a passing test measured is shown": {
+			in: strings.Replace(passing, `=== RUN   TestOne\n`, `    a_test.go:7: measured: a gap of 3 ms\n`, 1), ok: true, not: "a_test.go",
+			prints: []string{"\tTestOne: a gap of 3 ms\n"},
+		},
 		"a skip is shown with its reason": {
 			in: passing + skipping, ok: true,
 			prints: []string{"SKIP\texample/b TestRoot: b_test.go:7: needs root\n", "PASS: 1 tests passed, 0 failed, 1 skipped"},

@@ -274,6 +274,7 @@ func parseEnds(w *words) action {
 		r.log("           %s", t)
 		switch {
 		case gap > 0:
+			r.log("measured: %s: no ping was answered for at most %d ms, allowed are %d", name, t.Gap().Milliseconds(), gap.Milliseconds())
 			return t.Interrupted(gap)
 		case late:
 			return t.LostAtLast()

@@ -63,6 +63,8 @@ const (
 	Switch     Part = "switch"
 	Host       Part = "chassis"
 	Guests     Part = "guest"
+	// Crowd are interfaces with nobody behind them.
+	Crowd Part = "crowd"
 )
 
 // Action is something that is done to a part of the cloud.
@@ -75,6 +77,8 @@ type Action struct {
 	To string
 	// Prefix is for Address.
 	Prefix netip.Prefix
+	// Ports are those of a Crowd.
+	Ports []string
 }
 
 // Guest is a running virtual machine.

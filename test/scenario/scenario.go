@@ -15,6 +15,8 @@ type Scenario struct {
 	NeedsReal string
 	// Slow says that it takes a minute or more.
 	Slow bool
+	// Alone says that it measures time, and nothing else shall be played beside it.
+	Alone bool
 }
 
 // Step is a statement.
@@ -78,6 +80,8 @@ func (s *Scenario) header(w *words, verb string) {
 		}
 	case "slow":
 		s.Slow = true
+	case "alone":
+		s.Alone = true
 	}
 }
 
@@ -112,8 +116,9 @@ func (s *Scenario) play(ctx context.Context, r *Run) error {
 // statements is the language.
 func statements() map[string]statement {
 	table := map[string]statement{
-		"real": {"real REASON: only with real machines", nil},
-		"slow": {"slow: takes a minute or more", nil},
+		"real":  {"real REASON: only with real machines", nil},
+		"slow":  {"slow: takes a minute or more", nil},
+		"alone": {"alone: measures time, nothing is played beside it", nil},
 	}
 	for _, part := range []map[string]statement{topology(), expectations(), events(), hostility(), casts()} {
 		for verb, kind := range part {

@@ -24,7 +24,7 @@ const (
 	// captured by command. Needs no root; conntrack, meters and groups work.
 	Dummy Datapath = iota
 	// Userspace moves real packets of real devices in ovs-vswitchd
-	// (datapath_type=netdev). Needs root, and no kernel module.
+	// (datapath_type=netdev). Needs root, and no kernel module. Interfaces of type dummy may stand beside them.
 	Userspace
 	// DummyTunnels is Dummy, but tunnels are real: what goes into one comes out of the bridge that has
 	// their address, encapsulated.
@@ -33,9 +33,6 @@ const (
 
 // Type is the bridge's datapath_type.
 func (d Datapath) Type() string {
-	if d == DummyTunnels {
-		return "dummy"
-	}
 	if d == DummyTunnels {
 		return "dummy"
 	}
@@ -53,7 +50,7 @@ func (d Datapath) flags() []string {
 	case DummyTunnels: // only devices of the system are simulated, not those of other types
 		return []string{"--enable-dummy=system", "--disable-system-route"}
 	}
-	return []string{"--disable-system"}
+	return []string{"--disable-system", "--enable-dummy"}
 }
 
 // Binaries are the paths of the programs of Open vSwitch and of its schema.

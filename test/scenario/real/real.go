@@ -107,6 +107,8 @@ func (p *Platform) Do(ctx context.Context, a scenario.Action) error {
 		return p.onHost(ctx, a)
 	case scenario.Guests:
 		return p.onGuest(ctx, a)
+	case scenario.Crowd:
+		return p.Cloud.Chassis(a.Name).PlugDummies(ctx, cloud.Bridge, a.Ports)
 	}
 	return fmt.Errorf("%s %s: %w", a.Verb, a.Part, errors.ErrUnsupported)
 }
