@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/dragonflow/dragonflow/internal/controller/app"
@@ -78,6 +80,9 @@ const (
 	firstRedial   = 20 * time.Millisecond
 	longestRedial = 2 * time.Second
 	dialTimeout   = 5 * time.Second
+	// absentRedial is the pause while nobody listens: to ask a socket of this machine costs some microseconds, and
+	// guests wait for the switch that starts again.
+	absentRedial = 50 * time.Millisecond
 )
 
 func (l *link) run(ctx context.Context) {
@@ -94,7 +99,15 @@ func (l *link) run(ctx context.Context) {
 		case <-ctx.Done():
 		}
 		pause = min(2*pause, longestRedial)
+		if absent(err) {
+			pause = min(pause, absentRedial)
+		}
 	}
+}
+
+// absent tells whether there was nobody to talk to.
+func absent(err error) bool {
+	return errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, fs.ErrNotExist)
 }
 
 // session is one life of the connections.
