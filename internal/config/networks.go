@@ -13,6 +13,8 @@ type Networks struct {
 	VNIRanges         []string `key:"vni-ranges" help:"virtual network identifiers that such networks get, for each type of tunnel: FIRST-LAST,…"`
 	TransitVNIs       []string `key:"transit-vnis" help:"identifiers that no network gets, also not by provider:segmentation_id: kept for what routers send between chassis; the same on all servers"`
 	PhysicalMTU       int      `key:"physical-mtu" help:"largest IP packet that the network between the hosts carries; networks get what a tunnel leaves of it"`
+	NetworkVLANRanges []string `key:"network-vlan-ranges" help:"physical networks with VLANs, and those of them that networks get whose creator names none: NAME:FIRST:LAST or NAME,…; empty: any physical network, and VLANs must be named"`
+	PhysicalNetMTUs   []string `key:"physical-network-mtus" help:"largest IP packet of physical networks that differ from physical-mtu: NAME:BYTES,…"`
 	OverlayIPVersion  int      `key:"overlay-ip-version" help:"4 or 6: version of the addresses that chassis have as tunnel-ip; 6 leaves networks 20 bytes less"`
 }
 
@@ -30,7 +32,7 @@ func (n *Networks) problems() map[string]string {
 	found := map[string]string{}
 	p := n.Plan()
 	bad := func(words []string) bool { _, err := segment.ParseRanges(words); return err != nil }
-	if !segment.Known(p.Type) {
+	if !segment.IsTunnel(p.Type) {
 		found["tenant-network-type"] = "must be geneve or vxlan"
 	}
 	ranges := fmt.Sprintf("must be ranges such as 1-1000 within 1-%d", segment.MaxVNI)
@@ -46,6 +48,12 @@ func (n *Networks) problems() map[string]string {
 	if p.IPVersion != 4 && p.IPVersion != 6 {
 		found["overlay-ip-version"] = "must be 4 or 6"
 	}
+	if _, err := segment.ParseVLANRanges(n.NetworkVLANRanges); err != nil {
+		found["network-vlan-ranges"] = err.Error()
+	}
+	if _, err := segment.ParseMTUs(n.PhysicalNetMTUs); err != nil {
+		found["physical-network-mtus"] = err.Error()
+	}
 	const leastMTU, mostMTU = 576, 65535
 	if p.PhysicalMTU < leastMTU || p.PhysicalMTU > mostMTU {
 		found["physical-mtu"] = fmt.Sprintf("must lie in %d-%d", leastMTU, mostMTU)
@@ -57,8 +65,10 @@ func (n *Networks) problems() map[string]string {
 func (n *Networks) Plan() segment.Plan {
 	vnis, _ := segment.ParseRanges(n.VNIRanges) // checked by problems
 	transit, _ := segment.ParseRanges(n.TransitVNIs)
+	vlans, _ := segment.ParseVLANRanges(n.NetworkVLANRanges)
+	mtus, _ := segment.ParseMTUs(n.PhysicalNetMTUs)
 	return segment.Plan{
 		Type: model.NetworkType(n.TenantNetworkType), VNIs: vnis, Transit: transit,
-		PhysicalMTU: n.PhysicalMTU, IPVersion: n.OverlayIPVersion,
+		PhysicalMTU: n.PhysicalMTU, IPVersion: n.OverlayIPVersion, VLANs: vlans, PhysicalMTUs: mtus,
 	}
 }

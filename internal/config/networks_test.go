@@ -8,11 +8,13 @@ func TestNetworksProblems(t *testing.T) {
 		t.Errorf("the defaults have problems: %v, %v, MTU %d", found, defaults.Plan().Check(), defaults.Plan().MTU())
 	}
 	for key, change := range map[string]func(*Networks){
-		"tenant-network-type": func(n *Networks) { n.TenantNetworkType = "vlan" },
-		"vni-ranges":          func(n *Networks) { n.VNIRanges = []string{"1-15728640"} }, // one of transit
-		"transit-vnis":        func(n *Networks) { n.TransitVNIs = []string{"0"} },
-		"physical-mtu":        func(n *Networks) { n.PhysicalMTU = 500 },
-		"overlay-ip-version":  func(n *Networks) { n.OverlayIPVersion = 5 },
+		"tenant-network-type":   func(n *Networks) { n.TenantNetworkType = "vlan" },
+		"vni-ranges":            func(n *Networks) { n.VNIRanges = []string{"1-15728640"} }, // one of transit
+		"transit-vnis":          func(n *Networks) { n.TransitVNIs = []string{"0"} },
+		"network-vlan-ranges":   func(n *Networks) { n.NetworkVLANRanges = []string{"physnet1:1:4095"} },
+		"physical-network-mtus": func(n *Networks) { n.PhysicalNetMTUs = []string{"physnet1"} },
+		"physical-mtu":          func(n *Networks) { n.PhysicalMTU = 500 },
+		"overlay-ip-version":    func(n *Networks) { n.OverlayIPVersion = 5 },
 	} {
 		n := defaultNetworks()
 		change(&n)

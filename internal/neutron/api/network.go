@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 
+	"github.com/dragonflow/dragonflow/internal/model"
 	"github.com/dragonflow/dragonflow/internal/neutron/resource"
 	"github.com/dragonflow/dragonflow/internal/neutron/rows"
 )
@@ -12,10 +13,10 @@ type networkOps struct{ *Server }
 
 func (o networkOps) create(t *rows.Txn, row resource.Row, _ resource.Given) error {
 	n := row.(*resource.Network)
-	if err := o.checkMTU(n); err != nil {
+	if err := o.takeSegments(t, n); err != nil {
 		return err
 	}
-	if err := o.takeSegment(t, n); err != nil {
+	if err := o.checkMTU(n); err != nil {
 		return err
 	}
 	if err := o.checkQuota(t, o.networks, n.ProjectID); err != nil {
@@ -30,7 +31,10 @@ func (o networkOps) create(t *rows.Txn, row resource.Row, _ resource.Given) erro
 
 func (o networkOps) update(t *rows.Txn, oldRow, row resource.Row, _ resource.Given) error {
 	old, n := oldRow.(*resource.Network), row.(*resource.Network)
-	if err := o.keepSegment(t, old, n); err != nil {
+	if err := o.keepSegments(t, old, n); err != nil {
+		return err
+	}
+	if err := o.checkExternal(old, n); err != nil {
 		return err
 	}
 	if n.MTU != old.MTU {
@@ -52,12 +56,28 @@ func (o networkOps) update(t *rows.Txn, oldRow, row resource.Row, _ resource.Giv
 const minIPv6MTU = 1280
 
 func (o networkOps) checkMTU(n *resource.Network) error {
-	largest := o.opts.Segments.MTU()
+	largest := o.opts.Segments.LargestMTU(n.Segments)
 	if n.MTU == 0 {
 		n.MTU = largest
 	}
 	if n.MTU > largest {
 		return resource.InvalidInput("Requested MTU is too big, maximum is %d", largest)
+	}
+	return nil
+}
+
+// checkExternal refuses to take a network away from the routers that have their gateways there, and from
+// floating IPs.
+func (o networkOps) checkExternal(old, n *resource.Network) error {
+	if n.External || !old.External {
+		return nil
+	}
+	for _, row := range o.store.Select(o.ports.Kind, rows.ByNetwork(n.ID)) {
+		switch row.(*resource.Port).DeviceOwner {
+		case model.RouterGatewayOwner, model.FloatingIPOwner:
+			return resource.Conflict("ExternalNetworkInUse", "External network %s cannot be updated to be made non-external, "+
+				"since it has existing gateway ports.", n.ID)
+		}
 	}
 	return nil
 }

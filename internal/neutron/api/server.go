@@ -107,7 +107,7 @@ func New(opts Options) (*Server, error) {
 		s.networks, s.subnets, s.ports, s.groups, s.rules, s.routers, s.quotas, s.quotaGuards, s.defaultGroups, s.agents,
 		s.subnetPools, s.addressScopes, s.defaultPools,
 	}
-	s.vnis = newVNIs(opts.Segments.VNIs)
+	s.vnis = &vnis{next: map[string]int{}}
 	s.store = rows.New(opts.DB, types, opts.Logger, opts.Clock)
 	s.board = newBoard(opts.DB, opts.Logger, opts.Clock)
 	s.collections = []*collection{

@@ -17,15 +17,15 @@ type Network struct {
 	// Subnets lists the network's subnets. It is written with each of them, so that the row's database
 	// revision also stands for their state.
 	Subnets []string `json:"subnets,omitzero"`
-	// Segments say how the network's frames travel; there is one, none only in a row that a version before
-	// tunnels has written.
+	// External says that routers may have their gateways here.
+	External bool `json:"router:external,omitzero"`
+	// Segments say how the network's frames travel; there is at least one, none only in a row that a version
+	// before tunnels has written.
 	Segments []model.Segment `json:"segments,omitzero"`
 
 	// IPv4AddressScope and IPv6AddressScope are not stored: the API fills them in before it shows a network.
 	IPv4AddressScope string `json:"-"`
 	IPv6AddressScope string `json:"-"`
-	// PhysicalNetwork is what a client asked for; it is not stored, since no network can have one.
-	PhysicalNetwork string `json:"-"`
 }
 
 // Clone returns a copy.
@@ -41,6 +41,7 @@ func Networks() *Type {
 		unlisted(shown("subnets", func(n *Network) any { return orEmpty(n.Subnets) })),
 		field("shared", Writable, Bool, func(n *Network) *bool { return &n.Shared }),
 		field("mtu", Writable, mtu, func(n *Network) *int { return &n.MTU }),
+		field("router:external", Writable, Bool, func(n *Network) *bool { return &n.External }),
 		field("port_security_enabled", Writable, Bool, func(n *Network) *bool { return &n.PortSecurityEnabled }),
 		field("dns_domain", Writable, dnsDomain, func(n *Network) *string { return &n.DNSDomain }),
 		unlisted(shown("ipv4_address_scope", func(n *Network) any { return textOrNil(n.IPv4AddressScope) })),

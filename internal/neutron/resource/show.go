@@ -8,6 +8,11 @@ import (
 	"strings"
 )
 
+type absent struct{}
+
+// Absent is what an attribute returns that this resource does not show.
+var Absent any = absent{}
+
 // Object is a resource as it is shown: attribute names and values in the order of the type's table.
 type Object struct {
 	names  []string
@@ -20,9 +25,12 @@ func (t *Type) Show(row Row, fields map[string]bool) Object {
 	var o Object
 	for i := range t.Attrs {
 		a := &t.Attrs[i]
-		if a.Get != nil && (len(fields) == 0 || fields[a.Name]) {
+		if a.Get == nil || len(fields) > 0 && !fields[a.Name] {
+			continue
+		}
+		if v := a.Get(row); v != Absent {
 			o.names = append(o.names, a.Name)
-			o.values = append(o.values, a.Get(row))
+			o.values = append(o.values, v)
 		}
 	}
 	return o

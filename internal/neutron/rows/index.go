@@ -2,10 +2,10 @@ package rows
 
 import (
 	"net/netip"
-	"strconv"
 
 	"github.com/dragonflow/dragonflow/internal/model"
 	"github.com/dragonflow/dragonflow/internal/neutron/resource"
+	"github.com/dragonflow/dragonflow/internal/neutron/segment"
 )
 
 // Index keys: rows are found by what they refer to.
@@ -43,9 +43,9 @@ func ByHost(host string) string { return "host/" + host }
 // ByAddress finds the port that has an address on a network.
 func ByAddress(network string, a netip.Addr) string { return "address/" + network + "/" + a.String() }
 
-// BySegment finds the network that has a VNI.
+// BySegment finds the network that has a segment.
 func BySegment(s model.Segment) string {
-	return "segment/" + string(s.NetworkType) + "/" + strconv.FormatUint(uint64(s.SegmentationID), 10)
+	return "segment/" + string(s.NetworkType) + "/" + segment.Name(s)
 }
 
 // ByMAC finds the port that has a MAC address on a network.

@@ -20,6 +20,11 @@ type Plan struct {
 	PhysicalMTU int
 	// IPVersion is that of the addresses between which hosts tunnel, 4 or 6.
 	IPVersion int
+	// VLANs are the physical networks with VLANs, and those of them that are given to networks whose creator
+	// names none. If there are any, no other physical network can have VLANs.
+	VLANs []PhysicalNetwork
+	// PhysicalMTUs are the largest IP packets of physical networks, in bytes, where it is not PhysicalMTU.
+	PhysicalMTUs map[string]int
 }
 
 // DefaultPlan is Geneve over IPv4 on Ethernet, with the last 2^20 VNIs for transit.
@@ -31,8 +36,11 @@ func DefaultPlan() Plan {
 	}
 }
 
+// IsTunnel reports whether segments of a type are tunnelled.
+func IsTunnel(t model.NetworkType) bool { return t == model.Geneve || t == model.VXLAN }
+
 // Known reports whether networks can be of a type.
-func Known(t model.NetworkType) bool { return t == model.Geneve || t == model.VXLAN }
+func Known(t model.NetworkType) bool { return IsTunnel(t) || t == model.Flat || t == model.VLAN }
 
 // The bytes that a tunnel puts around an IP packet of a guest. Both tunnels have the guest's Ethernet
 // header (14), their own (8) and UDP's (8); Geneve is sent without options. Neutron's ML2 counts the same
@@ -54,13 +62,36 @@ func (p Plan) Overhead() int {
 // MTU is the largest MTU that a tunnelled network can have, and the one that it has if nobody names one.
 func (p Plan) MTU() int { return p.PhysicalMTU - p.Overhead() }
 
+// SegmentMTU is the largest MTU that a network can have on a segment.
+func (p Plan) SegmentMTU(s model.Segment) int {
+	if !s.IsProvider() {
+		return p.MTU()
+	}
+	if mtu, ok := p.PhysicalMTUs[s.PhysicalNetwork]; ok {
+		return mtu
+	}
+	return p.PhysicalMTU
+}
+
+// LargestMTU is the largest MTU that a network with these segments can have: that of the least of them.
+func (p Plan) LargestMTU(segments []model.Segment) int {
+	if len(segments) == 0 {
+		return p.MTU()
+	}
+	least := p.SegmentMTU(segments[0])
+	for _, s := range segments[1:] {
+		least = min(least, p.SegmentMTU(s))
+	}
+	return least
+}
+
 // minMTU is the least that a tunnel must leave: IPv4's least (RFC 791).
 const minMTU = 68
 
 // Check reports what does not fit together.
 func (p Plan) Check() error {
 	switch {
-	case !Known(p.Type):
+	case !IsTunnel(p.Type):
 		return fmt.Errorf("%q is not a type of tunnel: geneve, vxlan", p.Type)
 	case len(p.VNIs) == 0:
 		return errors.New("no VNIs for networks")

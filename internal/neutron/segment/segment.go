@@ -4,6 +4,9 @@
 package segment
 
 import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"strconv"
@@ -105,8 +108,11 @@ func (r Ranges) Pick(from int, free func(uint32) bool) (position int, ok bool) {
 	return 0, false
 }
 
-// KindVNI is the kind of the reservation keys.
-const KindVNI = "neutron.vni"
+// The kinds of the reservation keys: of segments, which networks have, and of transit, which routers have.
+const (
+	KindVNI     = "neutron.vni"
+	KindTransit = "neutron.transit-vni"
+)
 
 // ScopePrefix begins the scopes of the reservations of VNIs.
 const ScopePrefix = "neutron/vnis/"
@@ -114,14 +120,43 @@ const ScopePrefix = "neutron/vnis/"
 // Scope holds the VNIs in use by one type of tunnel; types do not share them.
 func Scope(t model.NetworkType) db.Scope { return db.Scope(ScopePrefix + string(t)) }
 
-// Key reserves the VNI of a segment.
-func Key(s model.Segment) db.Key {
-	return db.Key{Scope: Scope(s.NetworkType), Kind: KindVNI, ID: strconv.FormatUint(uint64(s.SegmentationID), 10)}
+// Name is what no other segment of the type has: the VNI of a tunnel, the physical network of a flat one,
+// and both of a VLAN.
+func Name(s model.Segment) string {
+	id := strconv.FormatUint(uint64(s.SegmentationID), 10)
+	switch s.NetworkType {
+	case model.Flat:
+		return s.PhysicalNetwork
+	case model.VLAN:
+		return s.PhysicalNetwork + ":" + id
+	}
+	return id
 }
 
-// Reservation is the value of a reservation key: which network has the VNI.
+// Key reserves what a segment has.
+func Key(s model.Segment) db.Key {
+	return db.Key{Scope: Scope(s.NetworkType), Kind: KindVNI, ID: Name(s)}
+}
+
+// TransitScope holds the VNIs in use by routers, whatever the tunnel.
+const TransitScope db.Scope = ScopePrefix + "transit"
+
+// TransitKey reserves the VNI of a router.
+func TransitKey(vni uint32) db.Key {
+	return db.Key{Scope: TransitScope, Kind: KindTransit, ID: strconv.FormatUint(uint64(vni), 10)}
+}
+
+// TransitFrom is where to begin looking for the VNI of a router, as a position in the ranges. It follows
+// from the router's id, so that a router gets the same again when the database is made anew.
+func TransitFrom(r Ranges, router string) int {
+	sum := sha256.Sum256([]byte(router))
+	return int(binary.BigEndian.Uint32(sum[:]) % uint32(r.Size()))
+}
+
+// Reservation is the value of a reservation key: which network has the segment, or which router the VNI.
 type Reservation struct {
-	Network string `json:"network"`
+	Network string `json:"network,omitzero"`
+	Router  string `json:"router,omitzero"`
 }
 
 // Encode returns the stored form.
@@ -133,11 +168,11 @@ func (r Reservation) Encode() []byte {
 	return b
 }
 
-// Holder returns the network that has a reservation, empty if the value is not one.
+// Holder returns the network or router that has a reservation, empty if the value is not one.
 func Holder(value []byte) string {
 	var r Reservation
 	if json.Unmarshal(value, &r) != nil {
 		return ""
 	}
-	return r.Network
+	return cmp.Or(r.Network, r.Router)
 }

@@ -41,7 +41,7 @@ func meta(row resource.Row) model.Meta {
 func network(n *resource.Network) *model.Network {
 	return &model.Network{
 		Meta: meta(n), Name: n.Name, AdminStateUp: n.AdminStateUp, MTU: n.MTU, DNSDomain: n.DNSDomain,
-		Segments: n.Segments,
+		External: n.External, Segments: n.Segments,
 	}
 }
 
