@@ -7,6 +7,7 @@ import (
 	"github.com/dragonflow/dragonflow/internal/controller/apps/dhcp"
 	"github.com/dragonflow/dragonflow/internal/controller/apps/l2"
 	"github.com/dragonflow/dragonflow/internal/controller/apps/l3"
+	"github.com/dragonflow/dragonflow/internal/controller/apps/metadata"
 	"github.com/dragonflow/dragonflow/internal/controller/apps/migration"
 	"github.com/dragonflow/dragonflow/internal/controller/apps/misses"
 	"github.com/dragonflow/dragonflow/internal/controller/apps/neighbour"
@@ -27,6 +28,7 @@ func All() []*app.App {
 		l2.New(),
 		l3.New(),
 		dhcp.New(),
+		metadata.New(),
 		secgroup.New(),
 		neighbour.New(),
 	}

@@ -99,7 +99,7 @@ var stages = [numStages]declaration{
 	EgressPortSecurityIP: {
 		name: "egress-port-security-ip", app: "portsecurity",
 		purpose: "drops what a guest sends from an IP address, or tells by ARP about one, that is not its own",
-		matches: fields(one(flow.Reg6), ethernet, ip, l4, arp), next: []Stage{EgressPortSecurityND, EgressConntrack},
+		matches: fields(one(flow.Reg6), ethernet, ip, l4, arp, one(flow.NDTarget)), next: []Stage{EgressPortSecurityND, EgressConntrack},
 		pass: Services, prefixes: append([]string{"ip_dst"}, sources...), // the destination for DHCP
 	},
 	EgressPortSecurityND: {

@@ -79,6 +79,8 @@ func (w *World) place(r any) {
 		view.Set(w.DB, view.Interfaces, r)
 	case view.TunnelPort:
 		view.Set(w.DB, view.TunnelPorts, r)
+	case view.MetadataPort:
+		view.Set(w.DB, view.MetadataPorts, r)
 	case view.Arrival:
 		view.Set(w.DB, view.Arrivals, r)
 	case view.Departure:
@@ -99,6 +101,8 @@ func (w *World) Remove(rows ...any) {
 			w.DB.DeleteAny(view.TableOf(r.Kind()), view.KeyOf(r))
 		case view.Interface:
 			view.Delete(w.DB, view.Interfaces, r.Name)
+		case view.MetadataPort:
+			view.Delete(w.DB, view.MetadataPorts, view.MetadataPortKey)
 		case view.Arrival:
 			view.Delete(w.DB, view.Arrivals, r.PortID)
 		case view.Departure:

@@ -25,6 +25,7 @@ func New() *app.App {
 			app.For("classifier.tunnel", view.TunnelPorts, tunnel),
 			app.For("classifier.stranger", view.Interfaces, stranger),
 			app.For("classifier.services", view.Self, services),
+			app.For("classifier.metadata", view.MetadataPorts, metadata),
 		},
 	}
 }
@@ -131,4 +132,17 @@ func services(_ *view.Reader, _ view.Chassis, out *app.Output) {
 	udp := flow.IPProto.Is(protoUDP)
 	dispatch(pipeline.DHCP, "a DHCPv4 request", flow.IPv4(), udp, flow.UDPSrc.Is(dhcpv4Client), flow.UDPDst.Is(dhcpv4Server))
 	dispatch(pipeline.DHCP, "a DHCPv6 request", flow.IPv6(), udp, flow.UDPSrc.Is(dhcpv6Client), flow.UDPDst.Is(dhcpv6Server))
+}
+
+// metadata sends what guests have for the service of metadata to its stage, whatever MAC address they sent it
+// to: a router's or the service's; and what comes from the service to its own.
+func metadata(_ *view.Reader, m view.MetadataPort, out *app.Output) {
+	out.Flow(pipeline.Classify, pipeline.Normal, flow.NewMatch(flow.InPort.Is(uint64(m.OFPort))),
+		flow.Goto(pipeline.MetadataReply.Table()), "the service of metadata answers")
+	for _, to := range []flow.Match{
+		flow.NewMatch(flow.IPv4(), flow.IPv4Dst.Addr(view.MetadataIPv4)),
+		flow.NewMatch(flow.IPv6(), flow.IPv6Dst.Addr(view.MetadataIPv6)),
+	} {
+		out.Flow(pipeline.Services, pipeline.Low, to, flow.Goto(pipeline.MetadataRequest.Table()), "a request for metadata")
+	}
 }

@@ -26,6 +26,7 @@ func New() *app.App {
 		Rules: []app.Rule{
 			app.For("neighbour.network", view.LocalPorts, network),
 			app.For("neighbour.server", view.Subnets, server),
+			app.For("neighbour.metadata", served, metadata),
 			app.ForEach("neighbour.address", portsByAddress, address),
 			app.For("neighbour.own", view.LocalPorts, own),
 			app.For("neighbour.reply", view.Self, reply),
@@ -101,7 +102,7 @@ func network(r *view.Reader, p view.LocalPort, out *app.Output) {
 
 // dhcpServer is where the DHCP server of a subnet without gateway shows itself. Where there is a gateway the
 // server shows its address, which is not ours to answer for.
-var dhcpServer = netip.AddrFrom4([4]byte{169, 254, 169, 254})
+var dhcpServer = view.MetadataIPv4
 
 func showsServer(s *model.Subnet) bool {
 	return s.EnableDHCP && s.CIDR.Addr().Is4() && !s.GatewayIP.IsValid()
@@ -109,13 +110,24 @@ func showsServer(s *model.Subnet) bool {
 
 // server lets clients on a subnet without gateway renew by unicast.
 func server(r *view.Reader, s *model.Subnet, out *app.Output) {
-	if !showsServer(s) {
-		return
+	if showsServer(s) {
+		ours(r, s.NetworkID, dhcpServer, out)
 	}
-	if ports, _ := view.Find(r, portsByAddress, addressKey(s.NetworkID, dhcpServer)); len(ports) > 0 {
-		return
+}
+
+// metadata lets guests find the service of metadata on their own link, on whatever network they are.
+func metadata(r *view.Reader, n servedNetwork, out *app.Output) {
+	if _, found := view.Get(r, view.MetadataPorts, view.MetadataPortKey); found == view.Present {
+		ours(r, n.id, view.MetadataIPv4, out)
+		ours(r, n.id, view.MetadataIPv6, out)
 	}
-	answer(r, claim{network: s.NetworkID, address: dhcpServer, mac: view.ServiceMAC}, "", out)
+}
+
+// ours answers for an address of a service that this chassis gives itself, unless a port has it.
+func ours(r *view.Reader, network string, a netip.Addr, out *app.Output) {
+	if ports, _ := view.Find(r, portsByAddress, addressKey(network, a)); len(ports) == 0 {
+		answer(r, claim{network: network, address: a, mac: view.ServiceMAC}, "", out)
+	}
 }
 
 // address answers for an address if one port alone has it.

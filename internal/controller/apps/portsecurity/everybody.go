@@ -66,6 +66,17 @@ func withoutAddress(out *app.Output) {
 		flow.IPv6(), linkLocal, udp, flow.UDPSrc.Is(dhcpv6Client), flow.UDPDst.Is(dhcpv6Server))
 }
 
+// metadata lets a host ask for metadata from whatever link-local address it has chosen (RFC 7217): the app
+// metadata tells it by its port, and nobody else hears it.
+func metadata(_ *view.Reader, _ view.MetadataPort, out *app.Output) {
+	from := flow.IPv6Src.Prefix(netip.MustParsePrefix("fe80::/64"))
+	out.Flow(pipeline.EgressPortSecurityIP, pipeline.Normal+1,
+		flow.NewMatch(flow.IPv6(), from, flow.IPv6Dst.Addr(view.MetadataIPv6), flow.IPProto.Is(flow.ProtoTCP), flow.TCPDst.Is(view.MetadataTCPPort)),
+		toND(), "a host asks for metadata")
+	out.Flow(pipeline.EgressPortSecurityIP, pipeline.Normal+1, solicitation(from, flow.NDTarget.Addr(view.MetadataIPv6)),
+		toND(), "a host asks for the MAC address of the service of metadata")
+}
+
 // solicitations judges what asks for neighbours. The IP source has been checked already.
 func solicitations(out *app.Output) {
 	nd := func(priority uint16, m flow.Match, do flow.Instructions, reason string) {

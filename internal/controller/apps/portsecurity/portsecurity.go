@@ -25,6 +25,7 @@ func New() *app.App {
 		Rules: []app.Rule{
 			app.For("portsecurity.port", view.LocalPorts, port),
 			app.For("portsecurity.everybody", view.Self, everybody),
+			app.For("portsecurity.metadata", view.MetadataPorts, metadata),
 		},
 	}
 }

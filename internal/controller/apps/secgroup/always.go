@@ -83,6 +83,20 @@ func renewal(r *view.Reader, s view.DHCPServer, out *app.Output) {
 	out.Flow(d.conntrack, pipeline.High, flow.NewMatch(match...), flow.Goto(d.next.Table()), essential)
 }
 
+// metadata lets guests ask for it, where this chassis answers: the request ends here.
+func metadata(_ *view.Reader, _ view.MetadataPort, out *app.Output) {
+	d := egress()
+	for _, to := range []flow.Constraint{d.remote4.Addr(view.MetadataIPv4), d.remote6.Addr(view.MetadataIPv6)} {
+		family := flow.IPv4()
+		if to.Field == d.remote6 {
+			family = flow.IPv6()
+		}
+		out.Flow(d.conntrack, pipeline.High,
+			flow.NewMatch(family, to, flow.IPProto.Is(flow.ProtoTCP), flow.TCPDst.Is(view.MetadataTCPPort)),
+			flow.Goto(d.next.Table()), essential)
+	}
+}
+
 func dhcpv4(from, to uint64, more ...flow.Constraint) []flow.Constraint {
 	return append(more, flow.IPv4(), flow.IPProto.Is(flow.ProtoUDP), flow.UDPSrc.Is(from), flow.UDPDst.Is(to))
 }

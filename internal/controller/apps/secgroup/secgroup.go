@@ -25,6 +25,7 @@ func New() *app.App {
 		Name: "secgroup", ID: 6,
 		Rules: []app.Rule{
 			app.For("secgroup.always", view.Self, always),
+			app.For("secgroup.metadata", view.MetadataPorts, metadata),
 			app.For("secgroup.link", view.Subnets, onLink),
 			app.For("secgroup.groups", view.LocalPorts, groupsOf),
 			app.For("secgroup.remotes", view.Rules, remoteOf),
