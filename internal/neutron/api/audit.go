@@ -101,7 +101,7 @@ func (s *Server) ownerType(kind string) *resource.Type {
 		return s.groups
 	case model.KindSecurityGroupRule:
 		return s.rules
-	case model.KindRouter:
+	case model.KindRouter, model.KindRouterGateway, model.KindGatewayDuty, segment.KindTransit:
 		return s.routers
 	}
 	return nil
@@ -123,6 +123,9 @@ func (s *Server) keysOf(row resource.Row) []db.Key {
 func reservations(row resource.Row) map[db.Key][]byte {
 	if n, ok := row.(*resource.Network); ok {
 		return segmentReservations(n)
+	}
+	if r, ok := row.(*resource.Router); ok && r.Gateway != nil {
+		return map[db.Key][]byte{segment.TransitKey(r.Gateway.TransitVNI): segment.Reservation{Router: r.ID}.Encode()}
 	}
 	p, ok := row.(*resource.Port)
 	if !ok {
@@ -184,7 +187,10 @@ func (s *Server) rowsIn(scope db.Scope) []resource.Row {
 	case parts[0] == "router":
 		return append(one(s.routers, parts[1]), s.store.Select(s.ports.Kind, rows.ByDevice(parts[1]))...)
 	case parts[0] == "chassis":
-		return s.store.Select(s.ports.Kind, rows.ByHost(strings.Join(parts[1:], "/")))
+		at := rows.ByHost(strings.Join(parts[1:], "/"))
+		return append(s.store.Select(s.ports.Kind, at), s.store.Select(s.routers.Kind, at)...)
+	case scope == segment.TransitScope:
+		return s.store.Select(s.routers.Kind, "")
 	}
 	if strings.HasPrefix(string(scope), segment.ScopePrefix) {
 		return s.store.Select(s.networks.Kind, "")
@@ -257,11 +263,13 @@ func (s *Server) repair(ctx context.Context, key db.Key, row resource.Row) error
 // owner returns the row that a key belongs to, as of now, nil if there is none.
 func (s *Server) owner(t *rows.Txn, key db.Key, it db.Item, row resource.Row) (resource.Row, error) {
 	id := key.ID
-	if key.Kind == ipam.KindAddress || key.Kind == ipam.KindMAC {
+	switch key.Kind {
+	case ipam.KindAddress, ipam.KindMAC:
 		id = ipam.Holder(it.Value)
-	}
-	if key.Kind == segment.KindVNI {
+	case segment.KindVNI, segment.KindTransit:
 		id = segment.Holder(it.Value)
+	case string(model.KindRouterGateway): // its own id is the port's
+		id = strings.TrimPrefix(string(key.Scope), model.ScopeRouter(""))
 	}
 	if row != nil {
 		id = row.Base().ID

@@ -45,8 +45,10 @@ func (o portOps) add(t *rows.Txn, p *resource.Port, given resource.Given) error 
 	if err := checkPort(p); err != nil {
 		return err
 	}
-	if err := o.checkQuota(t, o.ports, p.ProjectID); err != nil {
-		return err
+	if p.ProjectID != "" { // else it is a part of another resource
+		if err := o.checkQuota(t, o.ports, p.ProjectID); err != nil {
+			return err
+		}
 	}
 	if err := o.takeMAC(t, p); err != nil {
 		return err
@@ -221,6 +223,9 @@ func (s *Server) decoratePort(row resource.Row) resource.Row {
 		if p.AdminStateUp {
 			p.Status = "ACTIVE"
 		}
+	}
+	if p.DeviceOwner == model.RouterGatewayOwner && p.AdminStateUp && s.store.Count(s.routers.Kind, rows.ByGateway(p.ID)) > 0 {
+		p.Status = "ACTIVE"
 	}
 	p.DNSSuffix = s.opts.DNSDomain
 	if n, ok := s.store.Cached(s.networks.Kind, p.NetworkID); ok {

@@ -11,16 +11,28 @@ import (
 
 type routerOps struct{ *Server }
 
-func (o routerOps) create(t *rows.Txn, row resource.Row, _ resource.Given) error {
-	if err := o.checkQuota(t, o.routers, row.Base().ProjectID); err != nil {
+func (o routerOps) create(t *rows.Txn, row resource.Row, given resource.Given) error {
+	r := row.(*resource.Router)
+	if err := o.checkQuota(t, o.routers, r.ProjectID); err != nil {
 		return err
 	}
-	t.Create(o.routers, row)
+	if !given["distributed_snat"] {
+		r.DistributedSNAT = o.opts.DistributedSNAT
+	}
+	if err := o.setGateway(t, r); err != nil {
+		return err
+	}
+	t.Create(o.routers, r)
 	return nil
 }
 
 func (o routerOps) update(t *rows.Txn, _, row resource.Row, given resource.Given) error {
 	r := row.(*resource.Router)
+	if given["external_gateway_info"] {
+		if err := o.setGateway(t, r); err != nil {
+			return err
+		}
+	}
 	if given["routes"] {
 		attached, err := o.attached(t, r)
 		if err != nil {
@@ -47,6 +59,12 @@ func (o routerOps) delete(ctx context.Context, id string, revision int64) error 
 			return resource.Conflict("RouterInUse", "Router %s has ports still attached: %s", id,
 				strings.Join(ports[:min(len(ports), 20)], ", "))
 		}
+		if r := row.Clone().(*resource.Router); r.Gateway != nil {
+			r.Routes = nil
+			if err := o.clearGateway(t, r); err != nil {
+				return err
+			}
+		}
 		t.Delete(o.routers, id)
 		return nil
 	})
@@ -61,9 +79,19 @@ type attachment struct {
 
 type attachments []attachment
 
-// attached returns where a router that the batch depends on is attached. It is as the router's row says:
-// both are always written together.
+// attached returns where a router that the batch depends on is attached, on its external network too. It is
+// as the router's row says: both are always written together.
 func (s *Server) attached(t *rows.Txn, r *resource.Router) (attachments, error) {
+	inside, err := s.interfaces(t, r)
+	if err != nil {
+		return nil, err
+	}
+	outside, err := s.gatewayAttachments(t, r)
+	return append(inside, outside...), err
+}
+
+// interfaces returns where a router is attached inside.
+func (s *Server) interfaces(t *rows.Txn, r *resource.Router) (attachments, error) {
 	var out attachments
 	for _, id := range r.Interfaces {
 		row, err := t.Peek(s.ports, id)
@@ -185,7 +213,7 @@ func (l attachments) has(subnet string) bool {
 // has one router of a prefix (RFC 4861), so all prefixes are announced by one port.
 func (l attachments) v6Port(network string) *resource.Port {
 	for _, a := range l {
-		if a.port.NetworkID == network && a.subnet.IPVersion == 6 {
+		if a.port.NetworkID == network && a.subnet.IPVersion == 6 && a.port.RouterID() != "" {
 			return a.port
 		}
 	}

@@ -342,7 +342,7 @@ func TestRouterAttributes(t *testing.T) {
 	r := c.router(obj{"name": "a", "description": "d", "admin_state_up": false, "external_gateway_info": nil, "distributed": nil})
 	self := "/v2.0/routers/" + id(r)
 	for _, body := range []obj{
-		{"external_gateway_info": obj{"network_id": nowhere}}, {"distributed": false}, {"distributed": "x"}, {"ha": true},
+		{"external_gateway_info": obj{"network_id": "x"}}, {"distributed": false}, {"distributed": "x"}, {"ha": true},
 		{"routes": []obj{}}, {"admin_state_up": "maybe"}, {"interfaces": []string{nowhere}}, {"name": strings.Repeat("x", 256)},
 		{"flavor_id": nowhere}, {"status": "ACTIVE"},
 	} {

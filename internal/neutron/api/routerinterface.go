@@ -230,7 +230,7 @@ func (s *Server) changeAddresses(t *rows.Txn, id string, ips []model.FixedIP) (*
 }
 
 func (s *Server) removeInterface(t *rows.Txn, r *resource.Router, q interfaceRequest) (*resource.Port, []string, error) {
-	attached, err := s.attached(t, r)
+	attached, err := s.interfaces(t, r)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -315,9 +315,12 @@ func (s *Server) ownedRouter(t *rows.Txn, p *resource.Port) (*resource.Router, e
 	return r, nil
 }
 
-// checkDeletable refuses to delete a router's interface as a port.
+// checkDeletable refuses to delete a router's interface or gateway as a port.
 func (s *Server) checkDeletable(t *rows.Txn, p *resource.Port) error {
 	r, err := s.ownedRouter(t, p)
+	if err == nil && r == nil {
+		r, err = s.ownGateway(t, p)
+	}
 	if err != nil || r == nil {
 		return err
 	}
@@ -329,6 +332,9 @@ func (s *Server) checkDeletable(t *rows.Txn, p *resource.Port) error {
 // port; and to bind one: a router is on every chassis.
 func (s *Server) checkOwner(t *rows.Txn, old, p *resource.Port) error {
 	r, err := s.ownedRouter(t, old)
+	if err == nil && r == nil {
+		r, err = s.ownGateway(t, old)
+	}
 	if err != nil {
 		return err
 	}
@@ -346,8 +352,14 @@ var errHandMade = resource.InvalidInput("a port with a device_owner of %s… and
 
 // reattach checks the new addresses of a port that is a router's interface, and writes the router with it.
 func (s *Server) reattach(t *rows.Txn, p *resource.Port) error {
-	r, err := s.ownedRouter(t, p)
-	if err != nil || r == nil {
+	r, err := s.ownGateway(t, p)
+	if err != nil {
+		return err
+	}
+	if r != nil {
+		return s.reattachGateway(t, r, p)
+	}
+	if r, err = s.ownedRouter(t, p); err != nil || r == nil {
 		return err
 	}
 	attached, err := s.attached(t, r)

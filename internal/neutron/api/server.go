@@ -32,6 +32,8 @@ type Options struct {
 	Clock func() time.Time
 	// Segments says how networks are tunnelled; segment.DefaultPlan if zero.
 	Segments segment.Plan
+	// DistributedSNAT is the value of distributed_snat of routers for which the client gives none.
+	DistributedSNAT bool
 	// DNSDomain completes the names of ports on networks without a domain; "openstacklocal." if empty.
 	DNSDomain string
 	// Quotas replaces default limits by resource, such as "port"; -1 is none.
@@ -168,7 +170,7 @@ func (s *Server) Run(ctx context.Context) error {
 	defer cancel(nil)
 	var wg sync.WaitGroup
 	for _, task := range []func(context.Context) error{
-		s.store.Run, s.followChassis, s.finishDeletions, s.auditLoop, s.upgradeNetworks, s.followArrivals,
+		s.store.Run, s.followChassis, s.finishDeletions, s.auditLoop, s.upgradeNetworks, s.followArrivals, s.followPlaces,
 	} {
 		wg.Go(func() {
 			if err := task(ctx); err != nil {

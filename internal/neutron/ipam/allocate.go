@@ -55,12 +55,13 @@ func Allocate(r *Request) ([]model.FixedIP, error) {
 	return out, nil
 }
 
-// oneOfEach chooses an IPv4 address and an IPv6 address of those that are not derived from the MAC.
+// oneOfEach chooses an IPv4 address and an IPv6 address of those that are not derived from the MAC; a router
+// chooses those, too.
 func (r *Request) oneOfEach() ([]model.FixedIP, error) {
 	var out []model.FixedIP
 	for _, version := range []int{4, 6} {
 		subnets := slices.DeleteFunc(slices.Clone(r.Subnets), func(s *resource.Subnet) bool {
-			return s.IPVersion != version || s.AutoAddress() || len(s.AllocationPools) == 0
+			return s.IPVersion != version || s.AutoAddress() && !r.Router || len(s.AllocationPools) == 0
 		})
 		if len(subnets) == 0 {
 			continue

@@ -104,18 +104,7 @@ func setMAC(p *Port, v any) (err error) {
 }
 
 func setFixedIPs(p *Port, v any) error {
-	seen := map[netip.Addr]bool{}
-	l, err := listOf("fixed IP", 1000, v, func(v any) (model.FixedIP, error) {
-		f, err := fixedIP(v)
-		if err == nil && f.IPAddress.IsValid() && seen[f.IPAddress] {
-			err = duplicate("IP address", f.IPAddress)
-		}
-		seen[f.IPAddress] = true
-		return f, err
-	})
-	if err == nil && len(l) > MaxFixedIPs {
-		return InvalidInput("Exceeded maximum amount of fixed ips per port")
-	}
+	l, err := ParseFixedIPs(v)
 	p.FixedIPs = l
 	return err
 }

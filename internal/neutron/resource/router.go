@@ -15,6 +15,14 @@ type Router struct {
 	// Interfaces lists the router's ports in the order in which they came. It is written with each of
 	// them, so that the row's database revision also stands for their addresses.
 	Interfaces []string `json:"interfaces,omitzero"`
+	// Gateway is nil if the router has none.
+	Gateway *Gateway `json:"gateway,omitzero"`
+	// DistributedSNAT lets each chassis that reaches the external network translate what its guests send
+	// there.
+	DistributedSNAT bool `json:"distributed_snat,omitzero"`
+
+	// Wanted is the gateway that a request asks for; it is not stored.
+	Wanted *GatewayRequest `json:"-"`
 }
 
 // Clone returns a copy.
@@ -29,8 +37,9 @@ func Routers() *Type {
 	own := []Attr{
 		field("admin_state_up", Writable, Bool, func(r *Router) *bool { return &r.AdminStateUp }),
 		shown("status", func(*Router) any { return "ACTIVE" }),
-		unlisted(attr("external_gateway_info", Writable, noGateway, func(*Router) any { return nil })),
+		unlisted(attr("external_gateway_info", Writable, setGatewayInfo, showGatewayInfo)),
 		attr("distributed", Writable, onlyDistributed, func(*Router) any { return true }),
+		field("distributed_snat", Writable, Bool, func(r *Router) *bool { return &r.DistributedSNAT }),
 		unlisted(attr("routes", OnPut, setRoutes, func(r *Router) any { return orEmpty(r.Routes) })),
 		tagsAttr(),
 	}
@@ -40,15 +49,6 @@ func Routers() *Type {
 		New:          func() Row { return &Router{AdminStateUp: true} },
 		notFoundType: "RouterNotFound", notFoundText: "Router %s could not be found",
 	}
-}
-
-// noGateway accepts null and the empty object, which mean none: gateways to external networks are not
-// served.
-func noGateway(_ *Router, v any) error {
-	if m, ok := v.(map[string]any); v == nil || ok && len(m) == 0 {
-		return nil
-	}
-	return errors.New("external gateways are not supported, only null is accepted")
 }
 
 // onlyDistributed accepts what is the case.

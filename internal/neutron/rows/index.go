@@ -2,6 +2,7 @@ package rows
 
 import (
 	"net/netip"
+	"strconv"
 
 	"github.com/dragonflow/dragonflow/internal/model"
 	"github.com/dragonflow/dragonflow/internal/neutron/resource"
@@ -13,7 +14,7 @@ import (
 // ByProject finds the rows of a project.
 func ByProject(id string) string { return "project/" + id }
 
-// ByNetwork finds the subnets and ports of a network.
+// ByNetwork finds the subnets and ports of a network, and the routers with a gateway there.
 func ByNetwork(id string) string { return "network/" + id }
 
 // BySubnet finds the ports with an address of a subnet.
@@ -37,7 +38,13 @@ func ByRemoteGroup(id string) string { return "remote-group/" + id }
 // ByDevice finds the ports of a device.
 func ByDevice(id string) string { return "device/" + id }
 
-// ByHost finds the ports with a binding to a host, active or not.
+// ByGateway finds the router whose gateway a port is, if there are chassis for it.
+func ByGateway(port string) string { return "gateway/" + port }
+
+// ByTransit finds the router that has a transit VNI.
+func ByTransit(vni uint32) string { return "transit/" + strconv.FormatUint(uint64(vni), 10) }
+
+// ByHost finds the ports with a binding to a host, active or not, and the routers of which it may be the gateway.
 func ByHost(host string) string { return "host/" + host }
 
 // ByAddress finds the port that has an address on a network.
@@ -67,6 +74,8 @@ func indexKeys(row resource.Row) []string {
 		if r.SubnetPoolID != "" {
 			keys = append(keys, BySubnetPool(r.SubnetPoolID))
 		}
+	case *resource.Router:
+		keys = append(keys, routerKeys(r)...)
 	case *resource.SubnetPool:
 		if r.AddressScopeID != "" {
 			keys = append(keys, ByAddressScope(r.AddressScopeID))
@@ -79,6 +88,20 @@ func indexKeys(row resource.Row) []string {
 		if r.RemoteGroupID != "" {
 			keys = append(keys, ByRemoteGroup(r.RemoteGroupID))
 		}
+	}
+	return keys
+}
+
+func routerKeys(r *resource.Router) []string {
+	if r.Gateway == nil {
+		return nil
+	}
+	keys := []string{ByNetwork(r.Gateway.NetworkID), ByTransit(r.Gateway.TransitVNI)}
+	if len(r.Gateway.Chassis) > 0 {
+		keys = append(keys, ByGateway(r.Gateway.PortID))
+	}
+	for _, c := range r.Gateway.Chassis {
+		keys = append(keys, ByHost(c.Name))
 	}
 	return keys
 }

@@ -5,7 +5,6 @@ package translate
 
 import (
 	"net/netip"
-	"reflect"
 	"slices"
 
 	"github.com/dragonflow/dragonflow/internal/model"
@@ -28,7 +27,7 @@ func Objects(row resource.Row) []model.Object {
 	case *resource.SecurityGroupRule:
 		return []model.Object{rule(r)}
 	case *resource.Router:
-		return []model.Object{&model.Router{Meta: meta(r), Name: r.Name, AdminStateUp: r.AdminStateUp, Routes: r.Routes}}
+		return routerObjects(r)
 	}
 	return nil
 }
@@ -118,41 +117,20 @@ func rule(r *resource.SecurityGroupRule) *model.SecurityGroupRule {
 	}
 }
 
-// Same reports whether two objects with the same key mean the same to a chassis. For memberships,
-// router interfaces and bindings the revision does not count: it is their port's, and a new name of the port must not reach
-// everybody who knows a member. Nor does it for routers: an interface more, which raises it, is an object of its own, and
-// must not make everybody look at all the others again.
-func Same(a, b model.Object) bool {
-	switch x := a.(type) {
-	case *model.SecurityGroupMember:
-		y, ok := b.(*model.SecurityGroupMember)
-		return ok && x.NetworkID == y.NetworkID && slices.Equal(x.Addresses, y.Addresses)
-	case *model.RouterInterface:
-		y, ok := b.(*model.RouterInterface)
-		return ok && x.RouterID == y.RouterID && x.NetworkID == y.NetworkID && x.MACAddress == y.MACAddress &&
-			x.AdminStateUp == y.AdminStateUp && slices.Equal(x.FixedIPs, y.FixedIPs)
-	case *model.Router:
-		y, ok := b.(*model.Router)
-		return ok && x.Name == y.Name && x.ProjectID == y.ProjectID && x.AdminStateUp == y.AdminStateUp &&
-			slices.Equal(x.Routes, y.Routes)
-	case *model.Binding:
-		y, ok := b.(*model.Binding)
-		return ok && x.NetworkID == y.NetworkID && x.Status == y.Status
+func routerObjects(r *resource.Router) []model.Object {
+	out := []model.Object{&model.Router{Meta: meta(r), Name: r.Name, AdminStateUp: r.AdminStateUp, Routes: r.Routes}}
+	g := r.Gateway
+	if g == nil {
+		return out
 	}
-	return reflect.DeepEqual(a, b)
-}
-
-// SameStored is Same for an object as it is wanted and one as it was read: how it was stored does not
-// count.
-func SameStored(want, got model.Object) bool {
-	if want.Kind() != got.Kind() {
-		return false
+	m := meta(r)
+	m.ID = g.PortID
+	out = append(out, &model.RouterGateway{
+		Meta: m, RouterID: r.ID, NetworkID: g.NetworkID, MACAddress: g.MACAddress, FixedIPs: g.FixedIPs,
+		EnableSNAT: g.EnableSNAT, Distributed: r.DistributedSNAT, Chassis: g.Chassis, TransitVNI: g.TransitVNI,
+	})
+	for _, c := range g.Chassis {
+		out = append(out, &model.GatewayDuty{Meta: meta(r), Host: c.Name})
 	}
-	meta := *got.Metadata()
-	meta.Schema, meta.Unknown = want.Metadata().Schema, want.Metadata().Unknown
-	c := reflect.New(reflect.TypeOf(got).Elem())
-	c.Elem().Set(reflect.ValueOf(got).Elem())
-	clean := c.Interface().(model.Object)
-	*clean.Metadata() = meta
-	return Same(want, clean)
+	return out
 }

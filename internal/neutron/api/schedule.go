@@ -1,0 +1,191 @@
+package api
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"slices"
+
+	"github.com/dragonflow/dragonflow/internal/model"
+	"github.com/dragonflow/dragonflow/internal/neutron/resource"
+	"github.com/dragonflow/dragonflow/internal/neutron/rows"
+)
+
+// maxGatewayChassis is how many chassis are chosen that may be a router's gateway. The first one is, as long
+// as it lives; each of them follows the router's networks.
+const maxGatewayChassis = 3
+
+// place is what the choice of chassis looks at.
+type place struct {
+	name             string
+	gateway, tunnels bool
+	alive            bool
+	physical         []string
+}
+
+// reaches reports whether packets of a network pass the chassis.
+func (p place) reaches(n *resource.Network) bool {
+	for _, s := range n.Segments {
+		if s.IsProvider() && slices.Contains(p.physical, s.PhysicalNetwork) || !s.IsProvider() && p.tunnels {
+			return true
+		}
+	}
+	return false
+}
+
+func (p place) equal(q place) bool {
+	return p.name == q.name && p.gateway == q.gateway && p.tunnels == q.tunnels && p.alive == q.alive &&
+		slices.Equal(p.physical, q.physical)
+}
+
+// places returns the chassis, by name.
+func (b *board) places() []place {
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	return b.sortedPlaces()
+}
+
+// sortedPlaces is places for who has the lock.
+func (b *board) sortedPlaces() []place {
+	out := make([]place, 0, len(b.chassis))
+	for _, name := range b.sorted() {
+		c, r := b.chassis[name], b.reports[name]
+		out = append(out, place{name: name, gateway: c.Gateway, tunnels: c.TunnelIP.IsValid(), physical: c.PhysicalNetworks,
+			alive: r != nil && r.beat != nil})
+	}
+	return out
+}
+
+// schedule chooses the chassis that may be the gateway of a router on an external network, given those that
+// were chosen before. Those that still can stay, in their order, dead ones too: a chassis is not moved away
+// from because it does not report. New ones come after them, so that nothing moves.
+func (s *Server) schedule(router string, n *resource.Network, old []model.GatewayChassis) []model.GatewayChassis {
+	return choose(s.board.places(), router, n, old)
+}
+
+func choose(places []place, router string, n *resource.Network, old []model.GatewayChassis) []model.GatewayChassis {
+	can := map[string]place{}
+	var fresh []place
+	for _, p := range places {
+		if p.gateway && p.reaches(n) {
+			can[p.name] = p
+			fresh = append(fresh, p)
+		}
+	}
+	var names []string
+	for _, c := range model.ByPriority(old) {
+		if _, ok := can[c.Name]; ok {
+			names = append(names, c.Name)
+		}
+	}
+	slices.SortFunc(fresh, func(a, b place) int { return cmp.Compare(weight(router, b.name), weight(router, a.name)) })
+	if slices.ContainsFunc(fresh, func(p place) bool { return p.alive }) {
+		fresh = slices.DeleteFunc(fresh, func(p place) bool { return !p.alive })
+	}
+	for _, p := range fresh {
+		dead := !slices.ContainsFunc(names, func(name string) bool { return can[name].alive })
+		if !slices.Contains(names, p.name) && (len(names) < maxGatewayChassis || dead && p.alive) {
+			names = append(names, p.name)
+		}
+	}
+	var out []model.GatewayChassis
+	for i, name := range names {
+		out = append(out, model.GatewayChassis{Name: name, Priority: len(names) - i})
+	}
+	return out
+}
+
+// weight orders the chassis for each router otherwise, so that routers are spread evenly and a chassis more
+// or less concerns few of them (rendezvous hashing).
+func weight(router, chassis string) uint64 {
+	sum := sha256.Sum256([]byte(router + "/" + chassis))
+	return binary.BigEndian.Uint64(sum[:])
+}
+
+// followPlaces repairs what follows from which chassis there are, whenever these are others, when it is
+// asked to, and with every audit. Until ctx ends.
+func (s *Server) followPlaces(ctx context.Context) error {
+	if s.store.WaitLive(ctx) != nil {
+		return nil // ended before
+	}
+	var seen []place
+	for {
+		limited, cancel := context.WithTimeout(ctx, s.opts.AuditInterval)
+		err := s.board.wait(limited, func() bool {
+			now := s.board.sortedPlaces()
+			changed := s.board.inSync && !slices.EqualFunc(now, seen, place.equal)
+			seen = now
+			return changed
+		})
+		cancel()
+		if ctx.Err() != nil {
+			return nil
+		}
+		if known := s.board.known(); err != nil && !known {
+			continue
+		}
+		for err := s.settlePlaces(ctx); err != nil && ctx.Err() == nil; err = s.settlePlaces(ctx) {
+			s.log.Warn("chassis of gateways and floating IPs not all chosen anew, will be tried again", "err", err)
+			rest(ctx, upgradePause)
+		}
+	}
+}
+
+// known reports whether the list of chassis has been read.
+func (b *board) known() bool {
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	return b.inSync
+}
+
+// settlePlaces chooses chassis anew for what is not where it should be.
+func (s *Server) settlePlaces(ctx context.Context) error {
+	return s.settleGateways(ctx)
+}
+
+// settleGateways gives routers the gateway chassis that they should have now.
+func (s *Server) settleGateways(ctx context.Context) error {
+	var failed error
+	for _, row := range s.store.Select(s.routers.Kind, "") {
+		r := row.(*resource.Router)
+		if r.Gateway == nil {
+			continue
+		}
+		n, ok := s.store.Cached(s.networks.Kind, r.Gateway.NetworkID)
+		if !ok || slices.Equal(s.schedule(r.ID, n.(*resource.Network), r.Gateway.Chassis), r.Gateway.Chassis) {
+			continue
+		}
+		failed = errors.Join(failed, s.settleGateway(ctx, r.ID))
+	}
+	return failed
+}
+
+func (s *Server) settleGateway(ctx context.Context, id string) error {
+	ctx, cancel := context.WithTimeout(ctx, s.opts.RequestTimeout)
+	defer cancel()
+	return s.store.Update(ctx, func(t *rows.Txn) error {
+		row, err := t.Get(s.routers, id)
+		if err != nil {
+			return notGone(err)
+		}
+		r := row.Clone().(*resource.Router)
+		if r.Gateway == nil {
+			return nil
+		}
+		n, err := s.network(t, r.Gateway.NetworkID)
+		if err != nil {
+			return notGone(err)
+		}
+		g := *r.Gateway
+		g.Chassis = s.schedule(r.ID, n, g.Chassis)
+		if slices.Equal(g.Chassis, r.Gateway.Chassis) {
+			return nil
+		}
+		r.Gateway = &g
+		s.stamp(r, r.Revision+1)
+		t.Update(s.routers, r)
+		return nil
+	})
+}
