@@ -117,6 +117,9 @@ type Subnet struct {
 	HostRoutes      []Route      `json:"host_routes,omitzero"`
 	IPv6AddressMode IPv6Mode     `json:"ipv6_address_mode,omitzero"`
 	IPv6RAMode      IPv6Mode     `json:"ipv6_ra_mode,omitzero"`
+	// AddressScopeID is the address scope of the pool from which the prefix was cut, empty if it has none. Routers
+	// forward between subnets of one scope only, or between those without any.
+	AddressScopeID string `json:"address_scope_id,omitzero"`
 }
 
 // Kind returns KindSubnet.

@@ -22,6 +22,7 @@ type Run struct {
 
 	routers, groups map[string]string // name → id
 	networks        map[string]*network
+	scopes          map[scopeKey]string
 	machines        map[string]*machine
 	connections     map[string]net.Conn
 	traffic         map[string]*lab.Traffic
@@ -35,11 +36,13 @@ type network struct {
 	// mode is how the machines get their IPv6 addresses.
 	mode    string
 	mtu     int
+	scope   string // empty: in no address scope
 	subnets []*subnet
 }
 
 type subnet struct {
 	id      string
+	pool    string // empty: of no pool
 	prefix  netip.Prefix
 	gateway netip.Addr
 }
@@ -57,7 +60,7 @@ type machine struct {
 func newRun(p Platform, log func(string, ...any)) *Run {
 	return &Run{
 		platform: p, log: log, routers: map[string]string{}, groups: map[string]string{},
-		networks: map[string]*network{}, machines: map[string]*machine{}, connections: map[string]net.Conn{},
+		networks: map[string]*network{}, scopes: map[scopeKey]string{}, machines: map[string]*machine{}, connections: map[string]net.Conn{},
 		traffic: map[string]*lab.Traffic{}, memories: map[string]string{},
 	}
 }

@@ -19,7 +19,7 @@ func topology() map[string]statement {
 		"tunnels": {"tunnels TYPE[,TYPE]: of the chassis that follow", parseTunnels},
 		"chassis": {"chassis NAME…", parseChassis},
 		"project": {"project NAME: whose is what follows", parseProject},
-		"network": {"network NAME PREFIX… [slaac|stateless|stateful] [shared] [geneve|vxlan] [mtu N] [nodhcp]", parseNetwork},
+		"network": {"network NAME PREFIX… [slaac|stateless|stateful] [shared] [geneve|vxlan] [mtu N] [nodhcp] [scope SCOPE]", parseNetwork},
 		"router":  {"router NAME [NETWORK…]", parseRouter},
 		"attach":  {"attach ROUTER NETWORK", parseAttach},
 		"detach":  {"detach ROUTER NETWORK", parseDetach},
@@ -93,6 +93,8 @@ func parseNetwork(w *words) action {
 			fields["mtu"] = w.number("an MTU", 68, 9000)
 		case "nodhcp":
 			dhcp = false
+		case aScope:
+			n.scope = w.name(aScope)
 		default:
 			w.fail("a network has no such option")
 		}
@@ -117,6 +119,12 @@ func (r *Run) makeNetwork(ctx context.Context, n *network, fields cloud.Object, 
 			if dhcp {
 				fields["ipv6_ra_mode"], fields["ipv6_address_mode"] = n.mode, n.mode
 			}
+		}
+		if n.scope != "" {
+			if err := r.pool(ctx, api, n, s); err != nil {
+				return err
+			}
+			fields["subnetpool_id"] = s.pool
 		}
 		answer, err := api.Create(ctx, "subnet", fields)
 		if err != nil {

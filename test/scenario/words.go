@@ -50,6 +50,7 @@ const (
 	aNetwork    = "network"
 	aRouter     = "router"
 	aGroup      = "group"
+	aScope      = "scope"
 	aGuest      = "guest"
 	aConnection = "connection"
 	aTraffic    = "traffic"

@@ -41,6 +41,9 @@ var (
 	Router = flow.Reg2.All()
 	// CameBy is the network by which the packet came to the router.
 	CameBy = flow.Reg12.All()
+	// AddressScope is the address scope, zero for none, of the network by which the packet came to the router, if the
+	// router has several of the packet's family. Else nothing looks at it.
+	AddressScope = flow.Reg13.All()
 	// Refusal is why a router refuses the packet, for the controller.
 	Refusal = flow.Reg3.All()
 	// RemoteChassis is the number of the chassis and the type of tunnel by which the packet leaves, or
@@ -110,6 +113,8 @@ var (
 	// RouterNumbers are the keys of routers, RouteSetNumbers of sets of routes with the same destination.
 	RouterNumbers   = number.Space{Name: "router", Min: 1, Max: 1<<31 - 1}
 	RouteSetNumbers = number.Space{Name: "route-set", Min: 1, Max: 1<<31 - 1}
+	// AddressScopeNumbers are the keys of address scopes.
+	AddressScopeNumbers = number.Space{Name: "address-scope", Min: 1, Max: 1<<31 - 1}
 	// ChassisNumbers are keys of other chassis, one for each type of tunnel to them.
 	ChassisNumbers = number.Space{Name: "chassis", Min: 1, Max: 1<<31 - 1}
 	// MeterNumbers are OpenFlow meters.

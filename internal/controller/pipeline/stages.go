@@ -203,7 +203,7 @@ var stages = [numStages]declaration{
 	Routers: {
 		name: "routers", app: "l3",
 		purpose: "takes what is addressed to a router's MAC address to that router",
-		matches: fields(one(flow.Metadata), ethernet), sets: one(flow.Reg2, flow.Reg12), next: []Stage{RouterAddresses}, pass: L2Lookup,
+		matches: fields(one(flow.Metadata), ethernet), sets: one(flow.Reg2, flow.Reg12, flow.Reg13), next: []Stage{RouterAddresses}, pass: L2Lookup,
 	},
 	RouterAddresses: {
 		name: "router-addresses", app: "l3",
@@ -228,15 +228,15 @@ var stages = [numStages]declaration{
 	NextHops: {
 		name: "next-hops", app: "l3",
 		purpose: "addresses the packet to the next hop's MAC address; another router takes it up again",
-		matches: fields(one(flow.Metadata, flow.EthType), nextHop),
-		sets:    fields(ethernet, ip, one(flow.Reg2, flow.Reg3, flow.Reg12)),
+		matches: fields(one(flow.Metadata, flow.EthType, flow.Reg2, flow.Reg13), nextHop),
+		sets:    fields(ethernet, ip, one(flow.Reg2, flow.Reg3, flow.Reg12, flow.Reg13)),
 		next:    []Stage{RouteOutput, RouterRefuse}, again: []Stage{RouterAddresses},
 		miss: "router: nobody in the network has the next hop's address",
 	},
 	RouteOutput: {
 		name: "route-output", app: "l3",
-		purpose: "sends the packet from the router's interface: its MAC address, one hop less to live",
-		matches: fields(one(flow.Metadata, flow.Reg2), ip), sets: fields(ethernet, ip, one(flow.Reg2), nextHop),
+		purpose: "sends the packet from the router's interface: its MAC address, one hop less to live; keeps it in its address scope",
+		matches: fields(one(flow.Metadata, flow.Reg2, flow.Reg13), ip), sets: fields(ethernet, ip, one(flow.Reg2), nextHop),
 		next: []Stage{RouteMTU, L2Lookup},
 		miss: "router: it has no interface on the network of the next hop",
 	},

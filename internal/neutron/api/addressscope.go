@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"errors"
 	"slices"
 
 	"github.com/dragonflow/dragonflow/internal/neutron/resource"
@@ -93,6 +94,39 @@ func (s *Server) checkAffinity(p *resource.SubnetPool) error {
 		}
 	}
 	return nil
+}
+
+// followPool moves a subnet to the address scope of its pool. Each is a batch of its own, since a pool may have many.
+func (s *Server) followPool(ctx context.Context, id string) error {
+	return s.store.Update(ctx, func(t *rows.Txn) error {
+		row, err := t.Get(s.subnets, id)
+		if err != nil {
+			return notGone(err)
+		}
+		pool, err := t.Get(s.subnetPools, row.(*resource.Subnet).SubnetPoolID)
+		if err != nil {
+			return notGone(err)
+		}
+		n := row.Clone().(*resource.Subnet)
+		if n.AddressScopeID == pool.(*resource.SubnetPool).AddressScopeID {
+			return nil
+		}
+		n.AddressScopeID = pool.(*resource.SubnetPool).AddressScopeID
+		s.stamp(n, n.Revision+1)
+		t.Update(s.subnets, n)
+		return nil
+	})
+}
+
+// updated moves the subnets of a pool with it to another address scope.
+func (o poolOps) updated(ctx context.Context, row resource.Row) error {
+	var failed error
+	for _, n := range o.store.Select(o.subnets.Kind, rows.BySubnetPool(row.Base().ID)) {
+		if n.(*resource.Subnet).AddressScopeID != row.(*resource.SubnetPool).AddressScopeID {
+			failed = errors.Join(failed, o.followPool(ctx, n.Base().ID))
+		}
+	}
+	return failed
 }
 
 var errAffinity = resource.Refused("NetworkAddressScopeAffinityError",

@@ -1,11 +1,19 @@
 package api_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/dragonflow/dragonflow/internal/model"
+	"github.com/dragonflow/dragonflow/internal/northbound"
+	"github.com/dragonflow/dragonflow/internal/northbound/db"
+	"github.com/dragonflow/dragonflow/internal/northbound/db/memory"
 )
 
 func scopePath(scope obj) string { return "/v2.0/address-scopes/" + id(scope) }
@@ -61,6 +69,58 @@ func TestAddressScopes(t *testing.T) {
 	}
 	c.must(200, "PUT", poolPath(pool6), obj{"subnetpool": obj{"address_scope_id": nil}})
 	c.must(204, "DELETE", scopePath(six), nil)
+}
+
+// Chassis learn from a subnet of which address scope it is: as it is made, as its pool is moved, and, where a server died
+// between the pool and its subnets, from the audit.
+func TestSubnetsAreOfTheScopeOfTheirPool(t *testing.T) {
+	t.Parallel()
+	conn, f, _ := faultyConnection(memory.New())
+	c := start(t, conn)
+	a, b := c.scope(4, nil), c.scope(4, nil)
+	p := c.pool(obj{"address_scope_id": a["id"], "default_prefixlen": 24}, "10.0.0.0/16")
+	var subnets []obj
+	for range 3 {
+		subnets = append(subnets, c.cut(p, nil))
+	}
+	plain := c.subnet(c.network(obj{})["id"], "10.9.0.0/24", nil)
+	are := func(what string, want any, list ...obj) {
+		t.Helper()
+		for _, s := range list {
+			it, err := conn.Get(t.Context(), northbound.KeyOf(&model.Subnet{Meta: model.Meta{ID: id(s)}, NetworkID: s["network_id"].(string)}))
+			if err != nil {
+				t.Fatal(err)
+			}
+			o, err := northbound.Decode(it.Key, it.Value)
+			if err != nil || o.(*model.Subnet).AddressScopeID != want {
+				t.Errorf("%s: %+v, %v; want scope %v", what, o, err, want)
+			}
+		}
+	}
+	are("made", a["id"], subnets...)
+	are("of no pool", "", plain)
+	c.must(200, "PUT", poolPath(p), obj{"subnetpool": obj{"address_scope_id": b["id"]}})
+	are("moved", b["id"], subnets...)
+	for _, s := range subnets {
+		if _, shown := c.must(200, "GET", "/v2.0/subnets/"+id(s), nil)["address_scope_id"]; shown {
+			t.Error("Neutron's subnets do not show an address scope")
+		}
+	}
+	// The server dies when the pool is written, and its subnets are not.
+	died := errors.New("died")
+	f.onApply(func(ctx context.Context, ops []db.Op) ([]db.Revision, error) {
+		if slices.ContainsFunc(ops, func(o db.Op) bool { return o.Verb == db.Put && o.Key.Kind == string(model.KindSubnet) }) {
+			return nil, fmt.Errorf("%w: %w", db.ErrTooLarge, died)
+		}
+		return f.Driver.Apply(ctx, ops)
+	})
+	c.do("PUT", poolPath(p), obj{"subnetpool": obj{"address_scope_id": nil}})
+	f.onApply(nil)
+	are("not moved", b["id"], subnets...)
+	if err := c.Server.Audit(t.Context()); err != nil {
+		t.Error(err)
+	}
+	are("repaired", "", subnets...)
 }
 
 // Without scopes the subnets of a network are of one pool.

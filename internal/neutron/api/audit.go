@@ -281,7 +281,8 @@ func (s *Server) owner(t *rows.Txn, key db.Key, it db.Item, row resource.Row) (r
 	return owner, nil
 }
 
-// auditDerived gives ports the addresses of automatic subnets that a server did not get to.
+// auditDerived does what follows from changes and a server did not get to: it gives ports the addresses of automatic
+// subnets, and moves subnets to the address scopes of their pools.
 func (s *Server) auditDerived(ctx context.Context) error {
 	var failed error
 	for _, row := range s.store.Select(s.subnets.Kind, "") {
@@ -289,6 +290,9 @@ func (s *Server) auditDerived(ctx context.Context) error {
 		if subnet.AutoAddress() && subnet.Deleting.IsZero() {
 			failed = errors.Join(failed, subnetOps{s}.created(ctx, subnet))
 		}
+	}
+	for _, row := range s.store.Select(s.subnetPools.Kind, "") {
+		failed = errors.Join(failed, poolOps{s}.updated(ctx, row))
 	}
 	return failed
 }

@@ -212,7 +212,8 @@ func (c *collection) update(w http.ResponseWriter, r *http.Request, id string) e
 	return nil
 }
 
-// change writes a row anew as edit makes it of the old one. A change that changes nothing is not written.
+// change writes a row anew as edit makes it of the old one. A change that changes nothing is not written. What follows
+// from a change and is not part of its batch is done afterwards, by the audit if not here.
 func (c *collection) change(
 	ctx context.Context, id string, want int64, edit func(resource.Row) (resource.Row, resource.Given, error),
 ) (resource.Row, error) {
@@ -240,6 +241,14 @@ func (c *collection) change(
 	row, err := c.server.store.Get(ctx, c.typ.Kind, id)
 	if errors.Is(err, db.ErrNotFound) {
 		return nil, c.typ.NotFound(id)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if follow, ok := c.ops.(interface {
+		updated(ctx context.Context, row resource.Row) error
+	}); ok {
+		err = follow.updated(ctx, row)
 	}
 	return row, err
 }

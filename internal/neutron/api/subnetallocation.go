@@ -40,7 +40,7 @@ func (s *Server) takePrefix(t *rows.Txn, n *resource.Subnet, given resource.Give
 	if n.IPVersion != 0 && n.IPVersion != pool.IPVersion {
 		return nil, badSubnet("Cannot allocate IPv%d subnet from IPv%d subnet pool", n.IPVersion, pool.IPVersion)
 	}
-	n.SubnetPoolID = pool.ID
+	n.SubnetPoolID, n.AddressScopeID = pool.ID, pool.AddressScopeID
 	return pool, s.allocate(t, pool, n, given)
 }
 

@@ -31,6 +31,8 @@ type Subnet struct {
 	IPv6AddressMode model.IPv6Mode `json:"ipv6_address_mode,omitzero"`
 	// SubnetPoolID is the pool from which the prefix was cut, empty if it was none.
 	SubnetPoolID string `json:"subnetpool_id,omitzero"`
+	// AddressScopeID is that of the pool; it follows a pool that is moved to another one.
+	AddressScopeID string `json:"address_scope_id,omitzero"`
 
 	// PrefixLen and UseDefaultPool are how a request asks for a prefix of a pool; they are not stored.
 	PrefixLen      int  `json:"-"`

@@ -48,7 +48,7 @@ func subnet(s *resource.Subnet) *model.Subnet {
 	return &model.Subnet{
 		Meta: meta(s), NetworkID: s.NetworkID, Name: s.Name, CIDR: s.CIDR, GatewayIP: s.GatewayIP,
 		EnableDHCP: s.EnableDHCP, DNSNameservers: s.DNSNameservers, HostRoutes: s.HostRoutes,
-		IPv6AddressMode: s.IPv6AddressMode, IPv6RAMode: s.IPv6RAMode,
+		IPv6AddressMode: s.IPv6AddressMode, IPv6RAMode: s.IPv6RAMode, AddressScopeID: s.AddressScopeID,
 	}
 }
 

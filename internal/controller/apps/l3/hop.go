@@ -106,12 +106,7 @@ func nextHop(r *view.Reader, _ string, having []holder, out *app.Output) {
 		return
 	}
 	if up, _ := view.Find(r, linksByMAC, h.network+"/"+at.mac.String()); len(up) == 1 && up[0].router == at.router {
-		out.Flow(pipeline.NextHops, pipeline.Normal, match, flow.Do(
-			flow.DecTTL(),
-			flow.Load(pipeline.Router, uint64(r.Number(pipeline.RouterNumbers, at.router))),
-			flow.Load(pipeline.CameBy, network),
-			flow.Resubmit(pipeline.RouterAddresses.Table()),
-		), "the next hop is another router")
+		handOver(r, h, up[0], match, out)
 		return
 	}
 	out.Flow(pipeline.NextHops, pipeline.Normal, match, refuse(noNeighbour),

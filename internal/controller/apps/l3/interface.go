@@ -27,6 +27,7 @@ type connection struct {
 	router, network, link string
 	prefix                netip.Prefix
 	address               netip.Addr
+	scope                 string
 }
 
 // way is a router's way into a network, over one of its interfaces there.
@@ -114,7 +115,7 @@ func connect(r *view.Reader, i *model.RouterInterface, out *app.Output) {
 		if found != view.Present {
 			continue
 		}
-		app.Emit(out, connections, connection{i.RouterID, i.NetworkID, i.ID, s.CIDR, f.IPAddress})
+		app.Emit(out, connections, connection{i.RouterID, i.NetworkID, i.ID, s.CIDR, f.IPAddress, s.AddressScopeID})
 		app.Emit(out, destinations, destination{i.RouterID, s.CIDR})
 	}
 }
@@ -128,16 +129,21 @@ func output(r *view.Reader, w way, out *app.Output) {
 	}
 	at := list[0]
 	size := bottleneck(r, at)
-	for _, f := range [...]flow.Constraint{flow.IPv4(), flow.IPv6()} {
+	for family, ip := range families() {
 		match := flow.NewMatch(pipeline.Network.Is(uint64(r.Number(pipeline.NetworkNumbers, w.network))),
-			pipeline.Router.Is(uint64(r.Number(pipeline.RouterNumbers, w.router))), f)
+			pipeline.Router.Is(uint64(r.Number(pipeline.RouterNumbers, w.router))), ip)
+		of := match
+		if mixed(r, w.router, family) {
+			out.Flow(pipeline.RouteOutput, pipeline.Low, match, flow.Drop(), otherScope)
+			of = match.And(pipeline.AddressScope.Is(w.scope(r, family)))
+		}
 		leave := flow.Do(flow.DecTTL(), flow.SetField(flow.EthSrc.MAC(at.mac)), flow.Load(pipeline.Router, 0)).
 			Goto(pipeline.L2Lookup.Table())
 		if size == 0 {
-			out.Flow(pipeline.RouteOutput, pipeline.Normal, match, leave, "the packet leaves by the router's interface")
+			out.Flow(pipeline.RouteOutput, pipeline.Normal, of, leave, "the packet leaves by the router's interface")
 			continue
 		}
-		out.Flow(pipeline.RouteOutput, pipeline.Normal, match,
+		out.Flow(pipeline.RouteOutput, pipeline.Normal, of,
 			flow.Do(flow.CheckPktLarger(size, pipeline.TooLarge)).Goto(pipeline.RouteMTU.Table()),
 			"packets may come from a network with a larger MTU")
 		out.Flow(pipeline.RouteMTU, pipeline.Normal, match, leave, "the packet fits, and leaves by the router's interface")

@@ -21,6 +21,8 @@ func New() *app.App {
 		Rules: slices.Concat(closureRules(), []app.Rule{
 			app.For("l3.interface", view.RouterInterfaces, routerInterface),
 			app.For("l3.routes", followed, extraRoutes),
+			app.For("l3.scopes", ways, scopesOf),
+			app.For("l3.enter", links, enter),
 			app.For("l3.address", routerAddresses, answer),
 			app.For("l3.route", destinations, route),
 			app.For("l3.port", view.Ports, port),
