@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/dragonflow/dragonflow/internal/controller/app"
+	"github.com/dragonflow/dragonflow/internal/controller/snapshot"
 	"github.com/dragonflow/dragonflow/internal/controller/view"
 	"github.com/dragonflow/dragonflow/internal/model"
 	"github.com/dragonflow/dragonflow/internal/northbound/db"
@@ -61,7 +62,7 @@ func TestAGuestThatArrivedStaysWhileItsInterfaceIsAway(t *testing.T) {
 	p := &model.Port{Meta: model.Meta{ID: "p"}, NetworkID: "n", Host: "c2"}
 	view.Set(c.db, view.Ports, p)
 	view.Set(c.db, view.Bindings, &model.Binding{Meta: p.Meta, NetworkID: "n", Host: "c1", Status: model.BindingInactive})
-	c.facts.learn(c.db, arrival("p", time.Minute), time.Now())
+	c.facts.learn(c.db, app.Fact{Table: view.Arrivals, Row: view.Arrival{PortID: "p", From: "c2"}, Owner: "p", Age: time.Minute}, time.Now())
 	view.Set(c.db, view.LocalPorts, view.LocalPort{Port: p})
 	c.notePresence([]string{"p"})
 	view.Delete(c.db, view.LocalPorts, "p")
@@ -118,6 +119,53 @@ func TestAPortLeavesAfterItsInterface(t *testing.T) {
 				t.Errorf("the port has left: departures %d, ports here %v", c.db.Len(view.Departures), c.here)
 			}
 		})
+	}
+}
+
+// TestFactsOutliveARestart has a second controller read what the first one noted.
+func TestFactsOutliveARestart(t *testing.T) {
+	now := time.Now()
+	c := quiet(t)
+	heard := view.Arrival{PortID: "p", From: "c2", Revision: 7}
+	left := view.Departure{PortID: "q", NetworkID: "n"}
+	c.facts.learn(c.db, app.Fact{Table: view.Arrivals, Row: heard, Owner: "p", Age: time.Hour}, now)
+	c.facts.learn(c.db, app.Fact{Table: view.Departures, Row: left, Owner: "q", Age: time.Minute}, now)
+	c.facts.learn(c.db, departure("over", "over"), now)
+	c.facts.forget(c.db, view.Departures, "over")
+	left.Gone = true
+	c.facts.amend(c.db, view.Departures, left)
+	c.remember()
+	state, err := snapshot.Load(c.o.StateDir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, m := range map[string]struct {
+		at    time.Time
+		facts int
+	}{
+		"at once": {now, 2}, "an hour ago, says the clock": {now.Add(-time.Hour), 2}, "two minutes later": {now.Add(2 * time.Minute), 1},
+		"a day later": {now.Add(24 * time.Hour), 0},
+	} {
+		again := quiet(t)
+		again.restoreFacts(state.Facts, m.at)
+		if n := again.db.Len(view.Arrivals) + again.db.Len(view.Departures); n != m.facts {
+			t.Errorf("%s: %d facts, not %d", name, n, m.facts)
+		}
+		if a, ok := again.db.Row(view.Arrivals, "p"); ok && a != heard {
+			t.Errorf("%s: %+v", name, a)
+		}
+		if d, ok := again.db.Row(view.Departures, "q"); ok && d != left {
+			t.Errorf("%s: %+v", name, d)
+		}
+		for n, end := range again.facts.ends {
+			if n.table == view.Departures && end.at.After(m.at.Add(forwardFor)) {
+				t.Errorf("%s: sends on until %v", name, end.at)
+			}
+		}
+		again.remember()
+		if held, err := snapshot.Load(again.o.StateDir); err != nil || len(held.Facts) != m.facts {
+			t.Errorf("%s: %d facts in the next snapshot, %v", name, len(held.Facts), err)
+		}
 	}
 }
 

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"maps"
 	"sync"
+	"time"
 
 	"github.com/dragonflow/dragonflow/internal/controller/flow"
 	"github.com/dragonflow/dragonflow/internal/controller/number"
@@ -65,6 +67,8 @@ func (j *journal) numbers(changes []number.Change) {
 // to stop: the switch is then ahead of the snapshot, and the next process knows.
 func (c *Controller) remember() {
 	c.journal.numbers(c.numbers.TakeChanges())
+	c.journal.records = append(c.journal.records, c.factRecords(maps.Keys(c.facts.changed))...)
+	clear(c.facts.changed)
 	if len(c.journal.records) == 0 {
 		return
 	}
@@ -98,6 +102,11 @@ func (c *Controller) records() iter.Seq[snapshot.Record] {
 				}
 			}
 			if c.db.Synced(name) && !yield(snapshot.InSync{Scope: name, Revision: int64(st.revision)}) {
+				return
+			}
+		}
+		for _, r := range c.factRecords(maps.Keys(c.facts.ends)) {
+			if !yield(r) {
 				return
 			}
 		}
@@ -153,6 +162,7 @@ func (c *Controller) restore() (*held, error) {
 		c.db.SetSynced(name, sc.Synced)
 		c.leftovers = true
 	}
+	c.restoreFacts(state.Facts, time.Now())
 	return &held{state: state}, nil
 }
 

@@ -48,8 +48,8 @@ type portState struct {
 	network  string
 	revision int64
 	gone     bool
-	// activated says that the guest was heard here although the active binding is elsewhere.
-	activated bool
+	// from is where the active binding is, if the guest was heard here although it is elsewhere.
+	from string
 }
 
 func newPortTracker() portTracker {
@@ -80,8 +80,11 @@ func (t *portTracker) settle(c *Controller) {
 				delete(t.claimed, id)
 			}
 		case c.engine.Settled(view.LocalPorts, id):
-			p := row.(view.LocalPort).Port
-			t.due[id] = portState{network: p.NetworkID, revision: p.Revision, activated: c.db.Has(view.Arrivals, id)}
+			p := row.(view.LocalPort)
+			t.due[id] = portState{network: p.Port.NetworkID, revision: p.Port.Revision}
+			if !p.Prepared && p.Port.Host != c.o.Chassis {
+				t.due[id] = portState{network: p.Port.NetworkID, revision: p.Port.Revision, from: p.Port.Host}
+			}
 			t.claimed[id] = struct{}{}
 		default:
 			t.unsettled[id] = struct{}{}

@@ -54,7 +54,7 @@ func (c *Controller) confirm(due map[string]portState) {
 			r.want[id] = r.status(id, s.network, 0, false)
 		case !s.gone:
 			r.want[id] = r.status(id, s.network, s.revision, true)
-			r.want[id].Activated = s.activated
+			r.want[id].Activated, r.want[id].From = s.from != "", s.from
 			if c.o.Confirmed != nil {
 				c.o.Confirmed(id)
 			}
@@ -187,12 +187,17 @@ func (r *reporter) differences() map[string]*model.PortStatus {
 			delete(r.want, id)
 			continue
 		}
-		if want != nil && have != nil && want.Up == have.Up && want.Realised == have.Realised && want.Activated == have.Activated && want.NetworkID == have.NetworkID {
+		if want != nil && have != nil && sameReport(want, have) {
 			continue
 		}
 		batch[id] = want
 	}
 	return batch
+}
+
+// sameReport tells whether two reports say the same.
+func sameReport(a, b *model.PortStatus) bool {
+	return a.Up == b.Up && a.Realised == b.Realised && a.Activated == b.Activated && a.From == b.From && a.NetworkID == b.NetworkID
 }
 
 func (r *reporter) mark(batch map[string]*model.PortStatus) {

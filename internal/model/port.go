@@ -159,6 +159,8 @@ type PortStatus struct {
 	// Activated says that the guest was heard on this chassis although the binding here is inactive: a
 	// live migration has brought it, the chassis serves it, and the binding should be activated.
 	Activated bool `json:"activated,omitzero"`
+	// From is, if Activated, the host of the active binding then.
+	From string `json:"from,omitzero"`
 	// Realised is the revision of the Port for which the flows were confirmed.
 	Realised int64 `json:"realised,omitzero"`
 }

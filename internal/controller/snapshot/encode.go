@@ -30,6 +30,8 @@ const (
 	tagForget
 	tagAssign
 	tagRelease
+	tagLearn
+	tagUnlearn
 )
 
 var (
@@ -68,6 +70,14 @@ func (r Assign) encode(b []byte) []byte {
 }
 
 func (r Release) encode(b []byte) []byte { return appendStrings(b, tagRelease, r.Space, r.Content) }
+
+func (r Learn) encode(b []byte) []byte {
+	b = appendStrings(b, tagLearn, r.Table, r.Key)
+	b = binary.AppendUvarint(b, uint64(len(r.Value)))
+	return binary.AppendVarint(append(b, r.Value...), r.Until)
+}
+
+func (r Unlearn) encode(b []byte) []byte { return appendStrings(b, tagUnlearn, r.Table, r.Key) }
 
 // appendFrame appends a frame for the sequence number and records.
 func appendFrame(b []byte, seq uint64, records ...Record) ([]byte, error) {
@@ -141,6 +151,10 @@ func (r *reader) record() Record {
 		return Assign{r.string(), r.string(), r.uvarint()}
 	case tagRelease:
 		return Release{r.string(), r.string()}
+	case tagLearn:
+		return Learn{r.string(), r.string(), r.bytes(), r.varint()}
+	case tagUnlearn:
+		return Unlearn{r.string(), r.string()}
 	}
 	r.bad = true
 	return nil

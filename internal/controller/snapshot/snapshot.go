@@ -49,8 +49,24 @@ type Assign struct {
 // Release says that a content has no number in the space any more.
 type Release struct{ Space, Content string }
 
-// Name is an object's name in its scope.
+// Learn says that the chassis has learned a fact by itself: a row of a table, until a time in milliseconds since 1970.
+type Learn struct {
+	Table, Key string
+	Value      []byte
+	Until      int64
+}
+
+// Unlearn says that a fact is no more.
+type Unlearn struct{ Table, Key string }
+
+// Name is an object's name in its scope, or the table and the key of a fact.
 type Name struct{ Kind, ID string }
+
+// Fact is the row of a fact, and until when it is one.
+type Fact struct {
+	Value []byte
+	Until int64
+}
 
 // Object is a stored value and the database's revision of it.
 type Object struct {
@@ -74,13 +90,15 @@ type State struct {
 	// Scopes by name, and numbers by space and content.
 	Scopes  map[string]*Scope
 	Numbers map[string]map[string]uint64
+	// Facts are what the chassis had learned.
+	Facts map[Name]Fact
 	// Dropped is how many bytes at the end could not be used: the rest of a write that a crash
 	// interrupted, or damage.
 	Dropped int64
 }
 
 func newState() *State {
-	return &State{Scopes: map[string]*Scope{}, Numbers: map[string]map[string]uint64{}}
+	return &State{Scopes: map[string]*Scope{}, Numbers: map[string]map[string]uint64{}, Facts: map[Name]Fact{}}
 }
 
 // Held returns what the state has of a scope as the database's watch would have sent it, for a
@@ -107,6 +125,11 @@ func (s *State) records(yield func(Record) bool) {
 			}
 		}
 		if sc.Synced && !yield(InSync{name, sc.Revision}) {
+			return
+		}
+	}
+	for n, f := range s.Facts {
+		if !yield(Learn{n.Kind, n.ID, f.Value, f.Until}) {
 			return
 		}
 	}
@@ -158,3 +181,7 @@ func (r Release) apply(s *State) {
 		delete(s.Numbers, r.Space)
 	}
 }
+
+func (r Learn) apply(s *State) { s.Facts[Name{r.Table, r.Key}] = Fact{r.Value, r.Until} }
+
+func (r Unlearn) apply(s *State) { delete(s.Facts, Name{r.Table, r.Key}) }

@@ -56,6 +56,7 @@ func (w *scribbler) batch() []Record {
 		Put{scope, "Port", id, bytes.Repeat([]byte{byte(w.r.Uint32())}, w.r.IntN(3000)), w.r.Int64()},
 		Put{scope, "Port", id + "\x00/é", []byte{}, -1}, Remove{scope, "Port", id}, InSync{scope, w.r.Int64()},
 		Assign{"port", id, w.r.Uint64()}, Release{"port", fmt.Sprint(w.r.IntN(40))},
+		Learn{"Arrival", id, []byte(id), w.r.Int64()}, Unlearn{"Arrival", fmt.Sprint(w.r.IntN(40))},
 	}
 	if w.r.IntN(50) == 0 {
 		all = append(all, Forget{scope})
@@ -277,7 +278,8 @@ func TestHeld(t *testing.T) {
 func FuzzRead(f *testing.F) {
 	b := []byte(magic)
 	b, _ = appendFrame(b, 0, Put{"s", "k", "i", []byte("v"), 3}, InSync{"s", 4})
-	b, _ = appendFrame(b, 7, Assign{"port", "p", 1}, Remove{"s", "k", "i"}, Release{"port", "p"}, Forget{"s"})
+	b, _ = appendFrame(b, 7, Assign{"port", "p", 1}, Remove{"s", "k", "i"}, Release{"port", "p"}, Forget{"s"},
+		Learn{"Arrival", "p", []byte("{}"), 5}, Unlearn{"Arrival", "q"})
 	f.Add(b)
 	f.Add([]byte(magic))
 	f.Fuzz(func(t *testing.T, b []byte) {
@@ -298,7 +300,8 @@ func FuzzRead(f *testing.F) {
 
 // FuzzDecode leaves out the checksum, which no fuzzer gets past.
 func FuzzDecode(f *testing.F) {
-	b, _ := appendFrame(nil, 7, Put{"s", "k", "i", []byte("v"), 3}, Assign{"port", "p", 1}, InSync{"s", -1})
+	b, _ := appendFrame(nil, 7, Put{"s", "k", "i", []byte("v"), 3}, Assign{"port", "p", 1}, InSync{"s", -1},
+		Learn{"Arrival", "p", []byte("{}"), 5}, Unlearn{"Arrival", "p"})
 	f.Add(b[frameHeader:])
 	f.Fuzz(func(t *testing.T, payload []byte) {
 		seq, records, err := decode(payload)

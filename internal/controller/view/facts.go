@@ -3,17 +3,33 @@ package view
 import "github.com/dragonflow/dragonflow/internal/model"
 
 // The tables of this file hold facts: what the chassis learned by itself. The loop keeps them, each with an
-// owner and for a limited time, and forgets them at a restart; see the controller's facts.go.
+// owner and for a limited time, also over a restart; see the controller's facts.go.
 
 // Arrival is the fact that the guest of a port was heard here although the port's active binding is
 // elsewhere: a live migration has brought it here, and the API has not been told yet.
-type Arrival struct{ PortID string }
+type Arrival struct {
+	PortID string
+	// From is where the port was then, and Revision what it had: they say whether the API knows of anything
+	// newer. An older version left From empty.
+	From     string
+	Revision int64
+}
+
+// Holds tells whether the guest is still here as far as the API knows. It is not if the port has moved since, or
+// if its binding here became what it is since: then the guest has been here and has left.
+func (a Arrival) Holds(b *model.Binding, p *model.Port) bool {
+	return (a.From == "" || a.From == p.Host) && a.Revision >= b.Revision
+}
 
 // Arrivals holds the ports whose guests have arrived, by port id.
 var Arrivals = NewTable("Arrival", func(a Arrival) string { return a.PortID }, nil)
 
 // Departure is the fact that a port was served here until a short time ago, and still exists.
-type Departure struct{ PortID, NetworkID string }
+type Departure struct {
+	PortID, NetworkID string
+	// Gone says that its interface or its binding here has gone since: who is heard of it now came back.
+	Gone bool
+}
 
 // Departures holds the ports that have left, by port id.
 var Departures = NewTable("Departure", func(d Departure) string { return d.PortID }, nil)

@@ -76,8 +76,8 @@ func active(r *view.Reader, b *model.Binding, p *model.Port) bool {
 	if p.Host == self.Name {
 		return true
 	}
-	_, arrived := view.Get(r, view.Arrivals, b.ID)
-	return arrived == view.Present
+	a, arrived := view.Get(r, view.Arrivals, b.ID)
+	return arrived == view.Present && a.Holds(b, p)
 }
 
 func port(_ *view.Reader, p view.LocalPort, out *app.Output) {

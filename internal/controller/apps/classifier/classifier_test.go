@@ -110,7 +110,7 @@ func TestThePortTellsWhereItIs(t *testing.T) {
 		b.Status = c.status
 		w.Set(apptest.Net("n"), p, b, apptest.Plug(p, 1))
 		if c.arrived {
-			w.Set(view.Arrival{PortID: "a"})
+			w.Set(view.Arrival{PortID: "a", From: "c2", Revision: 1})
 		}
 		w.MustStep()
 		if row, ok := w.DB.Row(view.LocalPorts, "a"); !ok || row.(view.LocalPort).Prepared != c.prepared {

@@ -78,12 +78,14 @@ func packetIn(r *view.Reader, in app.PacketIn) (app.Reply, error) {
 		return app.Reply{Event: "known"}, nil
 	}
 	// The last packets of a guest that has just left are no sign that it came.
-	if _, leaving := view.Get(r, view.Departures, p.Port.ID); leaving == view.Present {
+	if d, left := view.Get(r, view.Departures, p.Port.ID); left == view.Present && !d.Gone {
 		return app.Reply{Event: "leaving"}, nil
 	}
-	return app.Reply{
-		Facts: []app.Fact{{Table: view.Arrivals, Row: view.Arrival{PortID: p.Port.ID}, Owner: p.Port.ID, Age: arrivedFor}}, Event: "arrival",
-	}, nil
+	arrival := view.Arrival{PortID: p.Port.ID, From: p.Port.Host, Revision: p.Port.Revision}
+	if b, bound := view.Get(r, view.Bindings, p.Port.ID); bound == view.Present {
+		arrival.Revision = max(arrival.Revision, b.Revision) // the database may have told of it before the port
+	}
+	return app.Reply{Facts: []app.Fact{{Table: view.Arrivals, Row: arrival, Owner: p.Port.ID, Age: arrivedFor}}, Event: "arrival"}, nil
 }
 
 // arrivedFor bounds how long a guest that was heard counts as here. Where it is served the controller

@@ -69,7 +69,7 @@ func TestHistoryDoesNotMatter(t *testing.T) {
 		apptest.Overlay("n", model.VXLAN, 5001), apptest.Peer("c1", "172.16.0.1"), apptest.Peer("c2", "172.16.0.2"), apptest.Peer("c3", "172.16.0.3"),
 		view.TunnelPort{Type: model.VXLAN, OFPort: 101}, a, inactive(a), apptest.Plug(a, 1), b, apptest.Bind(b), apptest.Plug(b, 2), c,
 		view.Departure{PortID: "c", NetworkID: "n"},
-	}, []any{view.Arrival{PortID: "a"}, view.Departure{PortID: "b", NetworkID: "n"}})
+	}, []any{view.Arrival{PortID: "a", From: "c2", Revision: 1}, view.Departure{PortID: "b", NetworkID: "n"}})
 }
 
 // frame is one of an unknown protocol.
@@ -142,7 +142,7 @@ func TestTheFirstThatIsHeardOfAGuestMovesIt(t *testing.T) {
 	target := c.At("c2")
 	for what, f := range map[string][]byte{"RARP": rarp(p["m"]), "gratuitous ARP": garp(p["m"])} {
 		asked := target.Controller().Ask(migration.New(), p["m"], f)
-		if asked.Err != nil || len(asked.Reply.Facts) != 1 || asked.Reply.Facts[0].Row != (view.Arrival{PortID: "m"}) {
+		if asked.Err != nil || len(asked.Reply.Facts) != 1 || asked.Reply.Facts[0].Row != (view.Arrival{PortID: "m", From: "c1", Revision: 1}) {
 			t.Fatalf("%s: %+v", what, asked)
 		}
 	}
@@ -151,7 +151,7 @@ func TestTheFirstThatIsHeardOfAGuestMovesIt(t *testing.T) {
 	if !target.Controller().Quiet(p["m"], other) || !target.Controller().Quiet(p["m"], frame(p["m"], broadcast())) {
 		t.Error("something else than the guest's announcement was heard")
 	}
-	target.Set(view.Arrival{PortID: "m"})
+	target.Set(view.Arrival{PortID: "m", From: "c1", Revision: 1})
 	c.Install()
 	// The others do not know yet; whoever is on the target does.
 	const arrived = "a→m@c1, b→m@c2, p→m@c1, c1: a b m@c2 p, c2: a b m@c1 p"
@@ -215,6 +215,49 @@ func TestTheLastPacketsOfALeavingGuestDoNotCallItBack(t *testing.T) {
 	asked := source.Controller().Ask(migration.New(), p["m"], rarp(p["m"]))
 	if asked.Err != nil || len(asked.Reply.Facts) != 0 || asked.Reply.Event != "leaving" {
 		t.Errorf("%+v", asked)
+	}
+}
+
+// TestAGuestThatComesBackIsHeard: it has left a moment ago, and what is sent to it still goes on.
+func TestAGuestThatComesBackIsHeard(t *testing.T) {
+	t.Parallel()
+	c, p := moving(t)
+	m := apptest.Port("m", "n", 1, "10.0.0.1")
+	m.Host = "c2"
+	source := c.At("c1")
+	source.Set(m, view.Departure{PortID: "m", NetworkID: "n", Gone: true})
+	c.Install()
+	asked := source.Controller().Ask(migration.New(), p["m"], rarp(p["m"]))
+	if asked.Err != nil || len(asked.Reply.Facts) != 1 || asked.Reply.Event != "arrival" {
+		t.Errorf("%+v", asked)
+	}
+}
+
+// TestAnArrivalIsOverWhenThePortMovesOn has the API tell something newer than what was heard.
+func TestAnArrivalIsOverWhenThePortMovesOn(t *testing.T) {
+	t.Parallel()
+	for name, change := range map[string]func(*model.Port, *model.Binding){
+		"to a third":                 func(p *model.Port, _ *model.Binding) { p.Host = "c3" },
+		"by way of here and back":    func(_ *model.Port, b *model.Binding) { b.Revision++ },
+		"nowhere: it has a new name": nil,
+	} {
+		w := apptest.New(t, apps()...)
+		p := apptest.At("c2", apptest.Port("a", "n", 1, "10.0.0.1"))
+		heard := view.Arrival{PortID: "a", From: "c2", Revision: p.Revision}
+		w.Set(apptest.Overlay("n", model.Geneve, 5001), apptest.Peer("c1", "172.16.0.1"), apptest.Peer("c2", "172.16.0.2"),
+			apptest.Peer("c3", "172.16.0.3"), view.TunnelPort{Type: model.Geneve, OFPort: 101}, p, inactive(p), apptest.Plug(p, 1), heard)
+		w.MustStep()
+		q, b := *p, inactive(p)
+		q.Name, q.Revision = "b", p.Revision+1
+		if change != nil {
+			change(&q, b)
+		}
+		w.Set(&q, b)
+		w.MustStep()
+		row, _ := w.DB.Row(view.LocalPorts, "a")
+		if got := row.(view.LocalPort).Prepared; got != (change != nil) {
+			t.Errorf("%s: prepared %v", name, got)
+		}
 	}
 }
 
