@@ -139,12 +139,24 @@ func newChassis(list []*app.App, objects []model.Object) (*chassis, error) {
 
 func (c *chassis) place(objects ...model.Object) {
 	for _, o := range objects {
-		c.db.Place(o)
+		c.db.Place(asRead(o))
 		c.db.SetSynced(o.Scope(), true)
 		if g, ok := o.(*model.SecurityGroup); ok { // a group without members is in sync, too
 			c.db.SetSynced(model.ScopeSecurityGroupMembers(g.ID), true)
 		}
 	}
+}
+
+// asRead is an object as a controller has it, which has read it from the database.
+func asRead(o model.Object) model.Object {
+	value, err := northbound.Encode(o)
+	if err != nil {
+		panic(err)
+	}
+	if o, err = northbound.Decode(northbound.KeyOf(o), value); err != nil {
+		panic(err)
+	}
+	return o
 }
 
 func (c *chassis) remove(objects ...model.Object) {

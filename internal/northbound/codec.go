@@ -65,6 +65,7 @@ func Decode(key db.Key, value []byte) (model.Object, error) {
 	if got := KeyOf(o); got != key {
 		return nil, fmt.Errorf("decode %s: the value says that it is %s", key, got)
 	}
+	model.Share(o)
 	return o, nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
+	"unsafe"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -151,5 +152,24 @@ func BenchmarkDecodePort(b *testing.B) {
 		if _, err := Decode(KeyOf(p), v); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+func TestDecodedObjectsShareTheIdsThatTheyReferTo(t *testing.T) {
+	var networks []string
+	for _, id := range []string{"a", "b"} {
+		p := &model.Port{Meta: model.Meta{ID: id}, NetworkID: "11111111-2222-4333-8444-555555555555", Host: "chassis"}
+		b, err := Encode(p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		o, err := Decode(KeyOf(p), b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		networks = append(networks, o.(*model.Port).NetworkID)
+	}
+	if networks[0] != networks[1] || unsafe.StringData(networks[0]) != unsafe.StringData(networks[1]) {
+		t.Errorf("two ports have a copy each of their network's id %q", networks[0])
 	}
 }
