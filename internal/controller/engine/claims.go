@@ -1,7 +1,9 @@
 package engine
 
 import (
+	"iter"
 	"slices"
+	"strings"
 
 	"github.com/dragonflow/dragonflow/internal/controller/app"
 	"github.com/dragonflow/dragonflow/internal/controller/flow"
@@ -10,74 +12,132 @@ import (
 
 // claims holds who wants what under one key. Almost always that is one owner; with several, the
 // smallest by rule order and key decides, whatever the order of history.
-type claims[V comparable] struct {
-	list []claim[V]
+type claims[V any] struct {
+	first claim[V]    // by is nil if nobody wants anything
+	more  *[]claim[V] // nil if nobody else does
 }
 
-type claim[V comparable] struct {
+type claim[V any] struct {
 	by    *eval
 	value V
 }
 
-func (c *claims[V]) winner() (claim[V], bool) {
-	if len(c.list) == 0 {
-		return claim[V]{}, false
+// winner returns the claim that decides.
+func (c *claims[V]) winner() (claim[V], bool) { return c.first, c.first.by != nil }
+
+// all yields the claims, the one that decides first.
+func (c *claims[V]) all() iter.Seq[claim[V]] {
+	return func(yield func(claim[V]) bool) {
+		if c.first.by == nil || !yield(c.first) {
+			return
+		}
+		for _, x := range c.others() {
+			if !yield(x) {
+				return
+			}
+		}
 	}
-	return c.list[0], true
 }
 
 func (c *claims[V]) put(by *eval, v V) {
-	at, found := c.find(by)
-	if found {
-		c.list[at].value = v
+	x := claim[V]{by, v}
+	if c.first.by == nil || c.first.by == by {
+		c.first = x
 		return
 	}
-	c.list = slices.Insert(c.list, at, claim[V]{by, v})
+	if compareOwners(by, c.first.by) < 0 {
+		c.first, x = x, c.first
+	}
+	more := c.others()
+	at, found := find(more, x.by)
+	if found {
+		more[at] = x
+		return
+	}
+	more = slices.Insert(more, at, x)
+	c.more = &more
 }
 
 func (c *claims[V]) remove(by *eval) {
-	if at, found := c.find(by); found {
-		c.list = slices.Delete(c.list, at, at+1)
-	}
-}
-
-func (c *claims[V]) find(by *eval) (int, bool) {
-	return slices.BinarySearchFunc(c.list, by, func(x claim[V], y *eval) int { return compareOwners(x.by, y) })
-}
-
-// contested reports whether owners disagree.
-func (c *claims[V]) contested(same func(a, b V) bool) bool {
-	for i := 1; i < len(c.list); i++ {
-		if !same(c.list[0].value, c.list[i].value) {
-			return true
+	more := c.others()
+	if c.first.by == by {
+		if len(more) == 0 {
+			c.first = claim[V]{}
+			return
 		}
+		by, c.first = more[0].by, more[0]
 	}
-	return false
+	at, found := find(more, by)
+	if !found {
+		return
+	}
+	if more = slices.Delete(more, at, at+1); len(more) == 0 {
+		c.more = nil
+		return
+	}
+	c.more = &more
+}
+
+// others returns the claims behind the first.
+func (c *claims[V]) others() []claim[V] {
+	if c.more == nil {
+		return nil
+	}
+	return *c.more
+}
+
+// find returns the place of an owner in a list.
+func find[V any](list []claim[V], by *eval) (int, bool) {
+	return slices.BinarySearchFunc(list, by, func(x claim[V], y *eval) int { return compareOwners(x.by, y) })
 }
 
 func compareOwners(a, b *eval) int {
 	if a.rule.order != b.rule.order {
 		return a.rule.order - b.rule.order
 	}
-	switch {
-	case a.key < b.key:
-		return -1
-	case a.key > b.key:
-		return 1
-	}
-	return 0
+	return strings.Compare(a.key(), b.key())
+}
+
+// desired is a flow that owners want.
+type desired struct {
+	key flow.Key
+	claims[wanted]
 }
 
 // wanted is the value of a flow claim.
 type wanted struct {
-	do     flow.Instructions
-	reason string
-	pc     uintptr
+	do flow.Instructions
+	at *site
 }
 
-type rowKey struct {
-	table view.AnyTable
-	key   string
+// site is a place in the code that asks for flows, for one reason.
+type site struct {
+	pc     uintptr
+	reason string
+	last   flow.Instructions
+}
+
+type siteKey struct {
+	pc     uintptr
+	reason string
+}
+
+func (e *Engine) siteOf(f *app.OwnedFlow) *site {
+	k := siteKey{f.PC, f.Reason}
+	s := e.sites[k]
+	if s == nil {
+		s = &site{pc: f.PC, reason: f.Reason}
+		e.sites[k] = s
+	}
+	return s
+}
+
+// want returns what a flow's owner wants. Flows that one place asks for often do the same: then they share it.
+func (s *site) want(do flow.Instructions) wanted {
+	if s.last != do {
+		s.last = do
+	}
+	return wanted{s.last, s}
 }
 
 // keys is what one owner claims, in order: a list, with a set beside it only where it is long.
@@ -90,7 +150,10 @@ type keys[K comparable] struct {
 const longKeys = 16
 
 func newKeys[K comparable](room int) *keys[K] {
-	k := &keys[K]{list: make([]K, 0, room)}
+	k := &keys[K]{}
+	if room > 0 {
+		k.list = make([]K, 0, room)
+	}
 	if room > longKeys {
 		k.set = make(map[K]struct{}, room)
 	}
@@ -118,78 +181,84 @@ func (s *keys[K]) has(k K) bool {
 }
 
 func (e *Engine) replaceFlows(ev *eval, want []app.OwnedFlow) {
+	if len(want) > 0 && ev.cookie == 0 {
+		ev.cookie = cookieOf(ev)
+	}
 	old := ev.flows
-	kept := newKeys[flow.Key](len(want))
-	for _, f := range want {
-		if !kept.add(f.Key) {
+	kept := newKeys[*desired](len(want))
+	for i := range want {
+		f := e.state.desiredAt(want[i].Key)
+		if !kept.add(f) {
 			continue // the first of an owner's own claims stands
 		}
-		e.touchFlow(f.Key)
-		c := e.state.flows[f.Key]
-		if c == nil {
-			c = &claims[wanted]{}
-			e.state.flows[f.Key] = c
-		}
-		c.put(ev, wanted{f.Do, f.Reason, f.PC})
+		e.state.touch(f)
+		f.put(ev, e.siteOf(&want[i]).want(want[i].Do))
 	}
 	ev.flows = kept.list
-	for _, k := range old {
-		if kept.has(k) {
-			continue
-		}
-		e.touchFlow(k)
-		if c := e.state.flows[k]; c != nil {
-			c.remove(ev)
+	for _, f := range old {
+		if !kept.has(f) {
+			e.state.touch(f)
+			f.remove(ev)
 		}
 	}
-}
-
-// touchFlow remembers what the switch has under a key before the first change of a step.
-func (e *Engine) touchFlow(k flow.Key) {
-	if _, seen := e.state.touched[k]; seen {
-		return
-	}
-	e.state.touched[k] = e.state.flow(k)
 }
 
 func (e *Engine) replaceRows(ev *eval, want []app.OwnedRow) {
-	old := ev.rows
-	kept := newKeys[rowKey](len(want))
-	for _, r := range want {
-		k := rowKey{r.Table, r.Key}
-		if !kept.add(k) {
-			continue
+	old := ev.derived()
+	kept := newKeys[*view.Row](len(want))
+	for _, w := range want {
+		if r := e.db.PlaceOf(w.Table, w.Key); kept.add(r) {
+			e.claimRow(r, ev, w.Row)
 		}
-		c := e.state.rows[k]
-		if c == nil {
-			c = &claims[any]{}
-			e.state.rows[k] = c
-		}
-		c.put(ev, r.Row)
-		e.settleRow(k, c)
 	}
-	ev.rows = kept.list
-	for _, k := range old {
-		if kept.has(k) {
-			continue
-		}
-		if c := e.state.rows[k]; c != nil {
-			c.remove(ev)
-			e.settleRow(k, c)
+	ev.rows = nil
+	if rows := kept.list; len(rows) > 0 {
+		ev.rows = &rows
+	}
+	for _, r := range old {
+		if !kept.has(r) {
+			e.releaseRow(r, ev)
 		}
 	}
 }
 
-// settleRow makes the view show the winning claim; an unchanged one changes nothing, which is the early
-// cut-off.
-func (e *Engine) settleRow(k rowKey, c *claims[any]) {
-	w, ok := c.winner()
-	if !ok {
-		delete(e.state.rows, k)
-		e.db.DeleteAny(k.table, k.key)
+// claimRow makes the view show the row of who decides; an unchanged one changes nothing, which is the early
+// cut-off. Who derives a row alone is all that is kept with it; of several, each keeps what it wants.
+func (e *Engine) claimRow(r *view.Row, ev *eval, want any) {
+	have, there := r.Value()
+	if there && e.db.Same(r, want) {
+		want = have // the same thing, once
+	}
+	switch c := r.Claims.(type) {
+	case *claims[any]:
+		c.put(ev, want)
+		want = c.first.value
+	case *eval:
+		if c == ev {
+			break
+		}
+		both := &claims[any]{first: claim[any]{c, have}}
+		both.put(ev, want)
+		r.Claims = both
+		want = both.first.value
+	default:
+		r.Claims = ev
+	}
+	e.db.Put(r, want)
+}
+
+func (e *Engine) releaseRow(r *view.Row, ev *eval) {
+	c, several := r.Claims.(*claims[any])
+	if !several {
+		r.Claims = nil
+		e.db.Drop(r)
 		return
 	}
-	e.db.SetKeyed(k.table, k.key, w.value)
+	c.remove(ev)
+	if c.more == nil {
+		r.Claims = c.first.by
+	}
+	e.db.Put(r, c.first.value)
 }
 
 func (e *Engine) replaceGroups(ev *eval, want []flow.GroupEntry) []uint32 {

@@ -17,7 +17,6 @@ import (
 	"strings"
 
 	"github.com/dragonflow/dragonflow/internal/controller/app"
-	"github.com/dragonflow/dragonflow/internal/controller/flow"
 	"github.com/dragonflow/dragonflow/internal/controller/number"
 	"github.com/dragonflow/dragonflow/internal/controller/pipeline"
 	"github.com/dragonflow/dragonflow/internal/controller/view"
@@ -30,16 +29,16 @@ type Engine struct {
 	rules   []*rule
 	byTable map[view.AnyTable][]*rule // without those for keys of an index
 	byIndex map[view.AnyIndex][]*rule
-	readers map[view.Node]*readerSet
 	writers map[view.AnyTable]int
 	reads   map[view.AnyTable]int
 	state   *State
-	cookies map[uint64]*eval
+	cookies map[uint64]*eval // filled when it is asked for, until something changes
 	checked map[uintptr]bool
 	strict  bool
 	tracked map[view.AnyTable]map[string]struct{}
 	nothing *rare
-	scratch []view.Node
+	scratch []*view.Node
+	sites   map[siteKey]*site
 	copies  []*Copy
 }
 
@@ -47,41 +46,9 @@ type rule struct {
 	app.Rule
 	app   *app.App
 	order int
-	evals map[string]*eval
-	dirty map[string]struct{}
-}
-
-// eval is one rule evaluated for one row: an owner. There are several for each port in view, so what
-// few owners have is apart.
-type eval struct {
-	rule   *rule
-	key    string
-	cookie uint64
-	nodes  []view.Node
-	flows  []flow.Key
-	rows   []rowKey
-	*rare
-}
-
-// rare is what few owners have. Those that have nothing of it share one, which nobody changes.
-type rare struct {
-	claims  []view.Claim
-	groups  []uint32
-	meters  []uint32
-	unknown []string
-	problem string
-	notes   []string
-	// collision says that another owner has the same cookie.
-	collision string
-}
-
-// setRare replaces what is rare about an owner.
-func (e *Engine) setRare(ev *eval, r rare) {
-	if len(r.claims)+len(r.groups)+len(r.meters)+len(r.unknown)+len(r.notes) == 0 && r.problem == "" && r.collision == "" {
-		ev.rare = e.nothing
-		return
-	}
-	ev.rare = &r
+	dirty map[*view.Subject]struct{}
+	// last is what the last owner with something rare has: others often have the same.
+	last *rare
 }
 
 // Options adjust an engine.
@@ -98,9 +65,9 @@ type Options struct {
 func New(db *view.DB, numbers *number.Allocator, apps []*app.App, o Options) (*Engine, error) {
 	e := &Engine{
 		db: db, numbers: numbers, strict: o.Strict,
-		byTable: map[view.AnyTable][]*rule{}, byIndex: map[view.AnyIndex][]*rule{}, readers: map[view.Node]*readerSet{},
+		byTable: map[view.AnyTable][]*rule{}, byIndex: map[view.AnyIndex][]*rule{}, sites: map[siteKey]*site{},
 		writers: map[view.AnyTable]int{}, reads: map[view.AnyTable]int{},
-		cookies: map[uint64]*eval{}, checked: map[uintptr]bool{}, state: newState(),
+		checked: map[uintptr]bool{}, state: newState(),
 		tracked: map[view.AnyTable]map[string]struct{}{}, nothing: &rare{},
 	}
 	for _, t := range o.Track {
@@ -117,7 +84,7 @@ func New(db *view.DB, numbers *number.Allocator, apps []*app.App, o Options) (*E
 				return nil, fmt.Errorf("app %q: two rules are called %q", a.Name, r.Name)
 			}
 			names[r.Name] = true
-			ru := &rule{Rule: r, app: a, order: len(e.rules), evals: map[string]*eval{}, dirty: map[string]struct{}{}}
+			ru := &rule{Rule: r, app: a, order: len(e.rules), dirty: map[*view.Subject]struct{}{}}
 			e.rules = append(e.rules, ru)
 			if r.Index != nil {
 				e.byIndex[r.Index] = append(e.byIndex[r.Index], ru)
@@ -127,44 +94,33 @@ func New(db *view.DB, numbers *number.Allocator, apps []*app.App, o Options) (*E
 		}
 	}
 	db.Watch(e)
-	for t, rules := range e.byTable {
-		db.Each(t, func(key string, _ any) {
-			for _, r := range rules {
-				r.dirty[key] = struct{}{}
-			}
-		})
-	}
-	for ix, rules := range e.byIndex {
-		db.EachKey(ix, func(key string) {
-			for _, r := range rules {
-				r.dirty[key] = struct{}{}
-			}
-		})
+	for _, r := range e.rules {
+		db.EachSubject(r.Table, r.Index, func(s *view.Subject) { r.dirty[s] = struct{}{} })
 	}
 	return e, nil
 }
 
 // KeyChanged implements view.Watcher.
-func (e *Engine) KeyChanged(ix view.AnyIndex, key string) {
+func (e *Engine) KeyChanged(ix view.AnyIndex, s *view.Subject) {
 	for _, r := range e.byIndex[ix] {
-		r.dirty[key] = struct{}{}
+		r.dirty[s] = struct{}{}
 	}
 }
 
 // Touched implements view.Watcher.
-func (e *Engine) Touched(n view.Node) {
-	if set := e.readers[n]; set != nil {
-		set.each(func(ev *eval) { ev.rule.dirty[ev.key] = struct{}{} })
+func (e *Engine) Touched(n *view.Node) {
+	for ev := range readers(n) {
+		ev.rule.dirty[ev.subject] = struct{}{}
 	}
 }
 
 // RowChanged implements view.Watcher.
-func (e *Engine) RowChanged(t view.AnyTable, key string, _ bool) {
+func (e *Engine) RowChanged(t view.AnyTable, s *view.Subject) {
 	for _, r := range e.byTable[t] {
-		r.dirty[key] = struct{}{}
+		r.dirty[s] = struct{}{}
 	}
 	if keys := e.tracked[t]; keys != nil {
-		keys[key] = struct{}{}
+		keys[s.Key()] = struct{}{}
 	}
 }
 
@@ -172,18 +128,19 @@ func (e *Engine) RowChanged(t view.AnyTable, key string, _ bool) {
 // change. Rules run in order; since a rule reads only what earlier rules derive, one pass is the
 // fixpoint.
 func (e *Engine) Step() Delta {
+	e.cookies = nil
 	for _, r := range e.rules {
 		if len(r.dirty) == 0 {
 			continue
 		}
-		keys := make([]string, 0, len(r.dirty))
-		for k := range r.dirty {
-			keys = append(keys, k)
+		batch := make([]*view.Subject, 0, len(r.dirty))
+		for s := range r.dirty {
+			batch = append(batch, s)
 		}
-		slices.Sort(keys)
-		r.dirty = map[string]struct{}{} // a cleared one would keep the room of the largest batch
-		for _, k := range keys {
-			e.run(r, k)
+		slices.SortFunc(batch, func(a, b *view.Subject) int { return strings.Compare(a.Key(), b.Key()) })
+		r.dirty = map[*view.Subject]struct{}{} // a cleared one would keep the room of the largest batch
+		for _, s := range batch {
+			e.run(r, s)
 		}
 	}
 	var d Delta
@@ -205,9 +162,9 @@ func (e *Engine) Pending() bool {
 	return slices.ContainsFunc(e.rules, func(r *rule) bool { return len(r.dirty) > 0 })
 }
 
-func (e *Engine) run(r *rule, key string) {
-	row, present := e.subject(r, key)
-	ev := r.evals[key]
+func (e *Engine) run(r *rule, s *view.Subject) {
+	row, present := e.db.Content(s)
+	ev := evaluationOf(r, s)
 	if !present {
 		if ev != nil {
 			e.drop(ev)
@@ -215,12 +172,12 @@ func (e *Engine) run(r *rule, key string) {
 		return
 	}
 	if ev == nil {
-		ev = &eval{rule: r, key: key, rare: e.nothing}
-		ev.cookie = e.cookieFor(ev)
-		r.evals[key] = ev
+		ev = &eval{rule: r, subject: s, rare: e.nothing}
+		ev.next, _ = s.Owners.(*eval)
+		s.Owners = ev
 	}
 	nodes := e.scratch[:0]
-	rd := view.NewReader(e.db, e.numbers, func(n view.Node) {
+	rd := view.NewReader(e.db, e.numbers, func(n *view.Node) {
 		e.checkRead(r, n)
 		if !slices.Contains(nodes, n) || len(nodes) > maxDistinct {
 			nodes = append(nodes, n)
@@ -228,7 +185,7 @@ func (e *Engine) run(r *rule, key string) {
 	})
 	out := &app.Output{}
 	err := e.evaluate(ev, rd, row, out)
-	e.setNodes(ev, nodes)
+	e.setNodes(ev, distinct(nodes))
 	e.scratch = nodes[:0]
 	known := *ev.rare
 	known.problem, known.unknown = "", slices.Compact(slices.Sorted(slices.Values(rd.Unknown())))
@@ -241,18 +198,6 @@ func (e *Engine) run(r *rule, key string) {
 	}
 }
 
-// subject returns the row for which a rule is evaluated, and reports whether there is still something to
-// evaluate it for.
-func (e *Engine) subject(r *rule, key string) (row any, present bool) {
-	if r.Index != nil {
-		return nil, e.db.HasKey(r.Index, key)
-	}
-	return e.db.Row(r.Table, key)
-}
-
-// maxDistinct is how many reads of an evaluation are looked through for repetitions.
-const maxDistinct = 64
-
 // evaluate runs the rule and contains its failures: whatever goes wrong concerns this owner only.
 func (e *Engine) evaluate(ev *eval, rd *view.Reader, row any, out *app.Output) (err error) {
 	r := ev.rule
@@ -261,7 +206,7 @@ func (e *Engine) evaluate(ev *eval, rd *view.Reader, row any, out *app.Output) (
 			err = fmt.Errorf("rule %s failed: %v%s", r.Name, p, panicSite())
 		}
 	}()
-	r.Eval(rd, ev.key, row, out)
+	r.Eval(rd, ev.key(), row, out)
 	return e.checkOutput(r, out)
 }
 
@@ -297,8 +242,8 @@ func (e *Engine) checkOutput(r *rule, out *app.Output) error {
 }
 
 // checkRead holds rules to reading only what earlier rules derive, so that one pass is enough.
-func (e *Engine) checkRead(r *rule, n view.Node) {
-	t, derived := e.db.Derived(n)
+func (e *Engine) checkRead(r *rule, n *view.Node) {
+	t, derived := n.Derived()
 	if !derived {
 		return
 	}
@@ -319,7 +264,7 @@ func (e *Engine) commit(ev *eval, out *app.Output, claims []view.Claim) {
 	}
 	e.replaceFlows(ev, out.Flows)
 	e.setRare(ev, rare{
-		claims: claims, notes: out.Problems, unknown: ev.unknown, problem: ev.problem, collision: ev.collision,
+		claims: claims, notes: out.Problems, unknown: ev.unknown, problem: ev.problem,
 		groups: e.replaceGroups(ev, out.Groups), meters: e.replaceMeters(ev, out.Meters),
 	})
 	e.replaceRows(ev, out.Rows)
@@ -328,33 +273,10 @@ func (e *Engine) commit(ev *eval, out *app.Output, claims []view.Claim) {
 func (e *Engine) drop(ev *eval) {
 	e.commit(ev, &app.Output{}, nil)
 	e.setNodes(ev, nil)
-	delete(ev.rule.evals, ev.key)
-	if e.cookies[ev.cookie] == ev {
-		delete(e.cookies, ev.cookie)
+	unlink(ev)
+	if ev.subject.Owners == nil {
+		e.db.Forget(&ev.subject.Node)
 	}
-}
-
-func (e *Engine) setNodes(ev *eval, nodes []view.Node) {
-	for _, n := range ev.nodes {
-		if set := e.readers[n]; set != nil {
-			set.remove(ev)
-		}
-	}
-	for _, n := range nodes {
-		set := e.readers[n]
-		if set == nil {
-			set = &readerSet{}
-			e.readers[n] = set
-		}
-		set.add(ev)
-	}
-	for _, n := range ev.nodes {
-		if set := e.readers[n]; set != nil && set.empty() {
-			delete(e.readers, n)
-			e.db.Forget(n)
-		}
-	}
-	ev.nodes = exactly(nodes)
 }
 
 // panicSite names the app's line that panicked.
@@ -365,14 +287,4 @@ func panicSite() string {
 		}
 	}
 	return ""
-}
-
-// exactly copies a list without room to grow: there are very many of them.
-func exactly[T any](list []T) []T {
-	if len(list) == 0 {
-		return nil
-	}
-	out := make([]T, len(list))
-	copy(out, list)
-	return out
 }

@@ -49,8 +49,8 @@ func (e *Engine) Explain(k flow.Key) (Explanation, bool) {
 		return Explanation{}, false
 	}
 	w, _ := c.winner()
-	x := Explanation{Flow: *f, Reason: w.value.reason, Source: app.Source(w.value.pc)}
-	for _, cl := range c.list {
+	x := Explanation{Flow: *f, Reason: w.value.at.reason, Source: app.Source(w.value.at.pc)}
+	for cl := range c.all() {
 		if cl.value.do == w.value.do {
 			x.Owners = append(x.Owners, cl.by.owner())
 		} else {
@@ -75,16 +75,44 @@ func (e *Engine) ExplainMeter(id uint32) (flow.MeterEntry, Owner, bool) {
 
 // OwnerOf resolves a cookie.
 func (e *Engine) OwnerOf(cookie uint64) (Owner, bool) {
+	if e.cookies == nil {
+		e.cookies, _ = e.nameCookies()
+	}
 	if ev := e.cookies[cookie]; ev != nil {
 		return ev.owner(), true
 	}
 	return Owner{}, false
 }
 
+// nameCookies finds the owner of each cookie. Of owners that share one, the smallest is named, and the others are
+// returned: a collision costs only the names in displays.
+func (e *Engine) nameCookies() (named map[uint64]*eval, others []*eval) {
+	named = map[uint64]*eval{}
+	for ev := range e.evals() {
+		other := named[ev.cookie]
+		switch {
+		case ev.cookie == 0:
+			continue
+		case other == nil:
+			named[ev.cookie] = ev
+		case compareOwners(ev, other) < 0:
+			named[ev.cookie] = ev
+			others = append(others, other)
+		default:
+			others = append(others, ev)
+		}
+	}
+	return named, others
+}
+
 // Settled reports whether no owner evaluated for a row waits for a scope or failed.
 func (e *Engine) Settled(t view.AnyTable, key string) bool {
-	for _, r := range e.byTable[t] {
-		if ev := r.evals[key]; ev != nil && (len(ev.unknown) > 0 || ev.problem != "") {
+	s := e.db.SubjectOf(t, nil, key)
+	if s == nil {
+		return true
+	}
+	for ev := range owners(s) {
+		if len(ev.unknown) > 0 || ev.problem != "" {
 			return false
 		}
 	}
@@ -95,36 +123,35 @@ func (e *Engine) Settled(t view.AnyTable, key string) bool {
 func (e *Engine) Problems() []Problem {
 	out := e.Concerns(func(Owner) bool { return true })
 	for k, c := range e.state.flows {
-		if !c.contested(func(a, b wanted) bool { return a.do == b.do }) {
-			continue
-		}
-		for _, l := range c.list[1:] {
-			if l.value.do != c.list[0].value.do {
+		for _, l := range c.others() {
+			if l.value.do != c.first.value.do {
 				out = append(out, Problem{Owner: l.by.owner(), Text: fmt.Sprintf(
-					"its flow %s priority %d %s is held by %s", pipeline.StageName(k.Table), k.Priority, k.Match, c.list[0].by.owner())})
+					"its flow %s priority %d %s is held by %s", pipeline.StageName(k.Table), k.Priority, k.Match, c.first.by.owner())})
 			}
 		}
+	}
+	named, others := e.nameCookies()
+	for _, ev := range others {
+		out = append(out, Problem{Owner: ev.owner(), Text: fmt.Sprintf("shares its cookie %#x with %s", ev.cookie, named[ev.cookie].owner())})
 	}
 	sortProblems(out)
 	return out
 }
 
-// Concerns is Problems for the owners that keep accepts, without contested flows, which only a look at
-// all flows finds.
+// Concerns is Problems for the owners that keep accepts, without contested flows and shared cookies, which
+// only a look at everything finds.
 func (e *Engine) Concerns(keep func(Owner) bool) []Problem {
 	var out []Problem
-	for _, r := range e.rules {
-		for _, ev := range r.evals {
-			if ev.rare == e.nothing || !keep(ev.owner()) {
-				continue
-			}
-			if len(ev.unknown) > 0 {
-				out = append(out, Problem{Owner: ev.owner(), Waiting: ev.unknown})
-			}
-			for _, text := range append(slices.Clone(ev.notes), ev.problem, ev.collision) {
-				if text != "" {
-					out = append(out, Problem{Owner: ev.owner(), Text: text})
-				}
+	for ev := range e.evals() {
+		if ev.rare == e.nothing || !keep(ev.owner()) {
+			continue
+		}
+		if len(ev.unknown) > 0 {
+			out = append(out, Problem{Owner: ev.owner(), Waiting: ev.unknown})
+		}
+		for _, text := range append(slices.Clone(ev.notes), ev.problem) {
+			if text != "" {
+				out = append(out, Problem{Owner: ev.owner(), Text: text})
 			}
 		}
 	}
@@ -139,21 +166,14 @@ func sortProblems(list []Problem) {
 }
 
 func (ev *eval) owner() Owner {
-	return Owner{App: ev.rule.app.Name, Rule: ev.rule.Name, Kind: ev.rule.Kind(), Key: ev.key}
+	return Owner{App: ev.rule.app.Name, Rule: ev.rule.Name, Kind: ev.rule.Kind(), Key: ev.key()}
 }
 
-// cookieFor hashes (rule, kind, key) into the owner part of a cookie. A collision costs only the name
-// of the second owner in displays, and is shown as its problem.
-func (e *Engine) cookieFor(ev *eval) uint64 {
+// cookieOf hashes (rule, kind, key) into the owner part of a cookie.
+func cookieOf(ev *eval) uint64 {
 	h := fnv.New64a()
-	_, _ = io.WriteString(h, ev.rule.Name+"\x00"+ev.rule.Kind()+"\x00"+ev.key)
-	c := pipeline.Cookie(ev.rule.app.ID, h.Sum64())
-	if other := e.cookies[c]; other != nil && other != ev {
-		ev.rare = &rare{collision: fmt.Sprintf("shares its cookie %#x with %s", c, other.owner())}
-		return c
-	}
-	e.cookies[c] = ev
-	return c
+	_, _ = io.WriteString(h, ev.rule.Name+"\x00"+ev.rule.Kind()+"\x00"+ev.key())
+	return pipeline.Cookie(ev.rule.app.ID, h.Sum64())
 }
 
 func (d *Delta) sort() {

@@ -1,53 +1,98 @@
 package engine
 
-import "slices"
+import (
+	"iter"
+	"slices"
 
-// readerSet is the evaluations that read a node: nearly always one or two, sometimes thousands.
-type readerSet struct {
-	few  []*eval
-	many map[*eval]struct{}
-}
+	"github.com/dragonflow/dragonflow/internal/controller/view"
+)
 
-// fewReaders is how many readers are kept in a list, which costs a twentieth of a map.
-const fewReaders = 12
+// readerList is the evaluations that read a node, which are kept with the node: nearly always there is one, which
+// is kept as such, sometimes a few, and sometimes tens of thousands. Those go in the order in which they came, as a
+// rule, so looking for one from the beginning is quick; a set would cost several times the memory.
+type readerList struct{ list []*eval }
 
-func (s *readerSet) add(ev *eval) {
-	if s.many != nil {
-		s.many[ev] = struct{}{}
-		return
-	}
-	if slices.Contains(s.few, ev) {
-		return
-	}
-	if len(s.few) < fewReaders {
-		s.few = append(s.few, ev)
-		return
-	}
-	s.many = make(map[*eval]struct{}, 2*fewReaders)
-	for _, x := range s.few {
-		s.many[x] = struct{}{}
-	}
-	s.many[ev] = struct{}{}
-	s.few = nil
-}
-
-func (s *readerSet) remove(ev *eval) {
-	if s.many != nil {
-		delete(s.many, ev)
-		return
-	}
-	if i := slices.Index(s.few, ev); i >= 0 {
-		s.few = slices.Delete(s.few, i, i+1)
+// addReader adds an evaluation that is not a reader yet.
+func addReader(n *view.Node, ev *eval) {
+	switch have := n.Readers.(type) {
+	case nil:
+		n.Readers = ev
+	case *eval:
+		n.Readers = &readerList{[]*eval{have, ev}}
+	case *readerList:
+		have.list = append(have.list, ev)
 	}
 }
 
-func (s *readerSet) empty() bool { return len(s.few) == 0 && len(s.many) == 0 }
+func removeReader(n *view.Node, ev *eval) {
+	have, several := n.Readers.(*readerList)
+	if !several {
+		n.Readers = nil
+		return
+	}
+	last := len(have.list) - 1
+	i := slices.Index(have.list, ev)
+	have.list[i], have.list[last] = have.list[last], nil
+	have.list = have.list[:last]
+	switch {
+	case last == 1:
+		n.Readers = have.list[0]
+	case last < cap(have.list)/4:
+		have.list = slices.Clone(have.list)
+	}
+}
 
-func (s *readerSet) each(f func(*eval)) {
-	for _, ev := range s.few {
-		f(ev)
+// readers yields the evaluations that read a node.
+func readers(n *view.Node) iter.Seq[*eval] {
+	switch have := n.Readers.(type) {
+	case *eval:
+		return func(yield func(*eval) bool) { yield(have) }
+	case *readerList:
+		return slices.Values(have.list)
 	}
-	for ev := range s.many {
-		f(ev)
+	return func(func(*eval) bool) {}
+}
+
+// maxDistinct is how many reads of an evaluation are looked through for repetitions while they are noted.
+const maxDistinct = 64
+
+// distinct takes the repetitions out of many reads.
+func distinct(nodes []*view.Node) []*view.Node {
+	if len(nodes) <= maxDistinct {
+		return nodes
 	}
+	seen := make(map[*view.Node]struct{}, len(nodes))
+	return slices.DeleteFunc(nodes, func(n *view.Node) bool {
+		_, again := seen[n]
+		seen[n] = struct{}{}
+		return again
+	})
+}
+
+func (e *Engine) setNodes(ev *eval, nodes []*view.Node) {
+	if slices.Equal(ev.nodes, nodes) {
+		return
+	}
+	for _, n := range ev.nodes {
+		removeReader(n, ev)
+	}
+	for _, n := range nodes {
+		addReader(n, ev)
+	}
+	for _, n := range ev.nodes {
+		if n.Readers == nil {
+			e.db.Forget(n)
+		}
+	}
+	ev.nodes = exactly(nodes)
+}
+
+// exactly copies a list without room to grow: there are very many of them.
+func exactly[T any](list []T) []T {
+	if len(list) == 0 {
+		return nil
+	}
+	out := make([]T, len(list))
+	copy(out, list)
+	return out
 }

@@ -55,15 +55,13 @@ func (e *Engine) BeginRecomputation() *Recomputation {
 
 // leaveOut notes what owners keep from before.
 func (r *Recomputation) leaveOut(e *Engine) {
-	for _, rule := range e.rules {
-		for _, ev := range rule.evals {
-			if ev.rare == e.nothing || len(ev.unknown) == 0 && ev.problem == "" {
-				continue
-			}
-			r.kept = r.kept || len(ev.rows) > 0
-			for _, k := range ev.flows {
-				r.skip[k] = true
-			}
+	for ev := range e.evals() {
+		if ev.rare == e.nothing || len(ev.unknown) == 0 && ev.problem == "" {
+			continue
+		}
+		r.kept = r.kept || ev.rows != nil
+		for _, f := range ev.flows {
+			r.skip[f.key] = true
 		}
 	}
 }
@@ -110,7 +108,7 @@ func (r *Recomputation) Differences() ([]Difference, error) {
 	}
 	for g := range fresh.Groups() {
 		if have[g.ID] != g {
-			diffs = append(diffs, Difference{Text: fmt.Sprintf("group %d differs", g.ID), Owner: fresh.state.groups[g.ID].list[0].by.owner()})
+			diffs = append(diffs, Difference{Text: fmt.Sprintf("group %d differs", g.ID), Owner: fresh.state.groups[g.ID].first.by.owner()})
 		}
 	}
 	if len(r.meters) != len(fresh.state.meters) || len(r.groups) != len(fresh.state.groups) {
@@ -145,24 +143,24 @@ func (r *Recomputation) flowDifferences(fresh *Engine) []Difference {
 	return diffs
 }
 
-func (e *Engine) ownerOf(k flow.Key) Owner { return e.state.flows[k].list[0].by.owner() }
+func (e *Engine) ownerOf(k flow.Key) Owner { return e.state.flows[k].first.by.owner() }
 
 // Redo evaluates an owner again at the next step, whatever it read; one whose object is gone goes.
 func (e *Engine) Redo(o Owner) {
 	for _, r := range e.rules {
 		if r.Name == o.Rule && r.Kind() == o.Kind {
-			r.dirty[o.Key] = struct{}{}
+			if s := e.db.SubjectOf(r.Table, r.Index, o.Key); s != nil {
+				r.dirty[s] = struct{}{}
+			}
 		}
 	}
 }
 
 // RedoFailed evaluates the owners that failed again at the next step: what they failed for may be there now.
 func (e *Engine) RedoFailed() {
-	for _, r := range e.rules {
-		for key, ev := range r.evals {
-			if ev.rare != e.nothing && ev.problem != "" {
-				r.dirty[key] = struct{}{}
-			}
+	for ev := range e.evals() {
+		if ev.rare != e.nothing && ev.problem != "" {
+			ev.rule.dirty[ev.subject] = struct{}{}
 		}
 	}
 }

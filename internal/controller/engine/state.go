@@ -9,13 +9,12 @@ import (
 
 // State is everything that owners want.
 type State struct {
-	flows  map[flow.Key]*claims[wanted]
+	flows  map[flow.Key]*desired
 	groups map[uint32]*claims[flow.GroupEntry]
 	meters map[uint32]*claims[flow.MeterEntry]
-	rows   map[rowKey]*claims[any]
 
 	// What the winners were before the first change of the current step.
-	touched       map[flow.Key]*flow.Flow
+	touched       map[*desired]*flow.Flow
 	touchedGroups map[uint32]*flow.GroupEntry
 	touchedMeters map[uint32]*flow.MeterEntry
 }
@@ -61,44 +60,65 @@ type MeterChange struct{ Old, New *flow.MeterEntry }
 
 func newState() *State {
 	s := &State{
-		flows: map[flow.Key]*claims[wanted]{}, groups: map[uint32]*claims[flow.GroupEntry]{},
-		meters: map[uint32]*claims[flow.MeterEntry]{}, rows: map[rowKey]*claims[any]{},
+		flows: map[flow.Key]*desired{}, groups: map[uint32]*claims[flow.GroupEntry]{}, meters: map[uint32]*claims[flow.MeterEntry]{},
 	}
 	s.resetTouched()
 	return s
 }
 
 func (s *State) resetTouched() {
-	s.touched = map[flow.Key]*flow.Flow{}
+	s.touched = map[*desired]*flow.Flow{}
 	s.touchedGroups = map[uint32]*flow.GroupEntry{}
 	s.touchedMeters = map[uint32]*flow.MeterEntry{}
 }
 
 // flow returns the winning flow of a key, nil if nobody wants one.
 func (s *State) flow(k flow.Key) *flow.Flow {
-	c := s.flows[k]
-	if c == nil {
+	if d := s.flows[k]; d != nil {
+		return d.won()
+	}
+	return nil
+}
+
+// desiredAt returns what is wanted under a key, and makes room for it if nothing is.
+func (s *State) desiredAt(k flow.Key) *desired {
+	d := s.flows[k]
+	if d == nil {
+		d = &desired{key: k}
+		s.flows[k] = d
+	}
+	return d
+}
+
+// touch remembers what the switch has under a key before the first change of a step.
+func (s *State) touch(d *desired) {
+	if _, seen := s.touched[d]; !seen {
+		s.touched[d] = d.won()
+	}
+}
+
+// won returns the flow of who decides, nil if nobody wants one.
+func (d *desired) won() *flow.Flow {
+	if d.first.by == nil {
 		return nil
 	}
-	w, ok := c.winner()
-	if !ok {
-		return nil
-	}
-	f := won(k, w)
+	f := d.flow()
 	return &f
 }
 
-// won is the flow of a claim that decides.
-func won(k flow.Key, w claim[wanted]) flow.Flow {
-	return flow.Flow{Table: k.Table, Priority: k.Priority, Match: k.Match, Instructions: w.value.do, Cookie: w.by.cookie}
+// flow is won for what somebody wants.
+func (d *desired) flow() flow.Flow {
+	return flow.Flow{
+		Table: d.key.Table, Priority: d.key.Priority, Match: d.key.Match, Instructions: d.first.value.do, Cookie: d.first.by.cookie,
+	}
 }
 
 // finish turns what was touched in a step into the difference it made.
 func (s *State) finish(d *Delta) {
-	for k, old := range s.touched {
-		now := s.flow(k)
+	for f, old := range s.touched {
+		now := f.won()
 		if now == nil {
-			delete(s.flows, k)
+			delete(s.flows, f.key)
 		}
 		if old == nil && now == nil || old != nil && now != nil && *old == *now {
 			continue
@@ -131,8 +151,8 @@ func changes[K, V comparable](touched map[K]*V, table map[K]*claims[V], report f
 // Flows yields every desired flow, in no order.
 func (e *Engine) Flows() iter.Seq[flow.Flow] {
 	return func(yield func(flow.Flow) bool) {
-		for k, c := range e.state.flows {
-			if w, wanted := c.winner(); wanted && !yield(won(k, w)) {
+		for _, d := range e.state.flows {
+			if d.first.by != nil && !yield(d.flow()) {
 				return
 			}
 		}

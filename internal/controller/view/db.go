@@ -12,83 +12,74 @@ package view
 import (
 	"net/netip"
 	"slices"
-	"strings"
-
-	"github.com/gaissmai/bart"
 )
 
 // Watcher hears of every change of a DB, in the middle of it; it only takes notes.
 type Watcher interface {
 	// Touched says that the answer to a noted read may have changed.
-	Touched(Node)
+	Touched(*Node)
 	// RowChanged says that a row of a table was set (or replaced) or deleted.
-	RowChanged(t AnyTable, key string, present bool)
-	// KeyChanged says that the rows of an index' key, or one of them, changed.
-	KeyChanged(ix AnyIndex, key string)
+	RowChanged(AnyTable, *Subject)
+	// KeyChanged says that the rows of an index' key, or of a prefix, changed, or one of them did.
+	KeyChanged(AnyIndex, *Subject)
 }
-
-// Node names something that can be read: the unit of invalidation. It is comparable, has a meaning only
-// with its DB, and is small, since there are tens of them for each port.
-type Node struct {
-	table uint16 // from 1, in the order in which the DB met the tables; 0 for scopes
-	slot  int16
-	key   string
-}
-
-// The slots of a node that are not an index of its table.
-const (
-	slotRow  int16 = -1
-	slotAll  int16 = -2
-	slotSync int16 = -3
-)
 
 // DB holds the rows.
 type DB struct {
 	tables  map[AnyTable]*tableState
-	list    []AnyTable
-	synced  map[string]bool
+	scopes  map[string]*scope
 	watcher Watcher
 }
 
-type tableState struct {
-	number   uint16
-	rows     map[string]any
-	keys     []string // sorted lazily by All
-	keysOK   bool
-	indexes  []map[string][]string
-	prefixes []map[string]*prefixGroup
-	decl     []anyIndex
+// scope is the mark of a scope, and who read it.
+type scope struct {
+	Node
+	synced bool
 }
 
-// prefixGroup holds the rows of one group of a prefix index, and which prefixes readers asked about.
-type prefixGroup struct {
-	rows  bart.Table[[]string]
-	asked bart.Table[int]
+type tableState struct {
+	home    home
+	rows    map[string]*Row
+	count   int // of rows that have a value
+	all     Node
+	sorted  []*Row // by All, lazily
+	inOrder bool
+	indexes []index
 }
 
 // NewDB returns an empty view. The watcher may be nil.
 func NewDB(w Watcher) *DB {
-	return &DB{tables: map[AnyTable]*tableState{}, synced: map[string]bool{}, watcher: w}
+	return &DB{tables: map[AnyTable]*tableState{}, scopes: map[string]*scope{}, watcher: w}
 }
 
 // Watch sets who hears of changes from now on.
 func (d *DB) Watch(w Watcher) { d.watcher = w }
 
 // SetSynced says whether a scope's content is completely in the view.
-func (d *DB) SetSynced(scope string, synced bool) {
-	if d.synced[scope] == synced {
+func (d *DB) SetSynced(name string, synced bool) {
+	if d.Synced(name) == synced {
 		return
 	}
-	if synced {
-		d.synced[scope] = true
-	} else {
-		delete(d.synced, scope)
-	}
-	d.touch(Node{0, slotSync, scope})
+	s := d.scope(name)
+	s.synced = synced
+	d.touch(&s.Node)
+	d.Forget(&s.Node)
 }
 
 // Synced reports whether a scope is completely in the view.
-func (d *DB) Synced(scope string) bool { return d.synced[scope] }
+func (d *DB) Synced(name string) bool {
+	s := d.scopes[name]
+	return s != nil && s.synced
+}
+
+func (d *DB) scope(name string) *scope {
+	s := d.scopes[name]
+	if s == nil {
+		s = &scope{Node: Node{key: name}}
+		d.scopes[name] = s
+	}
+	return s
+}
 
 // Set adds or replaces a row. Setting an equal row changes nothing.
 func Set[R any](d *DB, t *Table[R], row R) { d.set(t, t.key(row), row) }
@@ -99,29 +90,92 @@ func Delete[R any](d *DB, t *Table[R], key string) { d.remove(t, key) }
 // SetAny is Set for a table whose row type the caller does not know; a row of another type panics.
 func (d *DB) SetAny(t AnyTable, row any) { d.set(t, t.keyOf(row), row) }
 
-// SetKeyed is SetAny for a caller who has the row's key: there are very many rows, and each then has one
-// copy of its key.
-func (d *DB) SetKeyed(t AnyTable, key string, row any) { d.set(t, key, row) }
-
 // DeleteAny is Delete for a table whose row type the caller does not know.
 func (d *DB) DeleteAny(t AnyTable, key string) { d.remove(t, key) }
 
+// Put is SetAny for a caller who has the row's place.
+func (d *DB) Put(r *Row, row any) { d.put(r, row) }
+
+// Same reports whether a row is what a place has.
+func (d *DB) Same(r *Row, row any) bool { return r.value != nil && r.home.table.same(r.value, row) }
+
+// Drop is DeleteAny for a caller who has the row's place.
+func (d *DB) Drop(r *Row) { d.drop(r) }
+
+// PlaceOf returns the place of a row, whether there is one or not, which is its place as long as there is or the
+// watcher keeps something with it.
+func (d *DB) PlaceOf(t AnyTable, key string) *Row { return d.state(t).row(key) }
+
 // Each calls f for every row of a table, in key order, without noting a read.
 func (d *DB) Each(t AnyTable, f func(key string, row any)) {
-	st := d.state(t)
-	for _, k := range st.sortedKeys() {
-		f(k, st.rows[k])
+	for _, r := range d.state(t).inKeyOrder() {
+		f(r.key, r.value)
 	}
 }
 
+// EachSubject calls f for what rules over a table can be evaluated for or, if ix is not nil, over the index. It
+// calls it also for what has owners only. It notes no read and keeps no order.
+func (d *DB) EachSubject(t AnyTable, ix AnyIndex, f func(*Subject)) {
+	st := d.state(t)
+	if ix == nil {
+		for _, r := range st.rows {
+			f(&r.Subject)
+		}
+		return
+	}
+	x := &st.indexes[ix.place()]
+	for _, b := range x.keys {
+		f(&b.Subject)
+	}
+	for _, g := range x.groups {
+		for _, b := range g.tree.All() {
+			f(&b.Subject)
+		}
+	}
+}
+
+// SubjectOf returns what rules over a table, or over an index if ix is not nil, are evaluated for by its key, nil if
+// there is nothing.
+func (d *DB) SubjectOf(t AnyTable, ix AnyIndex, key string) *Subject {
+	st := d.state(t)
+	if ix == nil {
+		if r := st.rows[key]; r != nil {
+			return &r.Subject
+		}
+		return nil
+	}
+	if b := st.indexes[ix.place()].bucketAt(key); b != nil {
+		return &b.Subject
+	}
+	return nil
+}
+
+// Content returns the row for which rules are evaluated, nil for a key of an index, and whether there is still
+// something to evaluate them for.
+func (d *DB) Content(s *Subject) (row any, present bool) {
+	if s.home.kind == rowKind {
+		if r := s.home.state.rows[s.key]; r != nil && &r.Subject == s {
+			return r.Value()
+		}
+		return nil, false
+	}
+	b := s.home.state.indexes[s.home.slot].bucketAt(s.key)
+	return nil, b != nil && &b.Subject == s && len(b.rows) > 0
+}
+
 // Has reports whether a row exists, without noting a read.
-func (d *DB) Has(t AnyTable, key string) bool { _, ok := d.state(t).rows[key]; return ok }
+func (d *DB) Has(t AnyTable, key string) bool { _, ok := d.Row(t, key); return ok }
 
 // Row returns a row, without noting a read.
-func (d *DB) Row(t AnyTable, key string) (any, bool) { r, ok := d.state(t).rows[key]; return r, ok }
+func (d *DB) Row(t AnyTable, key string) (any, bool) {
+	if r := d.state(t).rows[key]; r != nil {
+		return r.Value()
+	}
+	return nil, false
+}
 
 // Len returns the number of rows of a table.
-func (d *DB) Len(t AnyTable) int { return len(d.state(t).rows) }
+func (d *DB) Len(t AnyTable) int { return d.state(t).count }
 
 // Outside is what a view has that does not come from rules: its rows and sync marks. Rows are immutable,
 // so it may be kept and read anywhere.
@@ -143,12 +197,16 @@ func (d *DB) Outside() *Outside {
 		if t.Derived() {
 			continue
 		}
-		for k, r := range st.rows {
-			o.rows = append(o.rows, outsideRow{t, k, r})
+		for _, r := range st.rows {
+			if r.value != nil {
+				o.rows = append(o.rows, outsideRow{t, r.key, r.value})
+			}
 		}
 	}
-	for s := range d.synced {
-		o.synced = append(o.synced, s)
+	for _, s := range d.scopes {
+		if s.synced {
+			o.synced = append(o.synced, s.key)
+		}
 	}
 	return o
 }
@@ -163,158 +221,118 @@ func (o *Outside) Into(d *DB) {
 	}
 }
 
-func (d *DB) set(t AnyTable, key string, row any) {
-	st := d.state(t)
-	old, had := st.rows[key]
-	if had && t.same(old, row) {
-		return
-	}
-	if had {
-		d.unindex(st, key, old)
-	} else {
-		st.keysOK = false
-		d.touch(Node{st.number, slotAll, ""})
-	}
-	st.rows[key] = row
-	d.index(st, key, row)
-	d.changed(t, key, true)
-}
+func (d *DB) set(t AnyTable, key string, row any) { d.put(d.state(t).row(key), row) }
 
 func (d *DB) remove(t AnyTable, key string) {
-	st := d.state(t)
-	old, had := st.rows[key]
-	if !had {
+	if r := d.state(t).rows[key]; r != nil {
+		d.drop(r)
+	}
+}
+
+func (d *DB) put(r *Row, row any) {
+	st := r.home.state
+	switch {
+	case r.value == nil:
+		st.count++
+		st.inOrder = false
+		d.touch(&st.all)
+	case r.home.table.same(r.value, row):
+		return
+	default:
+		d.unindex(st, r)
+	}
+	r.value = row
+	d.index(st, r)
+	d.changed(r)
+}
+
+func (d *DB) drop(r *Row) {
+	if r.value == nil {
 		return
 	}
-	d.unindex(st, key, old)
-	delete(st.rows, key)
-	st.keysOK = false
-	d.touch(Node{st.number, slotAll, ""})
-	d.changed(t, key, false)
+	st := r.home.state
+	d.unindex(st, r)
+	r.value = nil
+	st.count--
+	st.inOrder = false
+	d.touch(&st.all)
+	d.changed(r)
+	r.home.tidy(r.key)
 }
 
-func (d *DB) changed(t AnyTable, key string, present bool) {
-	d.touch(Node{d.state(t).number, slotRow, key})
+func (d *DB) changed(r *Row) {
+	d.touch(&r.Node)
 	if d.watcher != nil {
-		d.watcher.RowChanged(t, key, present)
+		d.watcher.RowChanged(r.home.table, &r.Subject)
 	}
 }
 
-func (d *DB) touch(n Node) {
-	if d.watcher != nil {
+func (d *DB) touch(n *Node) {
+	if n.Readers != nil && d.watcher != nil {
 		d.watcher.Touched(n)
 	}
 }
 
-func (d *DB) index(st *tableState, key string, row any) {
-	for i, ix := range st.decl {
-		for _, k := range ix.keysOf(row) {
-			list := st.indexes[i][k]
-			if at, found := slices.BinarySearch(list, key); !found {
-				st.indexes[i][k] = slices.Insert(list, at, key)
-			}
-			d.touch(Node{st.number, int16(i), k})
-			d.keyChanged(ix, k)
+func (d *DB) index(st *tableState, r *Row) {
+	for i := range st.indexes {
+		x := &st.indexes[i]
+		for _, k := range x.keysOf(r.value) {
+			b := x.bucketOf(k)
+			b.add(r)
+			d.bucketChanged(x, b)
 		}
-		for _, gp := range ix.prefixesOf(row) {
-			g := st.group(i, gp.group)
-			list, _ := g.rows.Get(gp.prefix)
-			if at, found := slices.BinarySearch(list, key); !found {
-				g.rows.Insert(gp.prefix, slices.Insert(slices.Clone(list), at, key))
+		for _, gp := range x.prefixesOf(r.value) {
+			g := x.groupOf(gp.group)
+			b := x.prefixed(g, gp.prefix)
+			if len(b.rows) == 0 {
+				if g.rows++; g.rows == 1 {
+					d.touch(&g.empty)
+				}
 			}
-			d.touchPrefix(st, i, gp, g)
-			d.keyChanged(ix, prefixKey(gp.group, gp.prefix))
-		}
-	}
-}
-
-func (d *DB) unindex(st *tableState, key string, row any) {
-	for i, ix := range st.decl {
-		for _, k := range ix.keysOf(row) {
-			list := st.indexes[i][k]
-			if at, found := slices.BinarySearch(list, key); found {
-				list = slices.Delete(list, at, at+1)
-			}
-			if len(list) == 0 {
-				delete(st.indexes[i], k)
-			} else {
-				st.indexes[i][k] = list
-			}
-			d.touch(Node{st.number, int16(i), k})
-			d.keyChanged(ix, k)
-		}
-		for _, gp := range ix.prefixesOf(row) {
-			g := st.group(i, gp.group)
-			list, _ := g.rows.Get(gp.prefix)
-			list = slices.DeleteFunc(slices.Clone(list), func(k string) bool { return k == key })
-			if len(list) == 0 {
-				g.rows.Delete(gp.prefix)
-			} else {
-				g.rows.Insert(gp.prefix, list)
-			}
-			d.touchPrefix(st, i, gp, g)
-			d.keyChanged(ix, prefixKey(gp.group, gp.prefix))
+			b.add(r)
+			d.prefixChanged(x, g, gp.prefix, b)
 		}
 	}
 }
 
-func (d *DB) keyChanged(ix AnyIndex, key string) {
+func (d *DB) unindex(st *tableState, r *Row) {
+	for i := range st.indexes {
+		x := &st.indexes[i]
+		for _, k := range x.keysOf(r.value) {
+			b := x.bucketOf(k)
+			b.remove(r)
+			d.bucketChanged(x, b)
+			x.home.tidy(k)
+		}
+		for _, gp := range x.prefixesOf(r.value) {
+			g := x.groupOf(gp.group)
+			b := x.prefixed(g, gp.prefix)
+			if len(b.rows) > 0 {
+				if b.remove(r); len(b.rows) == 0 {
+					g.rows--
+				}
+			}
+			d.prefixChanged(x, g, gp.prefix, b)
+			x.home.tidy(b.key)
+		}
+	}
+}
+
+func (d *DB) bucketChanged(x *index, b *bucket) {
+	d.touch(&b.Node)
 	if d.watcher != nil {
-		d.watcher.KeyChanged(ix, key)
+		d.watcher.KeyChanged(x.anyIndex, &b.Subject)
 	}
 }
 
-// touchPrefix invalidates the reads of every prefix that lies within the changed one: those are the
+// prefixChanged invalidates the reads of every prefix that lies within the changed one: those are the
 // readers whom a covering row concerns.
-func (d *DB) touchPrefix(st *tableState, slot int, gp groupPrefix, g *prefixGroup) {
-	for p := range g.asked.Subnets(gp.prefix) {
-		d.touch(Node{st.number, int16(slot), prefixKey(gp.group, p)})
+func (d *DB) prefixChanged(x *index, g *prefixGroup, p netip.Prefix, b *bucket) {
+	for _, within := range g.tree.Subnets(p) {
+		d.touch(&within.Node)
 	}
-}
-
-func prefixKey(group string, p netip.Prefix) string { return group + "/" + p.String() }
-
-// SplitPrefixKey returns the group and the prefix of which the key of a prefix index is made.
-func SplitPrefixKey(key string) (group string, p netip.Prefix) {
-	group, p, _ = splitPrefixKey(key)
-	return group, p
-}
-
-// splitPrefixKey undoes prefixKey; the text of a prefix has one slash.
-func splitPrefixKey(k string) (string, netip.Prefix, bool) {
-	at := strings.LastIndexByte(k[:max(strings.LastIndexByte(k, '/'), 0)], '/')
-	if at < 0 {
-		return "", netip.Prefix{}, false
-	}
-	p, err := netip.ParsePrefix(k[at+1:])
-	return k[:at], p, err == nil
-}
-
-// HasKey reports whether any row has a key of an index, without noting a read.
-func (d *DB) HasKey(ix AnyIndex, key string) bool {
-	st := d.state(ix.Of())
-	if _, found := st.indexes[ix.place()][key]; found {
-		return true
-	}
-	group, p, ok := splitPrefixKey(key)
-	g := st.prefixes[ix.place()][group]
-	if !ok || g == nil {
-		return false
-	}
-	_, found := g.rows.Get(p)
-	return found
-}
-
-// EachKey calls f for every key of an index, in no order.
-func (d *DB) EachKey(ix AnyIndex, f func(key string)) {
-	st := d.state(ix.Of())
-	for k := range st.indexes[ix.place()] {
-		f(k)
-	}
-	for name, g := range st.prefixes[ix.place()] {
-		for p := range g.rows.All() {
-			f(prefixKey(name, p))
-		}
+	if d.watcher != nil {
+		d.watcher.KeyChanged(x.anyIndex, &b.Subject)
 	}
 }
 
@@ -323,38 +341,45 @@ func (d *DB) state(t AnyTable) *tableState {
 	if st != nil {
 		return st
 	}
-	st = &tableState{rows: map[string]any{}, decl: t.(interface{ indexList() []anyIndex }).indexList()}
-	st.indexes = make([]map[string][]string, len(st.decl))
-	st.prefixes = make([]map[string]*prefixGroup, len(st.decl))
-	for i := range st.decl {
-		st.indexes[i] = map[string][]string{}
-		st.prefixes[i] = map[string]*prefixGroup{}
+	decl := t.(interface{ indexList() []anyIndex }).indexList()
+	st = &tableState{rows: map[string]*Row{}, indexes: make([]index, len(decl))}
+	st.home = home{table: t, state: st}
+	st.all.home = &home{table: t, state: st, kind: allKind}
+	for i, ix := range decl {
+		st.indexes[i] = index{
+			anyIndex:  ix,
+			home:      &home{table: t, state: st, slot: i, kind: ix.kindOf()},
+			groupHome: &home{table: t, state: st, slot: i, kind: groupKind},
+			keys:      map[string]*bucket{}, groups: map[string]*prefixGroup{},
+		}
 	}
 	d.tables[t] = st
-	d.list = append(d.list, t)
-	st.number = uint16(len(d.list))
 	return st
 }
 
-func (st *tableState) group(slot int, name string) *prefixGroup {
-	g := st.prefixes[slot][name]
-	if g == nil {
-		g = &prefixGroup{}
-		st.prefixes[slot][name] = g
+// row returns the place of a row, and makes it if there is none.
+func (st *tableState) row(key string) *Row {
+	r := st.rows[key]
+	if r == nil {
+		r = &Row{Subject: Subject{Node: Node{key: key, home: &st.home}}}
+		st.rows[key] = r
 	}
-	return g
+	return r
 }
 
-func (st *tableState) sortedKeys() []string {
-	if !st.keysOK {
-		st.keys = st.keys[:0]
-		for k := range st.rows {
-			st.keys = append(st.keys, k)
+func (st *tableState) inKeyOrder() []*Row {
+	if !st.inOrder {
+		clear(st.sorted)
+		st.sorted = st.sorted[:0]
+		for _, r := range st.rows {
+			if r.value != nil {
+				st.sorted = append(st.sorted, r)
+			}
 		}
-		slices.Sort(st.keys)
-		st.keysOK = true
+		slices.SortFunc(st.sorted, compareRows)
+		st.inOrder = true
 	}
-	return st.keys
+	return st.sorted
 }
 
 // KeyOfRow returns the key that a row has in a table whose row type the caller does not know.

@@ -3,6 +3,7 @@ package view
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 
 	"github.com/dragonflow/dragonflow/internal/controller/number"
 )
@@ -24,7 +25,7 @@ const (
 type Reader struct {
 	db      *DB
 	numbers *number.Allocator
-	note    func(Node)
+	note    func(*Node)
 	unknown []string
 	claims  []Claim
 }
@@ -33,7 +34,7 @@ type Reader struct {
 type Claim struct{ Space, Content string }
 
 // NewReader returns a reader that calls note for everything that is read; note may be nil.
-func NewReader(db *DB, numbers *number.Allocator, note func(Node)) *Reader {
+func NewReader(db *DB, numbers *number.Allocator, note func(*Node)) *Reader {
 	return &Reader{db: db, numbers: numbers, note: note}
 }
 
@@ -47,10 +48,15 @@ func (r *Reader) Claims() []Claim { return r.claims }
 // Get reads a row by key.
 func Get[R any](r *Reader, t *Table[R], key string) (R, Presence) {
 	st := r.db.state(t)
-	r.noted(Node{st.number, slotRow, key})
-	row, ok := st.rows[key]
-	if ok {
-		return row.(R), Present
+	row := st.rows[key]
+	if r.note != nil {
+		if row == nil {
+			row = st.row(key)
+		}
+		r.note(&row.Node)
+	}
+	if row != nil && row.value != nil {
+		return row.value.(R), Present
 	}
 	var none R
 	return none, r.missing(t.scopeOf(key))
@@ -59,13 +65,18 @@ func Get[R any](r *Reader, t *Table[R], key string) (R, Presence) {
 // Find reads the rows of an index key, in order of their keys. If the scope is not in sync the rows
 // known so far are returned with Unknown.
 func Find[R any](r *Reader, ix *Index[R], key string) ([]R, Presence) {
-	st := r.db.state(ix.table)
-	r.noted(Node{st.number, int16(ix.slot), key})
-	keys := st.indexes[ix.slot][key]
-	rows := make([]R, len(keys))
-	for i, k := range keys {
-		rows[i] = st.rows[k].(R)
-		// A row that is replaced under the same index key touches the index node, so its own need not be noted.
+	x := &r.db.state(ix.table).indexes[ix.slot]
+	b := x.keys[key]
+	if r.note != nil {
+		if b == nil {
+			b = x.bucketOf(key)
+		}
+		r.note(&b.Node)
+	}
+	// A row that is replaced under the same index key touches the index node, so its own need not be noted.
+	var rows []R
+	if b != nil {
+		rows = values[R](b.rows)
 	}
 	if p := r.missing(ix.scopeOf(key)); p == Unknown {
 		return rows, Unknown
@@ -79,11 +90,17 @@ func Find[R any](r *Reader, ix *Index[R], key string) ([]R, Presence) {
 // Having returns the rows of an index key for which a rule is evaluated, in order of their keys. The engine
 // evaluates such a rule whenever they change, so no read is noted.
 func Having[R any](r *Reader, ix *Index[R], key string) []R {
-	st := r.db.state(ix.table)
-	keys := st.indexes[ix.slot][key]
-	rows := make([]R, len(keys))
-	for i, k := range keys {
-		rows[i] = st.rows[k].(R)
+	if b := r.db.state(ix.table).indexes[ix.slot].keys[key]; b != nil {
+		return values[R](b.rows)
+	}
+	return nil
+}
+
+// values returns what is at places that have rows.
+func values[R any](places []*Row) []R {
+	rows := make([]R, len(places))
+	for i, p := range places {
+		rows[i] = p.value.(R)
 	}
 	return rows
 }
@@ -92,49 +109,43 @@ func Having[R any](r *Reader, ix *Index[R], key string) []R {
 // table: it is for small tables.
 func All[R any](r *Reader, t *Table[R]) []R {
 	st := r.db.state(t)
-	r.noted(Node{st.number, slotAll, ""})
-	keys := st.sortedKeys()
-	rows := make([]R, len(keys))
-	for i, k := range keys {
-		rows[i] = st.rows[k].(R)
-		r.noted(Node{st.number, slotRow, k})
+	places := st.inKeyOrder()
+	if r.note != nil {
+		r.note(&st.all)
+		for _, p := range places {
+			r.note(&p.Node)
+		}
 	}
-	return rows
+	return values[R](places)
 }
 
 // Covering reads all rows of a group whose prefix covers p, p's own included, widest first.
 func Covering[R any](r *Reader, ix *PrefixIndex[R], group string, p netip.Prefix) []R {
 	p = p.Masked()
-	st := r.db.state(ix.table)
-	g := st.group(ix.slot, group)
-	r.asked(st, ix.slot, group, g, p)
-	var rows []R
-	for _, keys := range g.rows.Supernets(p) {
-		for _, k := range keys {
-			rows = append(rows, st.rows[k].(R))
-		}
+	g := r.asked(&r.db.state(ix.table).indexes[ix.slot], group, p)
+	if g == nil {
+		return nil
 	}
-	// bart yields the most specific first.
-	for i, j := 0, len(rows)-1; i < j; i, j = i+1, j-1 {
-		rows[i], rows[j] = rows[j], rows[i]
+	var rows []R
+	for _, b := range g.tree.Supernets(p) { // the most specific first
+		rows = slices.Concat(values[R](b.rows), rows)
 	}
 	return rows
 }
 
 // Longest reads the rows of the longest prefix that covers an address.
 func Longest[R any](r *Reader, ix *PrefixIndex[R], group string, a netip.Addr) ([]R, Presence) {
-	st := r.db.state(ix.table)
-	g := st.group(ix.slot, group)
-	r.asked(st, ix.slot, group, g, netip.PrefixFrom(a, a.BitLen()))
-	keys, ok := g.rows.Lookup(a)
-	if !ok {
+	p := netip.PrefixFrom(a, a.BitLen())
+	g := r.asked(&r.db.state(ix.table).indexes[ix.slot], group, p)
+	if g == nil {
 		return nil, Absent
 	}
-	rows := make([]R, len(keys))
-	for i, k := range keys {
-		rows[i] = st.rows[k].(R)
+	for _, b := range g.tree.Supernets(p) {
+		if len(b.rows) > 0 {
+			return values[R](b.rows), Present
+		}
 	}
-	return rows, Present
+	return nil, Absent
 }
 
 // InSync reads whether a scope is in sync, which makes the evaluation wait for it if it is not.
@@ -155,53 +166,31 @@ func (r *Reader) missing(scope string) Presence {
 	if scope == "" {
 		return Absent
 	}
-	r.noted(Node{0, slotSync, scope})
-	if r.db.synced[scope] {
+	if r.note != nil {
+		r.note(&r.db.scope(scope).Node)
+	}
+	if r.db.Synced(scope) {
 		return Absent
 	}
 	r.unknown = append(r.unknown, scope)
 	return Unknown
 }
 
-func (r *Reader) noted(n Node) {
-	if r.note != nil {
-		r.note(n)
-	}
-}
-
-func (r *Reader) asked(st *tableState, slot int, group string, g *prefixGroup, p netip.Prefix) {
+// asked notes that somebody looks for a prefix in a group, and returns the group, or nil if no row has a prefix in
+// it. Then one node is noted for the whole group: most have no rows, such as those of allowed address pairs, and
+// would be asked for each address of a network.
+func (r *Reader) asked(x *index, group string, p netip.Prefix) *prefixGroup {
+	g := x.groups[group]
 	if r.note == nil {
-		return
+		return g
 	}
-	n, _ := g.asked.Get(p)
-	if n == 0 {
-		g.asked.Insert(p, 1)
+	if g == nil {
+		g = x.groupOf(group)
 	}
-	r.note(Node{st.number, int16(slot), prefixKey(group, p)})
-}
-
-// Forget says that nobody has noted a node any more.
-func (d *DB) Forget(n Node) {
-	if n.table == 0 || n.slot < 0 {
-		return
+	if g.rows == 0 {
+		r.note(&g.empty)
+		return nil
 	}
-	st := d.tables[d.list[n.table-1]]
-	if len(st.prefixes[n.slot]) == 0 {
-		return
-	}
-	group, prefix, ok := splitPrefixKey(n.key)
-	if g := st.prefixes[n.slot][group]; ok && g != nil {
-		g.asked.Delete(prefix)
-		if g.asked.Size() == 0 && g.rows.Size() == 0 {
-			delete(st.prefixes[n.slot], group)
-		}
-	}
-}
-
-// Derived reports whether a node is of a table that rules fill, and which.
-func (d *DB) Derived(n Node) (AnyTable, bool) {
-	if n.table == 0 || !d.list[n.table-1].Derived() {
-		return nil, false
-	}
-	return d.list[n.table-1], true
+	r.note(&x.prefixed(g, p).Node)
+	return g
 }

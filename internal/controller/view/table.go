@@ -70,6 +70,7 @@ type AnyIndex interface {
 	Of() AnyTable
 
 	place() int
+	kindOf() kind
 }
 
 // Index finds rows by a value other than their key.
@@ -102,6 +103,8 @@ func (ix *Index[R]) Name() string { return ix.name }
 func (ix *Index[R]) Of() AnyTable { return ix.table }
 
 func (ix *Index[R]) place() int { return ix.slot }
+
+func (ix *Index[R]) kindOf() kind { return keyKind }
 
 func (ix *Index[R]) keysOf(row any) []string      { return ix.keys(row.(R)) }
 func (ix *Index[R]) prefixesOf(any) []groupPrefix { return nil }
@@ -139,6 +142,8 @@ func (ix *PrefixIndex[R]) Name() string { return ix.name }
 func (ix *PrefixIndex[R]) Of() AnyTable { return ix.table }
 
 func (ix *PrefixIndex[R]) place() int { return ix.slot }
+
+func (ix *PrefixIndex[R]) kindOf() kind { return prefixKind }
 
 func (ix *PrefixIndex[R]) keysOf(any) []string { return nil }
 func (ix *PrefixIndex[R]) prefixesOf(row any) []groupPrefix {

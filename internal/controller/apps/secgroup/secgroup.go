@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 	"unique"
 
@@ -81,7 +82,7 @@ var (
 	profiles     = view.NewDerived("Profile", profile.key)
 	names        = view.NewDerived("RemoteGroup", named.key)
 	namesByGroup = view.NewIndex(names, "group", func(n named) []string { return []string{n.group} }, nil)
-	remotes      = view.NewDerived("RemoteMember", func(m remote) string { return m.group.Value().key() + "/" + m.member.ID })
+	remotes      = view.NewDerived("RemoteMember", remote.key)
 
 	membersByPrefix = view.NewPrefixIndex(remotes, "RemoteAddress",
 		func(m remote) (string, []netip.Prefix) { return m.group.Value().universeKey(), m.member.Addresses })
@@ -93,3 +94,9 @@ func (n named) universeKey() string {
 }
 
 func (n named) key() string { return n.universeKey() + "/" + n.group }
+
+// key is short: a bit of a universe is a group.
+func (m remote) key() string {
+	n := m.group.Value()
+	return n.universeKey() + "/" + strconv.Itoa(n.bit) + "/" + m.member.ID
+}
