@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -59,7 +60,7 @@ func (s *Server) Audit(ctx context.Context) error {
 			failed = errors.Join(failed, fmt.Errorf("audit %s: %w", scope, err))
 		}
 	}
-	for _, typ := range []*resource.Type{s.networks, s.subnets, s.ports, s.groups, s.rules, s.routers} {
+	for _, typ := range []*resource.Type{s.networks, s.subnets, s.ports, s.groups, s.rules, s.routers, s.floatingIPs} {
 		for _, row := range s.store.Select(typ.Kind, "") {
 			for _, k := range s.keysOf(row) {
 				check(k.Scope)
@@ -103,6 +104,8 @@ func (s *Server) ownerType(kind string) *resource.Type {
 		return s.rules
 	case model.KindRouter, model.KindRouterGateway, model.KindGatewayDuty, segment.KindTransit:
 		return s.routers
+	case model.KindFloatingIP:
+		return s.floatingIPs
 	}
 	return nil
 }
@@ -188,7 +191,7 @@ func (s *Server) rowsIn(scope db.Scope) []resource.Row {
 		return append(one(s.routers, parts[1]), s.store.Select(s.ports.Kind, rows.ByDevice(parts[1]))...)
 	case parts[0] == "chassis":
 		at := rows.ByHost(strings.Join(parts[1:], "/"))
-		return append(s.store.Select(s.ports.Kind, at), s.store.Select(s.routers.Kind, at)...)
+		return slices.Concat(s.store.Select(s.ports.Kind, at), s.store.Select(s.routers.Kind, at), s.store.Select(s.floatingIPs.Kind, at))
 	case scope == segment.TransitScope:
 		return s.store.Select(s.routers.Kind, "")
 	}

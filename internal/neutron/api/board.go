@@ -26,6 +26,7 @@ type board struct {
 	reports map[string]*report // by name of the chassis
 	lost    map[string]time.Time
 	arrived map[string]*model.PortStatus // ports whose guest was heard where their binding is inactive
+	pokes   int                          // how often something else was changed that follows from the chassis
 	wake    chan struct{}                // closed at the next change; nil if nobody waits
 }
 
@@ -70,13 +71,26 @@ func (b *board) follow(ctx context.Context, scope string, take func(db.Event)) e
 		for _, ev := range batch {
 			take(ev)
 		}
-		if b.wake != nil {
-			close(b.wake)
-			b.wake = nil
-		}
+		b.wakeAll()
 		b.mu.Unlock()
 	}
 	return nil
+}
+
+// wakeAll is for who has the lock.
+func (b *board) wakeAll() {
+	if b.wake != nil {
+		close(b.wake)
+		b.wake = nil
+	}
+}
+
+// poke has what follows from the chassis looked at again.
+func (b *board) poke() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.pokes++
+	b.wakeAll()
 }
 
 // listing tells, while a scope is sent again, what it does not hold any more.

@@ -61,6 +61,7 @@ func extensions() []extension {
 		ext("extraroute-atomic", "Atomically add/remove extra routes", "Routes of a router added and removed one by one"),
 		ext("extra_dhcp_opt", "Neutron Extra DHCP options", "DHCP options of a port"),
 		ext("filter-validation", "Filter parameters validation", "Unknown filters are refused"),
+		ext("fip-port-details", "Floating IP Port Details Extension", "A floating IP shows its port"),
 		ext("ip-substring-filtering", "IP address substring filtering", "Ports by a part of their address"),
 		ext("external-net", "Neutron external network", "Networks on which routers may have their gateways"),
 		ext("multi-provider", "Multi Provider Network", "Networks with several segments"),

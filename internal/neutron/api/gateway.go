@@ -1,7 +1,6 @@
 package api
 
 import (
-	"net/netip"
 	"slices"
 
 	"github.com/google/uuid"
@@ -56,6 +55,7 @@ func (s *Server) setGateway(t *rows.Txn, r *resource.Router) error {
 	}
 	g.Chassis = s.schedule(r.ID, n, g.Chassis)
 	r.Gateway = g
+	t.After(s.board.poke)
 	return nil
 }
 
@@ -80,6 +80,9 @@ func (s *Server) clearGateway(t *rows.Txn, r *resource.Router) error {
 
 // dropGatewayPort removes a router's port on its external network, unless floating IPs need it.
 func (s *Server) dropGatewayPort(t *rows.Txn, r *resource.Router) error {
+	if err := s.behindGateway(r); err != nil {
+		return err
+	}
 	row, err := t.Get(s.ports, r.Gateway.PortID)
 	if err != nil {
 		return err
@@ -202,16 +205,4 @@ func (s *Server) reattachGateway(t *rows.Txn, r *resource.Router, p *resource.Po
 	s.stamp(r, r.Revision+1)
 	t.Update(s.routers, r)
 	return nil
-}
-
-// outsideAddresses are the addresses of a router on its external network.
-func outsideAddresses(r *resource.Router) []netip.Addr {
-	if r.Gateway == nil {
-		return nil
-	}
-	var out []netip.Addr
-	for _, f := range r.Gateway.FixedIPs {
-		out = append(out, f.IPAddress)
-	}
-	return out
 }

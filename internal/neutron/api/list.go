@@ -144,6 +144,7 @@ func (c *collection) find(q *query) []resource.Row {
 var indexed = map[string]func(string) string{
 	"network_id": rows.ByNetwork, "device_id": rows.ByDevice, "binding:host_id": rows.ByHost,
 	"security_group_id": rows.ByGroup, "remote_group_id": rows.ByRemoteGroup, "name": rows.ByName,
+	"port_id": rows.ByPort, "router_id": rows.ByRouter,
 }
 
 // candidates returns the rows among which those that pass lie.

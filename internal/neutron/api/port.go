@@ -60,6 +60,9 @@ func (o portOps) add(t *rows.Txn, p *resource.Port, given resource.Given) error 
 		return err
 	}
 	t.Create(o.ports, p)
+	if len(p.AllowedAddressPairs) > 0 {
+		t.After(o.board.poke) // floating IPs of shared addresses follow
+	}
 	return nil
 }
 
@@ -147,11 +150,7 @@ func (o portOps) takeAddresses(t *rows.Txn, n *resource.Network, old, p *resourc
 	request := &ipam.Request{
 		NetworkID: n.ID, Subnets: subnets, MAC: p.MACAddress, Wanted: p.FixedIPs, Named: named, Kept: had,
 		Router: isRouterPort(p),
-		Take: func(subnet string, a netip.Addr) bool {
-			return !o.store.Has(o.ports.Kind, rows.ByAddress(n.ID, a), p.ID) &&
-				t.Reserve(ipam.AddressKey(n.ID, a), ipam.Reservation{Port: p.ID, Subnet: subnet}.Encode())
-		},
-		From: o.hint,
+		Take:   o.taker(t, p), From: o.hint,
 	}
 	p.FixedIPs, err = ipam.Allocate(request)
 	if err != nil {
@@ -164,6 +163,14 @@ func (o portOps) takeAddresses(t *rows.Txn, n *resource.Network, old, p *resourc
 	}
 	o.remember(p.FixedIPs)
 	return nil
+}
+
+// taker returns how addresses are reserved for a port.
+func (o portOps) taker(t *rows.Txn, p *resource.Port) func(subnet string, a netip.Addr) bool {
+	return func(subnet string, a netip.Addr) bool {
+		return !o.store.Has(o.ports.Kind, rows.ByAddress(p.NetworkID, a), p.ID) &&
+			t.Reserve(ipam.AddressKey(p.NetworkID, a), ipam.Reservation{Port: p.ID, Subnet: subnet}.Encode())
+	}
 }
 
 func (s *Server) hint(subnet string) netip.Addr {
@@ -196,6 +203,9 @@ func (o portOps) delete(ctx context.Context, id string, revision int64) error {
 		if err := o.checkDeletable(t, p); err != nil {
 			return err
 		}
+		if err := o.leaveFloatingIPs(t, p); err != nil {
+			return err
+		}
 		o.drop(t, p)
 		return nil
 	})
@@ -226,6 +236,9 @@ func (s *Server) decoratePort(row resource.Row) resource.Row {
 	}
 	if p.DeviceOwner == model.RouterGatewayOwner && p.AdminStateUp && s.store.Count(s.routers.Kind, rows.ByGateway(p.ID)) > 0 {
 		p.Status = "ACTIVE"
+	}
+	if p.DeviceOwner == model.FloatingIPOwner {
+		p.Status = "N/A" // as in Neutron: nothing is plugged
 	}
 	p.DNSSuffix = s.opts.DNSDomain
 	if n, ok := s.store.Cached(s.networks.Kind, p.NetworkID); ok {

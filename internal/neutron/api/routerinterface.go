@@ -1,6 +1,7 @@
 package api
 
 import (
+	"errors"
 	"maps"
 	"net/http"
 	"slices"
@@ -239,7 +240,7 @@ func (s *Server) removeInterface(t *rows.Txn, r *resource.Router, q interfaceReq
 		return nil, nil, err
 	}
 	for _, a := range gone {
-		if err := checkUnrouted(r, a.subnet); err != nil {
+		if err := errors.Join(checkUnrouted(r, a.subnet), s.behindInterface(r, a.subnet)); err != nil {
 			return nil, nil, err
 		}
 	}
@@ -315,13 +316,22 @@ func (s *Server) ownedRouter(t *rows.Txn, p *resource.Port) (*resource.Router, e
 	return r, nil
 }
 
-// checkDeletable refuses to delete a router's interface or gateway as a port.
-func (s *Server) checkDeletable(t *rows.Txn, p *resource.Port) error {
-	r, err := s.ownedRouter(t, p)
-	if err == nil && r == nil {
-		r, err = s.ownGateway(t, p)
+// isOwned reports whether a port is a part of another resource: a router's interface or gateway, or where a
+// floating IP is.
+func (s *Server) isOwned(t *rows.Txn, p *resource.Port) (bool, error) {
+	if r, err := s.ownedRouter(t, p); err != nil || r != nil {
+		return true, err
 	}
-	if err != nil || r == nil {
+	if r, err := s.ownGateway(t, p); err != nil || r != nil {
+		return true, err
+	}
+	return s.ownFloatingIP(t, p)
+}
+
+// checkDeletable refuses to delete a port that is a part of another resource.
+func (s *Server) checkDeletable(t *rows.Txn, p *resource.Port) error {
+	owned, err := s.isOwned(t, p)
+	if err != nil || !owned {
 		return err
 	}
 	return resource.Conflict("ServicePortInUse", "Port %s cannot be deleted directly via the port API: has device owner %s.",
@@ -331,17 +341,14 @@ func (s *Server) checkDeletable(t *rows.Txn, p *resource.Port) error {
 // checkOwner refuses to make a port a router's interface, or to take one away from it, by changing the
 // port; and to bind one: a router is on every chassis.
 func (s *Server) checkOwner(t *rows.Txn, old, p *resource.Port) error {
-	r, err := s.ownedRouter(t, old)
-	if err == nil && r == nil {
-		r, err = s.ownGateway(t, old)
-	}
+	owned, err := s.isOwned(t, old)
 	if err != nil {
 		return err
 	}
-	if r != nil && (p.DeviceID != old.DeviceID || p.DeviceOwner != old.DeviceOwner || p.HostID != "") {
+	if owned && (p.DeviceID != old.DeviceID || p.DeviceOwner != old.DeviceOwner || p.HostID != "") {
 		return portInUse(old)
 	}
-	if r == nil && p.RouterID() != "" && p.RouterID() != old.RouterID() {
+	if !owned && p.RouterID() != "" && p.RouterID() != old.RouterID() {
 		return errHandMade
 	}
 	return nil
@@ -352,6 +359,9 @@ var errHandMade = resource.InvalidInput("a port with a device_owner of %s… and
 
 // reattach checks the new addresses of a port that is a router's interface, and writes the router with it.
 func (s *Server) reattach(t *rows.Txn, p *resource.Port) error {
+	if floating, err := s.ownFloatingIP(t, p); err != nil || floating {
+		return errors.Join(err, resource.InvalidInput("port %s holds the address of a floating IP, which cannot change", p.ID))
+	}
 	r, err := s.ownGateway(t, p)
 	if err != nil {
 		return err

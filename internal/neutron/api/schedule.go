@@ -111,12 +111,13 @@ func (s *Server) followPlaces(ctx context.Context) error {
 		return nil // ended before
 	}
 	var seen []place
+	pokes := 0
 	for {
 		limited, cancel := context.WithTimeout(ctx, s.opts.AuditInterval)
 		err := s.board.wait(limited, func() bool {
 			now := s.board.sortedPlaces()
-			changed := s.board.inSync && !slices.EqualFunc(now, seen, place.equal)
-			seen = now
+			changed := s.board.inSync && (pokes != s.board.pokes || !slices.EqualFunc(now, seen, place.equal))
+			seen, pokes = now, s.board.pokes
 			return changed
 		})
 		cancel()
@@ -142,7 +143,7 @@ func (b *board) known() bool {
 
 // settlePlaces chooses chassis anew for what is not where it should be.
 func (s *Server) settlePlaces(ctx context.Context) error {
-	return s.settleGateways(ctx)
+	return errors.Join(s.settleGateways(ctx), s.settleFloatingIPs(ctx))
 }
 
 // settleGateways gives routers the gateway chassis that they should have now.

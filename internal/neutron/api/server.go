@@ -67,6 +67,7 @@ type Server struct {
 	defaultPools                            *resource.Type
 	quotas, quotaGuards, defaultGroups      *resource.Type
 	portBindings, agents                    *resource.Type
+	floatingIPs                             *resource.Type
 	collections                             []*collection
 
 	// slots bound how many requests are worked on at once, and with that the memory they take.
@@ -104,10 +105,11 @@ func New(opts Options) (*Server, error) {
 	s.quotas, s.quotaGuards, s.defaultGroups = resource.Quotas(), resource.QuotaGuards(), resource.DefaultGroups()
 	s.routers = resource.Routers()
 	s.subnetPools, s.addressScopes, s.defaultPools = resource.SubnetPools(), resource.AddressScopes(), resource.DefaultPools()
+	s.floatingIPs = resource.FloatingIPs()
 	s.portBindings, s.agents = resource.PortBindings(), resource.Agents()
 	types := []*resource.Type{
 		s.networks, s.subnets, s.ports, s.groups, s.rules, s.routers, s.quotas, s.quotaGuards, s.defaultGroups, s.agents,
-		s.subnetPools, s.addressScopes, s.defaultPools,
+		s.subnetPools, s.addressScopes, s.defaultPools, s.floatingIPs,
 	}
 	s.vnis = &vnis{next: map[string]int{}}
 	s.store = rows.New(opts.DB, types, opts.Logger, opts.Clock)
@@ -119,6 +121,7 @@ func New(opts Options) (*Server, error) {
 		{server: s, typ: s.groups, ops: groupOps{s}, taggable: true, decorate: s.decorateGroup},
 		{server: s, typ: s.rules, ops: ruleOps{s}},
 		{server: s, typ: s.routers, ops: routerOps{s}, taggable: true, actions: s.routerActions()},
+		{server: s, typ: s.floatingIPs, ops: floatingOps{s}, taggable: true, decorate: s.decorateFloatingIP},
 		{server: s, typ: s.subnetPools, ops: poolOps{s}, taggable: true, actions: s.poolActions()},
 		{server: s, typ: s.addressScopes, ops: scopeOps{s}},
 	}

@@ -56,6 +56,11 @@ func (s *Store) attempt(ctx context.Context, taken map[db.Key]bool, build func(*
 	if err == nil {
 		err = s.commit(ctx, t)
 	}
+	if err == nil {
+		for _, f := range t.after {
+			f()
+		}
+	}
 	return err
 }
 

@@ -38,13 +38,26 @@ func ByRemoteGroup(id string) string { return "remote-group/" + id }
 // ByDevice finds the ports of a device.
 func ByDevice(id string) string { return "device/" + id }
 
+// ByPort finds the floating IPs of a port.
+func ByPort(id string) string { return "port/" + id }
+
+// ByRouter finds the floating IPs behind a router.
+func ByRouter(id string) string { return "router/" + id }
+
+// ByRouterOn finds the interfaces of routers on a network.
+func ByRouterOn(network string) string { return "router-on/" + network }
+
+// ByPair finds the ports that may have an address by an allowed address pair of just that address.
+func ByPair(network string, a netip.Addr) string { return "pair/" + network + "/" + a.String() }
+
 // ByGateway finds the router whose gateway a port is, if there are chassis for it.
 func ByGateway(port string) string { return "gateway/" + port }
 
 // ByTransit finds the router that has a transit VNI.
 func ByTransit(vni uint32) string { return "transit/" + strconv.FormatUint(uint64(vni), 10) }
 
-// ByHost finds the ports with a binding to a host, active or not, and the routers of which it may be the gateway.
+// ByHost finds the ports with a binding to a host, active or not, the routers of which it may be the gateway, and the
+// floating IPs that it may serve.
 func ByHost(host string) string { return "host/" + host }
 
 // ByAddress finds the port that has an address on a network.
@@ -76,6 +89,8 @@ func indexKeys(row resource.Row) []string {
 		}
 	case *resource.Router:
 		keys = append(keys, routerKeys(r)...)
+	case *resource.FloatingIP:
+		keys = append(keys, floatingKeys(r)...)
 	case *resource.SubnetPool:
 		if r.AddressScopeID != "" {
 			keys = append(keys, ByAddressScope(r.AddressScopeID))
@@ -106,6 +121,17 @@ func routerKeys(r *resource.Router) []string {
 	return keys
 }
 
+func floatingKeys(f *resource.FloatingIP) []string {
+	var keys []string
+	if f.PortID != "" {
+		keys = append(keys, ByPort(f.PortID), ByRouter(f.RouterID))
+	}
+	for _, h := range f.Hosts {
+		keys = append(keys, ByHost(h))
+	}
+	return keys
+}
+
 func portKeys(p *resource.Port) []string {
 	var keys []string
 	for _, f := range p.FixedIPs {
@@ -119,6 +145,14 @@ func portKeys(p *resource.Port) []string {
 	}
 	if p.HostID != "" {
 		keys = append(keys, ByHost(p.HostID))
+	}
+	for _, a := range p.AllowedAddressPairs {
+		if a.IPAddress.IsSingleIP() {
+			keys = append(keys, ByPair(p.NetworkID, a.IPAddress.Addr()))
+		}
+	}
+	if p.RouterID() != "" {
+		keys = append(keys, ByRouterOn(p.NetworkID))
 	}
 	for _, b := range p.Inactive {
 		keys = append(keys, ByHost(b.HostID))

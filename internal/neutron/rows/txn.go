@@ -21,6 +21,7 @@ type Txn struct {
 	order []db.Key
 	taken map[db.Key]bool // reservations that turned out to be somebody else's
 	err   error
+	after []func()
 }
 
 // pending is what the batch will do with one key.
@@ -90,6 +91,9 @@ func (t *Txn) settled(typ *resource.Type, id string) (Entry, error) {
 	}
 	return e, err
 }
+
+// After has a function called when the batch is in the database.
+func (t *Txn) After(f func()) { t.after = append(t.after, f) }
 
 // Created returns the rows of a type that the batch makes.
 func (t *Txn) Created(typ *resource.Type) []resource.Row {

@@ -28,6 +28,8 @@ func Objects(row resource.Row) []model.Object {
 		return []model.Object{rule(r)}
 	case *resource.Router:
 		return routerObjects(r)
+	case *resource.FloatingIP:
+		return floatingObjects(r)
 	}
 	return nil
 }
@@ -115,6 +117,18 @@ func rule(r *resource.SecurityGroupRule) *model.SecurityGroupRule {
 		Protocol: r.ProtocolNumber(), PortRangeMin: r.PortRangeMin, PortRangeMax: r.PortRangeMax,
 		RemoteIPPrefix: r.RemoteIPPrefix.Masked(), RemoteGroupID: r.RemoteGroupID,
 	}
+}
+
+// floatingObjects are one for each chassis that may serve the floating IP.
+func floatingObjects(f *resource.FloatingIP) []model.Object {
+	var out []model.Object
+	for _, h := range f.Hosts {
+		out = append(out, &model.FloatingIP{
+			Meta: meta(f), Host: h, FloatingIPAddress: f.FloatingIPAddress, NetworkID: f.NetworkID, MACAddress: f.MACAddress,
+			RouterID: f.RouterID, PortID: f.PortID, PortNetworkID: f.PortNetworkID, FixedIPAddress: f.FixedIPAddress,
+		})
+	}
+	return out
 }
 
 func routerObjects(r *resource.Router) []model.Object {
