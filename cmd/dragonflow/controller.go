@@ -41,17 +41,21 @@ Open vSwitch. It may be stopped, killed and upgraded at any time: guests do not 
 			return d.run(command.Context(), "127.0.0.1:9698")
 		},
 	}
-	return withSettings(h, command, settings, &settings.Process, &settings.Database, &settings.Chassis, &settings.Guests)
+	return withSettings(h, command, settings, &settings.Process, &settings.Database, &settings.Chassis, &settings.Guests, &settings.Metadata)
 }
 
 // addController makes the daemon serve this chassis. unbound may be nil.
 func (d *daemon) addController(ctx context.Context, conn *db.Connection, unbound func(string)) error {
 	s, guests := d.settings.Chassis, d.settings.Guests
+	clients, err := d.addMetadata()
+	if err != nil {
+		return err
+	}
 	c, err := controller.New(ctx, controller.Options{
 		Chassis: s.Name, Version: version, DB: conn, OVSDB: s.OVSDB, Bridge: s.Bridge, DatapathType: s.DatapathType,
 		TunnelIP: s.Address(), TunnelTypes: s.Tunnels(),
 		BridgeMappings: s.PhysicalNetworks(), Gateway: s.Gateway,
-		StateDir: s.StateDir, Apps: apps.All(), Unbound: unbound,
+		StateDir: s.StateDir, Apps: apps.All(), Unbound: unbound, Clients: clients,
 		Self: view.Chassis{
 			DHCPLeaseTime: guests.LeaseSeconds(), DNSServers: strings.Join(guests.DNSServers, ","), DNSDomain: guests.DNSDomain,
 		},

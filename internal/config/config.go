@@ -28,6 +28,7 @@ type Config struct {
 	Networks Networks
 	Chassis  Chassis
 	Guests   Guests
+	Metadata Metadata
 
 	settings []*setting
 	flags    []*flagValue
@@ -45,7 +46,7 @@ type Component interface {
 
 // Components returns all of them, for Bind.
 func (c *Config) Components() []Component {
-	return []Component{&c.Process, &c.Database, &c.API, &c.Networks, &c.Chassis, &c.Guests}
+	return []Component{&c.Process, &c.Database, &c.API, &c.Networks, &c.Chassis, &c.Guests, &c.Metadata}
 }
 
 // Default returns the settings as they are when nobody has set anything.

@@ -62,6 +62,9 @@ type Options struct {
 	ProgressEvery time.Duration
 	// Self is what apps are told about this chassis; its name is filled in.
 	Self view.Chassis
+	// Clients, if set, is told of each source of requests for metadata: who stands behind it, or nil if nobody does any
+	// more. It must not wait. If it is not set, the chassis has no port for metadata.
+	Clients func(source netip.Prefix, c *view.MetadataClient)
 	// Apps are the network services.
 	Apps []*app.App
 	// Unbound, if set, is told the id of a port whose interface is here without a binding to this

@@ -128,6 +128,7 @@ func (c *Controller) derive() {
 		c.noteMoves(d.Changed(view.Bindings))
 		c.followInterests(d.Changed(view.Interests))
 		c.announceUnbound(d.Changed(view.Interfaces))
+		c.tellClients(d.Changed(view.MetadataClients))
 		c.announceChanges(&d)
 	}
 }

@@ -31,6 +31,7 @@ func (c *Controller) takeOVS(ctx context.Context, e ovsdb.Event) {
 	}
 	c.trouble("ovsdb", nil)
 	c.takeTunnels()
+	c.takeMetadata()
 	c.takeProviders()
 	c.ensureBridge(ctx)
 	c.db.SetSynced(view.ScopeOVSDB, true)
@@ -91,7 +92,7 @@ func (c *Controller) ensureBridge(ctx context.Context) {
 	}
 	tunnels, err := c.ensureTunnels()
 	c.trouble("tunnels", err)
-	txn = ovsdb.Join(txn, tunnels, c.ensureProviders())
+	txn = ovsdb.Join(txn, tunnels, c.ensureProviders(), c.ensureMetadata())
 	if txn.Empty() {
 		c.trouble("bridge", nil)
 		return

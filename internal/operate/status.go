@@ -25,6 +25,8 @@ type Status struct {
 	// Numbers is how many chassis-local numbers of each space are in use.
 	Numbers    map[string]int        `json:"numbers"`
 	Conditions []telemetry.Condition `json:"conditions"`
+	// Metadata says that guests' requests for metadata are taken to Nova.
+	Metadata bool `json:"metadata"`
 }
 
 // Port is a port that the chassis serves.
@@ -64,6 +66,7 @@ func StatusOf(w World, s controller.Status, conditions []telemetry.Condition) *S
 	for _, e := range w.Numbers.Entries() {
 		st.Numbers[e.Space]++
 	}
+	_, st.Metadata = w.View.Row(view.MetadataPorts, view.MetadataPortKey)
 	w.View.Each(view.LocalPorts, func(_ string, row any) {
 		p := row.(view.LocalPort)
 		shown := Port{ID: p.Port.ID, Name: p.Port.Name, Network: named(w.network(p.Port).Name, p.Port.NetworkID), OFPort: p.OFPort,
@@ -84,6 +87,7 @@ func (s *Status) Write(w io.Writer, ports bool) error {
 	t.pair("bridge", fmt.Sprintf("%s, %s", s.Bridge, s.progress()))
 	t.pair("database", s.realised())
 	t.pair("ports", fmt.Sprintf("%d served", s.Ports))
+	t.pair("metadata", map[bool]string{true: "served", false: "not served: no metadata-nova-url"}[s.Metadata])
 	t.pair("flows", fmt.Sprintf("%d wanted", s.Flows))
 	t.pair("drift", s.drift())
 	t.pair("scopes", s.scopes())
