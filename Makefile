@@ -37,10 +37,10 @@ test: ## everything: installs what is missing, real servers and switches, race d
 	@$(GO) build -o .cache/bin/report ./test/report
 	$(GO) test -race -count=1 -timeout 20m -json $(PACKAGES) | .cache/bin/report
 
-e2e: ## every scenario of several chassis with real packets, real DHCP clients and outages (root)
+e2e: ## every scenario of several chassis with real packets, real DHCP clients and outages, and floods (root)
 	@tools/install-packages test
 	@$(GO) build -o .cache/bin/report ./test/report
-	$(GO) test -count=1 -timeout 20m -parallel 4 -json -run '^TestScenarios$$' ./test/e2e -args -scenarios . | .cache/bin/report
+	$(GO) test -count=1 -timeout 20m -parallel 4 -json -run '^(TestScenarios|TestFloodsHurtNobody)$$' ./test/e2e -args -scenarios . -measured | .cache/bin/report
 
 short: ## the quick tests, without race detector and root
 	$(GO) test -short $(PACKAGES)

@@ -51,6 +51,9 @@ func (n *Namespace) StartPing(to netip.Addr, interval time.Duration, options ...
 // Answered says whether a request was answered so far.
 func (p *Ping) Answered() bool { return strings.Contains(p.p.Output(), " bytes from ") }
 
+// Trips are the round trips so far.
+func (p *Ping) Trips() []time.Duration { return parseTrips(p.p.Output()) }
+
 // Stop ends the ping and says how it went. A request that is under way counts
 // as sent: ping(8) itself waits for it no longer.
 func (p *Ping) Stop(ctx context.Context) (PingStats, error) {
@@ -86,7 +89,18 @@ func (n *Namespace) Ping(ctx context.Context, to netip.Addr, count int, options 
 
 func seconds(d time.Duration) string { return strconv.FormatFloat(d.Seconds(), 'f', 3, 64) }
 
+// parseTrips reads the round trips that iputils' ping prints one by one.
+func parseTrips(text string) (list []time.Duration) {
+	for _, m := range pingTrip.FindAllStringSubmatch(text, -1) {
+		if ms, err := strconv.ParseFloat(m[1], 64); err == nil {
+			list = append(list, time.Duration(ms*float64(time.Millisecond)))
+		}
+	}
+	return list
+}
+
 var (
+	pingTrip    = regexp.MustCompile(`time=([\d.]+) ms`)
 	pingCounts  = regexp.MustCompile(`(\d+) packets transmitted, (\d+) received(?:, \+(\d+) duplicates)?`)
 	pingTimings = regexp.MustCompile(`rtt min/avg/max/mdev = ([\d.]+)/([\d.]+)/([\d.]+)/[\d.]+ ms`)
 )

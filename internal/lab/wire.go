@@ -80,22 +80,45 @@ func (w *Wire) Send(frame []byte) error {
 	return err
 }
 
-// Flood sends frames by turns, at most so many in a second or, with 0, as fast as the wire takes them, and returns how
-// many it took.
+// Flood sends frames by turns for some time, at most so many in a second or, with 0, as fast as the wire takes them, and
+// returns how many it took. What the time does not suffice for is not made up for later.
 func (w *Wire) Flood(d time.Duration, perSecond int, frames [][]byte) (sent int) {
-	began := time.Now()
-	for attempts := 0; time.Since(began) < d; {
-		if perSecond > 0 && attempts > int(time.Since(began).Seconds()*float64(perSecond)) {
-			continue // a timer would be too coarse
-		}
-		for _, f := range frames {
-			attempts++
-			if w.Send(f) == nil { // a full queue is the wire's limit
-				sent++
+	if perSecond == 0 {
+		for began, n := time.Now(), 0; time.Since(began) < d; {
+			for range burst {
+				sent, n = sent+w.took(frames[n%len(frames)]), n+1
 			}
+		}
+		return sent
+	}
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	began, n, due := time.Now(), 0, 0.0
+	for last := began; last.Sub(began) < d; {
+		<-tick.C
+		now := time.Now()
+		due = min(due+now.Sub(last).Seconds()*float64(perSecond), float64(perSecond)/mostBehind)
+		last = now
+		for ; due >= 1; due-- {
+			sent, n = sent+w.took(frames[n%len(frames)]), n+1
 		}
 	}
 	return sent
+}
+
+const (
+	// burst is how many frames go between looks at the clock.
+	burst = 32
+	// mostBehind is the part of a second for which a flood may be behind.
+	mostBehind = 10
+)
+
+// took sends a frame, and is 1 if the wire took it: a full queue is its limit.
+func (w *Wire) took(frame []byte) int {
+	if w.Send(frame) != nil {
+		return 0
+	}
+	return 1
 }
 
 func (w *Wire) read() {

@@ -6,7 +6,6 @@ import (
 	"net"
 	"net/netip"
 	"testing"
-	"time"
 
 	"github.com/insomniacslk/dhcp/dhcpv4"
 	"github.com/insomniacslk/dhcp/dhcpv6"
@@ -119,61 +118,4 @@ func spoofed(a, b *guest) map[string][]byte {
 // linkLocal is the address that a host forms from its MAC address (RFC 4291 appendix A).
 func linkLocal(m net.HardwareAddr) netip.Addr {
 	return netip.AddrFrom16([16]byte{0: 0xfe, 1: 0x80, 8: m[0] ^ 2, 9: m[1], 10: m[2], 11: 0xff, 12: 0xfe, 13: m[3], 14: m[4], 15: m[5]})
-}
-
-// floodFor bounds a flood, and floodShare is the part of a core that it may cost the controller's process, here with
-// API and database in it.
-const (
-	floodFor   = 3 * time.Second
-	floodShare = 0.25
-)
-
-// A guest sends what the controller answers, as fast as it can. Another gets its lease meanwhile, and the controller
-// has little to do.
-func TestFloodsHurtNobody(t *testing.T) {
-	t.Parallel()
-	c := newCloud(t)
-	d := c.standalone()
-	n := c.network("blue")
-	hostile := c.guest(n, "hostile", nil).static()
-	other := c.guest(n, "other", nil)
-	c.waitSettled()
-	w, me := hostile.wire(false), hostile.Spec().MAC
-	solicit, err := dhcpv6.NewSolicit(me)
-	if err != nil {
-		t.Fatal(err)
-	}
-	everybody := packet.Ethernet(me, packet.Broadcast)
-	for _, f := range []struct {
-		name   string
-		frames [][]byte
-	}{
-		{"DHCP", [][]byte{packet.DHCPv4Client(me), packet.DHCPv6Client(me, linkLocal(me), solicit)}},
-		{"ARP", [][]byte{packet.Build(everybody, packet.ARPRequest(me, hostile.v4, other.v4)), packet.Build(everybody, packet.ARPRequest(me, hostile.v4, "10.0.0.1")),
-			packet.Build(everybody, packet.ARPRequest(me, hostile.v4, "10.0.0.99"))}},
-		{"ND", [][]byte{
-			packet.Build(packet.Ethernet(me, "33:33:ff:00:00:03"), packet.IP(hostile.v6, "ff02::1:ff00:3"), packet.NeighborSolicitation(other.v6, me)),
-			packet.Build(packet.Ethernet(me, "33:33:ff:00:00:03"), packet.IP(hostile.v6, "ff02::1:ff00:3"), packet.NeighborSolicitation(other.v6, nil)),
-			packet.Build(packet.Ethernet(me, "33:33:00:00:00:02"), packet.IP(linkLocal(me), "ff02::2"), packet.RouterSolicitation(me)),
-		}},
-	} {
-		before, began := cpu(t, d.PID()), time.Now()
-		done := make(chan int)
-		go func() { done <- w.Flood(floodFor, 0, f.frames) }()
-		dhcp := other.DHCP(lab.Udhcpc)
-		if l := other.Lease(dhcp); l.Address.Addr() != other.v4 {
-			t.Errorf("lease %v, not %v", l.Address, other.v4)
-		}
-		took := time.Since(began)
-		dhcp.Stop()
-		sent := <-done
-		used := (cpu(t, d.PID()) - before).Seconds() / time.Since(began).Seconds()
-		t.Logf("%s: %d frames in %v; a lease took %v; the controller used %.1f %% of a core", f.name, sent, floodFor, took.Round(time.Millisecond), 100*used)
-		if used > floodShare {
-			t.Errorf("%s: the controller used %.1f %% of a core", f.name, 100*used)
-		}
-		if took > floodFor {
-			t.Errorf("%s: the other's lease took %v", f.name, took)
-		}
-	}
 }
