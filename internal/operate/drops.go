@@ -35,18 +35,12 @@ type Drop struct {
 // DropList is the answer to what was dropped.
 type DropList []Drop
 
-// Metered is what a meter of the switch has dropped.
-type Metered struct {
-	ID      uint32
-	Dropped uint64
-}
-
-// Drops lists what the flows and the meters of the switch dropped since they were added, most packets first. With all,
-// those that nothing met are listed, too. Of meters the switch counts no bytes.
-func Drops(w World, dump Dump, all bool) DropList {
+// Drops lists what the flows of the switch dropped since they were added, most packets first. With all,
+// flows that nothing met are listed, too.
+func Drops(w World, counted []Counted, all bool) DropList {
 	found := map[Drop]*Drop{}
-	list := w.floods(dump, all)
-	for _, c := range dump.Flows {
+	list := DropList{}
+	for _, c := range counted {
 		if forwards(c.Flow.Instructions) || c.Packets == 0 && !all || !isOurs(c.Flow) {
 			continue
 		}
@@ -69,40 +63,6 @@ func Drops(w World, dump Dump, all bool) DropList {
 			cmp.Compare(a.Object, b.Object), cmp.Compare(a.ID, b.ID))
 	})
 	return list
-}
-
-// floods lists what meters dropped: whose it was, and on the way to which app of the controller.
-func (w World) floods(dump Dump, all bool) DropList {
-	stages := map[uint32]string{}
-	for _, c := range dump.Flows {
-		if p, ok := punt(c.Flow.Instructions); ok && p.Meter != 0 {
-			stages[p.Meter] = pipeline.StageName(c.Flow.Table)
-		}
-	}
-	list := DropList{}
-	for _, m := range dump.Metered {
-		entry, owner, wanted := w.Engine.ExplainMeter(m.ID)
-		if !wanted || m.Dropped == 0 && !all {
-			continue
-		}
-		d := Drop{
-			Stage: stages[m.ID], Packets: m.Dropped,
-			Reason: fmt.Sprintf("flood: more than %d packets a second for the controller", entry.Rate),
-		}
-		d.Object, d.ID = w.object(owner)
-		list = append(list, d)
-	}
-	return list
-}
-
-// punt is what sends a flow's packets to the controller.
-func punt(do flow.Instructions) (flow.Punt, bool) {
-	for a := range do.Actions() {
-		if p, ok := a.Decode().(flow.Punt); ok {
-			return p, true
-		}
-	}
-	return flow.Punt{}, false
 }
 
 // Write writes a table for people.
@@ -139,15 +99,12 @@ func forwardsBy(a flow.Action) bool {
 	return false
 }
 
-// everybody is whose a flow is that counts for the whole chassis.
-const everybody = "everybody"
-
 // object names what an owner is evaluated for, in Neutron's words.
 func (w World) object(o engine.Owner) (name, id string) {
 	id = o.Key[strings.LastIndex(o.Key, "/")+1:]
 	switch o.Kind {
 	case view.Self.Name():
-		return everybody, ""
+		return "everybody", ""
 	case view.LocalPorts.Name(), view.Bindings.Name():
 		return "port " + w.portNameOf(id), id
 	case view.Ports.Name():

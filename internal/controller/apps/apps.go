@@ -12,6 +12,7 @@ import (
 	"github.com/dragonflow/dragonflow/internal/controller/apps/misses"
 	"github.com/dragonflow/dragonflow/internal/controller/apps/neighbour"
 	"github.com/dragonflow/dragonflow/internal/controller/apps/portsecurity"
+	"github.com/dragonflow/dragonflow/internal/controller/apps/provider"
 	"github.com/dragonflow/dragonflow/internal/controller/apps/secgroup"
 	"github.com/dragonflow/dragonflow/internal/controller/apps/tunnel"
 )
@@ -24,6 +25,7 @@ func All() []*app.App {
 		classifier.New(),
 		migration.New(),
 		portsecurity.New(),
+		provider.New(),
 		tunnel.New(),
 		l2.New(),
 		l3.New(),

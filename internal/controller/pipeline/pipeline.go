@@ -67,6 +67,10 @@ const (
 	UnsecuredMembers = 1 << 31
 )
 
+// Routed is the SourcePort of a packet that a router of this chassis has got from elsewhere, by a wire or a
+// tunnel: unlike others from there, whose SourcePort is zero, it may go anywhere. No port has this number.
+const Routed = 1 << 31
+
 // ChassisContent is what stands behind a number of ChassisNumbers: a chassis and the type of tunnel to it.
 func ChassisContent(chassis, tunnelType string) string { return chassis + "/" + tunnelType }
 

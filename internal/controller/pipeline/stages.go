@@ -10,6 +10,8 @@ type Stage uint8
 const (
 	Classify Stage = iota
 	TunnelInput
+	ProviderInput
+	WireServices
 	MetadataReply
 	Announce
 	EgressPortSecurity
@@ -43,6 +45,7 @@ const (
 	Tunnel
 	TunnelFlood
 	TunnelOutput
+	ProviderOutput
 	L2Horizon
 	IngressConntrack
 	IngressTrack
@@ -66,7 +69,7 @@ var stages = [numStages]declaration{
 		name: "classify", app: "classifier",
 		purpose: "tells who sent the packet: loads the source port and its network",
 		matches: fields(one(flow.InPort), ethernet), sets: one(flow.Reg6, flow.Metadata),
-		next: []Stage{EgressPortSecurity, TunnelInput, MetadataReply, Announce},
+		next: []Stage{EgressPortSecurity, TunnelInput, ProviderInput, MetadataReply, Announce},
 		miss: "the packet came from an interface that no port of this chassis owns",
 	},
 	TunnelInput: {
@@ -76,6 +79,19 @@ var stages = [numStages]declaration{
 		sets:    one(flow.Reg6, flow.Metadata, flow.Reg2, flow.InPort),
 		next:    []Stage{L2Lookup, TunnelOutput},
 		miss:    "tunnel: no network of this chassis has the packet's identifier",
+	},
+	ProviderInput: {
+		name: "provider-input", app: "provider",
+		purpose: "tells the network of a frame that came from a physical network, by its VLAN; its source port is zero, or, if it is for a router, stands for that",
+		matches: fields(one(flow.InPort), ethernet), sets: one(flow.Reg6, flow.Metadata, flow.EthSrc, flow.EthDst),
+		next: []Stage{WireServices},
+		miss: "provider: no network of this chassis has the VLAN of the frame on its physical network",
+	},
+	WireServices: {
+		name: "wire-services", app: "neighbour",
+		purpose: "answers those outside who ask for an address that this chassis has there, and hears who has an address that it looks for",
+		matches: fields(one(flow.Metadata, flow.Reg6), ethernet, ip, l4, arp, nd), sets: fields(ethernet, ip, l4, arp, nd, one(flow.Reg6)),
+		next: []Stage{Routers, ProviderOutput}, pass: Routers,
 	},
 	MetadataReply: {
 		name: "metadata-reply", app: "metadata",
@@ -256,7 +272,7 @@ var stages = [numStages]declaration{
 	L2Lookup: {
 		name: "l2-lookup", app: "l2",
 		purpose: "finds the destination by MAC address; copies broadcast and multicast to the network's members",
-		matches: fields(one(flow.Metadata, flow.Reg6), ethernet), sets: one(flow.Reg7, flow.Reg3, flow.Reg2), next: []Stage{L2Flood, Tunnel, L2Horizon},
+		matches: fields(one(flow.Metadata, flow.Reg6), ethernet), sets: one(flow.Reg7, flow.Reg3, flow.Reg2), next: []Stage{L2Flood, Tunnel, ProviderOutput, L2Horizon},
 		miss: "no port of the network has the destination address",
 	},
 	L2Flood: {
@@ -282,6 +298,12 @@ var stages = [numStages]declaration{
 		purpose: "sends the packet to the other chassis",
 		matches: one(flow.Reg2), sets: one(flow.TunDst, flow.TunIPv6Dst),
 		miss: "the other chassis has no tunnel of the network's type",
+	},
+	ProviderOutput: {
+		name: "provider-output", app: "provider",
+		purpose: "sends the frame into the physical network, in its VLAN; a router's MAC address stays on the chassis, which has one of its own for it",
+		matches: one(flow.Metadata, flow.Reg6, flow.EthSrc), sets: one(flow.EthSrc, flow.VLANVID, flow.InPort),
+		miss: "provider: the chassis is not connected to a physical network of the network",
 	},
 	L2Horizon: {
 		name: "l2-horizon", app: "l2",

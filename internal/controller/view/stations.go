@@ -38,6 +38,8 @@ type Station struct {
 	Local uint32
 	// Via is the number of the other chassis and the tunnel to it, zero of a port served here.
 	Via uint32
+	// Wire says that the port is reached by the network's [Wire].
+	Wire bool
 }
 
 // Stations holds who receives at each address.

@@ -154,7 +154,7 @@ func (h *handler) drops(ctx context.Context, r *http.Request) (operate.DropList,
 	}
 	var list operate.DropList
 	err = h.inspect(ctx, func(w operate.World, _ controller.Status) {
-		list = operate.Drops(w, dump, r.FormValue("all") == "true")
+		list = operate.Drops(w, dump.Flows, r.FormValue("all") == "true")
 	})
 	return list, err
 }
@@ -162,7 +162,6 @@ func (h *handler) drops(ctx context.Context, r *http.Request) (operate.DropList,
 func (h *handler) why(ctx context.Context, r *http.Request) (*operate.Answer, error) {
 	q := operate.Question{
 		Port: r.FormValue("port"), Dst: r.FormValue("dst"), What: r.FormValue("what"), State: operate.State(r.FormValue("state")),
-		Frame: r.FormValue("frame"), First: r.FormValue("first"),
 	}
 	for name, number := range map[string]*int{"size": &q.Size, "ttl": &q.TTL} {
 		var err error

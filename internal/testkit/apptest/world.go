@@ -81,6 +81,8 @@ func (w *World) place(r any) {
 		view.Set(w.DB, view.TunnelPorts, r)
 	case view.MetadataPort:
 		view.Set(w.DB, view.MetadataPorts, r)
+	case view.ProviderPort:
+		view.Set(w.DB, view.ProviderPorts, r)
 	case view.Arrival:
 		view.Set(w.DB, view.Arrivals, r)
 	case view.Departure:
@@ -109,6 +111,8 @@ func (w *World) Remove(rows ...any) {
 			view.Delete(w.DB, view.Departures, r.PortID)
 		case view.TunnelPort:
 			view.Delete(w.DB, view.TunnelPorts, string(r.Type))
+		case view.ProviderPort:
+			view.Delete(w.DB, view.ProviderPorts, r.PhysicalNetwork)
 		default:
 			w.t.Fatalf("a world has no table for a %T", r)
 		}
@@ -281,6 +285,17 @@ func At(host string, p *model.Port) *model.Port {
 func Overlay(id string, typ model.NetworkType, vni uint32) *model.Network {
 	n := Net(id)
 	n.Segments = []model.Segment{{NetworkType: typ, SegmentationID: vni}}
+	return n
+}
+
+// Provider is Net with a segment in a VLAN of a physical network, or, with zero, without a tag.
+func Provider(id, physical string, vlan uint32) *model.Network {
+	n := Net(id)
+	s := model.Segment{ID: "seg-" + id, NetworkType: model.Flat, PhysicalNetwork: physical}
+	if vlan != 0 {
+		s.NetworkType, s.SegmentationID = model.VLAN, vlan
+	}
+	n.Segments = []model.Segment{s}
 	return n
 }
 

@@ -23,6 +23,7 @@ func New() *app.App {
 			app.For("classifier.served", view.Bindings, served),
 			app.For("classifier.port", view.LocalPorts, port),
 			app.For("classifier.tunnel", view.TunnelPorts, tunnel),
+			app.For("classifier.provider", view.ProviderPorts, provider),
 			app.For("classifier.stranger", view.Interfaces, stranger),
 			app.For("classifier.services", view.Self, services),
 			app.For("classifier.metadata", view.MetadataPorts, metadata),
@@ -102,6 +103,12 @@ func port(_ *view.Reader, p view.LocalPort, out *app.Output) {
 func tunnel(_ *view.Reader, t view.TunnelPort, out *app.Output) {
 	out.Flow(pipeline.Classify, pipeline.Normal, flow.NewMatch(flow.InPort.Is(uint64(t.OFPort))),
 		flow.Goto(pipeline.TunnelInput.Table()), "another chassis sends through the tunnel")
+}
+
+// provider sends what comes from a physical network to where its network is told.
+func provider(_ *view.Reader, p view.ProviderPort, out *app.Output) {
+	out.Flow(pipeline.Classify, pipeline.Normal, flow.NewMatch(flow.InPort.Is(uint64(p.OFPort))),
+		flow.Goto(pipeline.ProviderInput.Table()), "the frame comes from a physical network")
 }
 
 // stranger tells the operator about interfaces that claim a port which is not bound here.

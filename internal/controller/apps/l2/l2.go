@@ -24,6 +24,7 @@ func New() *app.App {
 			app.ForEach("l2.address", view.StationsByAddress, address),
 			app.For("l2.set", sets, floodSet),
 			app.For("l2.network", view.LocalNetworks, network),
+			app.For("l2.wire", view.Wires, wired),
 		},
 	}
 }
@@ -91,31 +92,26 @@ func port(_ *view.Reader, p view.LocalPort, out *app.Output) {
 // other chassis.
 func address(_ *view.Reader, _ string, owners []view.Station, out *app.Output) {
 	a := owners[0].MACAddress
-	local, remote := receivers(owners)
+	to := receivers(owners)
 	match := []flow.Constraint{pipeline.Network.Is(uint64(a.NetworkKey)), flow.EthDst.MAC(a.MAC)}
-	switch {
-	case len(local) == 1 && len(remote) == 0:
-		out.Flow(pipeline.L2Lookup, pipeline.Normal, flow.NewMatch(match...),
-			flow.Do(flow.Load(pipeline.DestPort, uint64(local[0]))).Goto(pipeline.L2Horizon.Table()),
-			"the port has this MAC address")
-		return
-	case len(local) == 0 && len(remote) == 1:
-		out.Flow(pipeline.L2Lookup, pipeline.Normal, flow.NewMatch(match...),
-			flow.Do(flow.Load(pipeline.RemoteChassis, uint64(remote[0]))).Goto(pipeline.Tunnel.Table()),
-			"a port on another chassis has this MAC address")
+	if do, reason, single := to.single(); single {
+		out.Flow(pipeline.L2Lookup, pipeline.Normal, flow.NewMatch(match...), do, reason)
 		return
 	}
-	if n := len(local) + len(remote); n > setSize {
+	if n := len(to.local) + len(to.remote); n > setSize {
 		out.Problem(fmt.Sprintf("MAC address %s is allowed on ports at %d places; the first %d receive", a.MAC, n, setSize))
-		local = local[:min(len(local), setSize)]
-		remote = remote[:min(len(remote), setSize-len(local))]
+		to.local = to.local[:min(len(to.local), setSize)]
+		to.remote = to.remote[:min(len(to.remote), setSize-len(to.local))]
 	}
 	var here, there []flow.Action
-	for _, p := range local {
+	for _, p := range to.local {
 		here = append(here, copyTo(p)...)
 	}
-	for _, via := range remote {
+	for _, via := range to.remote {
 		there = append(there, toTunnel(uint64(via))...)
+	}
+	if to.wire {
+		there = append(there, toWire()) // the last: it changes the frame
 	}
 	out.Flow(pipeline.L2Lookup, pipeline.Normal, flow.NewMatch(match...), flow.Do(slices.Concat(here, there)...),
 		"several ports share this MAC address")
@@ -125,28 +121,57 @@ func address(_ *view.Reader, _ string, owners []view.Station, out *app.Output) {
 	}
 }
 
-// receivers returns the numbers of the ports served here, and of the chassis of the others. A port that is
-// served here is not anywhere else, whatever the database says.
-func receivers(owners []view.Station) (local, remote []uint32) {
+// places is where the ports with a MAC address are.
+type places struct {
+	// local are the numbers of the ports served here, remote those of chassis to which tunnels lead.
+	local, remote []uint32
+	// wire says that the physical network leads to others.
+	wire bool
+}
+
+// single returns what to do with a packet that goes to one place.
+func (p places) single() (do flow.Instructions, reason string, ok bool) {
+	switch {
+	case len(p.local) == 1 && len(p.remote) == 0 && !p.wire:
+		return flow.Do(flow.Load(pipeline.DestPort, uint64(p.local[0]))).Goto(pipeline.L2Horizon.Table()), "the port has this MAC address", true
+	case len(p.local) == 0 && len(p.remote) == 1 && !p.wire:
+		return flow.Do(flow.Load(pipeline.RemoteChassis, uint64(p.remote[0]))).Goto(pipeline.Tunnel.Table()),
+			"a port on another chassis has this MAC address", true
+	case len(p.local) == 0 && len(p.remote) == 0 && p.wire:
+		return flow.Goto(pipeline.ProviderOutput.Table()), "a port on another chassis has this MAC address: the physical network leads there", true
+	}
+	return do, "", false
+}
+
+// receivers returns where the owners of an address are. A port that is served here is not anywhere else,
+// whatever the database says.
+func receivers(owners []view.Station) (to places) {
 	here := map[string]bool{}
 	for _, o := range owners {
 		if o.Local != 0 {
-			local = append(local, o.Local)
+			to.local = append(to.local, o.Local)
 			here[o.Port] = true
 		}
 	}
 	for _, o := range owners {
-		if o.Local == 0 && !here[o.Port] && !slices.Contains(remote, o.Via) {
-			remote = append(remote, o.Via)
+		switch {
+		case o.Local != 0 || here[o.Port]:
+		case o.Wire:
+			to.wire = true
+		case !slices.Contains(to.remote, o.Via):
+			to.remote = append(to.remote, o.Via)
 		}
 	}
-	return local, remote
+	return to
 }
 
 // toTunnel sends a copy to another chassis, or to several.
 func toTunnel(to uint64) []flow.Action {
 	return []flow.Action{flow.Load(pipeline.RemoteChassis, to), flow.Resubmit(pipeline.Tunnel.Table())}
 }
+
+// toWire sends a copy into the network's physical network.
+func toWire() flow.Action { return flow.Resubmit(pipeline.ProviderOutput.Table()) }
 
 func floodSet(r *view.Reader, s memberSet, out *app.Output) {
 	list, _ := view.Find(r, membersBySet, s.key())
@@ -164,43 +189,62 @@ func copyTo(port uint32) []flow.Action {
 }
 
 // network floods broadcast and multicast to all sets, and unknown unicast to those without port security:
-// here first, then to other chassis, unless it came from one.
+// here first, then to other chassis, unless it came from one. What a physical network carries is [wired]'s.
 func network(r *view.Reader, n view.LocalNetwork, out *app.Output) {
-	list, _ := view.Find(r, setsByNetwork, strconv.FormatUint(uint64(n.Key), 10))
-	copies := make([][]flow.Action, setKinds)
+	if _, found := view.Get(r, view.Wires, n.ID); found == view.Present {
+		return
+	}
+	tunnels := func(unsecured bool, to uint64) []flow.Action {
+		if _, elsewhere := view.Get(r, view.RemoteFloods, view.RemoteFloodKey(n.ID, unsecured)); elsewhere == view.Present {
+			return toTunnel(to)
+		}
+		return nil
+	}
+	copies := copiesHere(r, n.Key)
+	flood(n.Key, true, copies[everybody], tunnels(false, pipeline.EveryMember), out)
+	flood(n.Key, false, copies[unsecured], tunnels(true, pipeline.UnsecuredMembers), out)
+}
+
+// wired floods on a network that a physical network carries, where somebody may be of whom the model does
+// not know: unknown unicast goes there, too. A network without ports here may have a router of this chassis.
+func wired(r *view.Reader, w view.Wire, out *app.Output) {
+	copies := copiesHere(r, w.Key)
+	for _, group := range []bool{true, false} {
+		kind := unsecured
+		if group {
+			kind = everybody
+		}
+		flood(w.Key, group, copies[kind], []flow.Action{toWire()}, out)
+	}
+}
+
+// copiesHere returns what copies to the members of a network, by kind.
+func copiesHere(r *view.Reader, network uint32) [setKinds][]flow.Action {
+	var copies [setKinds][]flow.Action
+	list, _ := view.Find(r, setsByNetwork, strconv.FormatUint(uint64(network), 10))
 	for _, s := range list {
 		kind := s.set % setKinds
 		copies[kind] = append(copies[kind],
 			flow.Load(pipeline.FloodSet, uint64(s.set)), flow.Resubmit(pipeline.L2Flood.Table()))
 	}
-	group := [6]byte{1}
-	flooding{
-		here: copies[everybody], to: pipeline.EveryMember, priority: pipeline.Low + 2,
-		match: []flow.Constraint{flow.EthDst.MACMasked(group, group)}, reason: "broadcast and multicast go to all ports of the network",
-	}.emit(r, n, out)
-	flooding{
-		here: copies[unsecured], to: pipeline.UnsecuredMembers, priority: pipeline.Low,
-		reason: "unknown unicast goes to ports without port security",
-	}.emit(r, n, out)
+	return copies
 }
 
-// flooding is what goes to several ports: here, and on the other chassis that to stands for.
-type flooding struct {
-	here     []flow.Action
-	to       uint64
-	priority uint16
-	match    []flow.Constraint
-	reason   string
-}
-
-func (f flooding) emit(r *view.Reader, n view.LocalNetwork, out *app.Output) {
-	match := append(f.match, pipeline.Network.Is(uint64(n.Key)))
-	_, elsewhere := view.Get(r, view.RemoteFloods, view.RemoteFloodKey(n.ID, f.to == pipeline.UnsecuredMembers))
-	if elsewhere == view.Present {
-		out.Flow(pipeline.L2Lookup, f.priority, flow.NewMatch(match...), flow.Do(slices.Concat(f.here, toTunnel(f.to))...), f.reason)
-		match, f.priority = append(match, pipeline.SourcePort.Is(0)), f.priority+1
+// flood copies what is for a group, or what is for nobody known, to members here and then elsewhere; what came
+// from elsewhere, only here.
+func flood(network uint32, group bool, here, elsewhere []flow.Action, out *app.Output) {
+	match := []flow.Constraint{pipeline.Network.Is(uint64(network))}
+	priority, reason := pipeline.Low, "unknown unicast goes to ports without port security"
+	if group {
+		bit := [6]byte{1}
+		match = append(match, flow.EthDst.MACMasked(bit, bit))
+		priority, reason = pipeline.Low+2, "broadcast and multicast go to all ports of the network"
 	}
-	if len(f.here) > 0 {
-		out.Flow(pipeline.L2Lookup, f.priority, flow.NewMatch(match...), flow.Do(f.here...), f.reason)
+	if len(elsewhere) > 0 {
+		out.Flow(pipeline.L2Lookup, priority, flow.NewMatch(match...), flow.Do(slices.Concat(here, elsewhere)...), reason)
+		match, priority = append(match, pipeline.SourcePort.Is(0)), priority+1
+	}
+	if len(here) > 0 {
+		out.Flow(pipeline.L2Lookup, priority, flow.NewMatch(match...), flow.Do(here...), reason)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/dragonflow/dragonflow/internal/controller/flow"
 	"github.com/dragonflow/dragonflow/internal/controller/pipeline"
 	"github.com/dragonflow/dragonflow/internal/controller/view"
+	"github.com/dragonflow/dragonflow/internal/model"
 )
 
 // arrival takes in what other chassis send to a network that has ports here. The sender is not looked at:
@@ -103,6 +104,9 @@ func separated(r *view.Reader, s strangers, out *app.Output) {
 	}
 	seg, ok := n.Tunnel()
 	switch {
+	case !ok && slices.ContainsFunc(n.Segments, model.Segment.IsProvider):
+		out.Problem(fmt.Sprintf("network %s has ports on chassis %s, and this chassis is connected to no physical network that carries it: "+
+			"have bridge-mappings name one", s.network, s.chassis))
 	case !ok:
 		out.Problem(fmt.Sprintf("network %s has ports on chassis %s, but no segment of type geneve or vxlan by which to reach them",
 			s.network, s.chassis))

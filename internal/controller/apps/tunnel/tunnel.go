@@ -8,6 +8,7 @@ package tunnel
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 
 	"github.com/dragonflow/dragonflow/internal/controller/app"
@@ -107,10 +108,14 @@ var (
 
 func (s set) key() string { return fmt.Sprintf("%d/%d", s.network, s.set) }
 
-// network derives how a network's packets travel, and gives them its identifier.
+// network derives how a network's packets travel, and gives them its identifier. What a physical network
+// carries to this chassis needs no tunnel.
 func network(r *view.Reader, n *model.Network, out *app.Output) {
 	s, ok := n.Tunnel()
 	if !ok {
+		return
+	}
+	if _, wired := view.Get(r, view.Wires, n.ID); wired == view.Present {
 		return
 	}
 	at, found := view.Get(r, view.TunnelPorts, string(s.NetworkType))
@@ -134,19 +139,12 @@ func port(r *view.Reader, p *model.Port, out *app.Output) {
 	}
 	s, found := view.Get(r, segments, p.NetworkID)
 	if found != view.Present {
-		app.Emit(out, apart, strangers{p.NetworkID, p.Host})
+		beyond(r, p, out)
 		return
 	}
 	via := r.Number(pipeline.ChassisNumbers, pipeline.ChassisContent(p.Host, string(s.typ)))
-	receives := func(mac model.MAC) {
-		a := view.MACAddress{NetworkKey: s.key, MAC: mac}
-		app.Emit(out, view.Stations, view.Station{MACAddress: a, Port: p.ID, Via: via})
-	}
-	receives(p.MACAddress)
-	for _, pair := range p.AllowedAddressPairs {
-		if pair.MACAddress != p.MACAddress {
-			receives(pair.MACAddress)
-		}
+	for _, mac := range addressesOf(p) {
+		app.Emit(out, view.Stations, view.Station{MACAddress: view.MACAddress{NetworkKey: s.key, MAC: mac}, Port: p.ID, Via: via})
 	}
 	m := remoteMember{network: p.NetworkID, networkKey: s.key, chassis: p.Host, typ: s.typ}
 	app.Emit(out, members, m)
@@ -154,6 +152,29 @@ func port(r *view.Reader, p *model.Port, out *app.Output) {
 		m.unsecured = true
 		app.Emit(out, members, m)
 	}
+}
+
+// beyond derives what a port receives to which no tunnel leads: a physical network may.
+func beyond(r *view.Reader, p *model.Port, out *app.Output) {
+	w, wired := view.Get(r, view.Wires, p.NetworkID)
+	if wired != view.Present {
+		app.Emit(out, apart, strangers{p.NetworkID, p.Host})
+		return
+	}
+	for _, mac := range addressesOf(p) {
+		app.Emit(out, view.Stations, view.Station{MACAddress: view.MACAddress{NetworkKey: w.Key, MAC: mac}, Port: p.ID, Wire: true})
+	}
+}
+
+// addressesOf returns the MAC addresses at which a port receives.
+func addressesOf(p *model.Port) []model.MAC {
+	list := []model.MAC{p.MACAddress}
+	for _, pair := range p.AllowedAddressPairs {
+		if !slices.Contains(list, pair.MACAddress) {
+			list = append(list, pair.MACAddress)
+		}
+	}
+	return list
 }
 
 // member has a chassis get copies of what goes to all members of a network, if anybody here can send such.
