@@ -60,7 +60,7 @@ func (s *Server) Audit(ctx context.Context) error {
 			failed = errors.Join(failed, fmt.Errorf("audit %s: %w", scope, err))
 		}
 	}
-	for _, typ := range []*resource.Type{s.networks, s.subnets, s.ports, s.groups, s.rules, s.routers, s.floatingIPs} {
+	for _, typ := range []*resource.Type{s.networks, s.subnets, s.ports, s.groups, s.rules, s.routers, s.floatingIPs, s.forwardings} {
 		for _, row := range s.store.Select(typ.Kind, "") {
 			for _, k := range s.keysOf(row) {
 				check(k.Scope)
@@ -106,6 +106,8 @@ func (s *Server) ownerType(kind string) *resource.Type {
 		return s.routers
 	case model.KindFloatingIP:
 		return s.floatingIPs
+	case model.KindPortForwarding:
+		return s.forwardings
 	}
 	return nil
 }
@@ -191,7 +193,8 @@ func (s *Server) rowsIn(scope db.Scope) []resource.Row {
 		return append(one(s.routers, parts[1]), s.store.Select(s.ports.Kind, rows.ByDevice(parts[1]))...)
 	case parts[0] == "chassis":
 		at := rows.ByHost(strings.Join(parts[1:], "/"))
-		return slices.Concat(s.store.Select(s.ports.Kind, at), s.store.Select(s.routers.Kind, at), s.store.Select(s.floatingIPs.Kind, at))
+		return slices.Concat(s.store.Select(s.ports.Kind, at), s.store.Select(s.routers.Kind, at), s.store.Select(s.floatingIPs.Kind, at),
+			s.store.Select(s.forwardings.Kind, at))
 	case scope == segment.TransitScope:
 		return s.store.Select(s.routers.Kind, "")
 	}

@@ -42,51 +42,63 @@ type extension struct {
 }
 
 func extensions() []extension {
-	ext := func(alias, name, description string) extension {
-		return extension{alias, name, description, "2026-01-01T00:00:00-00:00", []string{}}
+	var out []extension
+	for _, x := range served() {
+		out = append(out, extension{x.alias, x.name, x.description, "2026-01-01T00:00:00-00:00", []string{}})
 	}
-	return []extension{
-		ext("address-scope", "Address scope", "Subnet pools whose prefixes do not overlap"),
-		ext("agent", "agent", "The controllers of chassis"),
-		ext("allowed-address-pairs", "Allowed Address Pairs", "Further source addresses of a port"),
-		ext("binding", "Port Binding", "The host on which a port is plugged"),
-		ext("binding-extended", "Port Bindings Extended", "Several bindings of a port, one of them active"),
-		ext("default-subnetpools", "Default Subnetpools", "A subnet pool for who names none"),
-		ext("dns-integration", "DNS Integration", "Names of ports and the domain of a network"),
-		ext("dragonflow-distributed-snat", "Distributed SNAT", "Chassis translate what their guests send outside, each to an address of its own"),
-		ext("dvr", "Distributed Virtual Router", "Routers are distributed, always"),
-		ext("empty-string-filtering", "Empty String Filtering", "Lists can be filtered by an empty value"),
-		ext("ext-gw-mode", "Neutron L3 Configurable external gateway mode", "Gateways without SNAT"),
-		ext("extraroute", "Neutron Extra Route", "Static routes of a router"),
-		ext("extraroute-atomic", "Atomically add/remove extra routes", "Routes of a router added and removed one by one"),
-		ext("extra_dhcp_opt", "Neutron Extra DHCP options", "DHCP options of a port"),
-		ext("filter-validation", "Filter parameters validation", "Unknown filters are refused"),
-		ext("fip-port-details", "Floating IP Port Details Extension", "A floating IP shows its port"),
-		ext("ip-substring-filtering", "IP address substring filtering", "Ports by a part of their address"),
-		ext("external-net", "Neutron external network", "Networks on which routers may have their gateways"),
-		ext("multi-provider", "Multi Provider Network", "Networks with several segments"),
-		ext("net-mtu", "Network MTU", "The MTU of a network is shown"),
-		ext("net-mtu-writable", "Network MTU (writable)", "The MTU of a network can be set"),
-		ext("network-ip-availability", "Network IP Availability", "Used and total addresses of networks"),
-		ext("pagination", "Pagination support", "Lists in pages"),
-		ext("port-mac-address-regenerate", "Port MAC address regenerate", "A null MAC asks for a new one"),
-		ext("port-security", "Port Security", "Ports without address checks"),
-		ext("project-id", "project_id field enabled", "project_id beside tenant_id"),
-		ext("provider", "Provider Network", "How the frames of a network travel"),
-		ext("quota_details", "Quota details management support", "Limits and usage of a project"),
-		ext("quotas", "Quota management support", "Limits of a project"),
-		ext("revision-if-match", "If-Match constraints based on revision_number", "Conditional changes"),
-		ext("router", "Neutron L3 Router", "Routers between networks"),
-		ext("security-group", "security-group", "Security groups and their rules"),
-		ext("security-groups-normalized-cidr", "Normalized CIDR field for security group rules", "normalized_cidr"),
-		ext("sorting", "Sorting support", "Sorted lists"),
-		ext("standard-attr-description", "standard-attr-description", "Descriptions"),
-		ext("standard-attr-revisions", "Resource revision numbers", "revision_number"),
-		ext("standard-attr-tag", "Tag support for resources with standard attribute", "Tags"),
-		ext("standard-attr-timestamp", "Resource timestamps", "created_at and updated_at"),
-		ext("stateful-security-group", "Stateful security group", "Security groups without connection tracking"),
-		ext("subnet_allocation", "Subnet Allocation", "Subnets cut from pools of prefixes"),
-		ext("subnetpool-prefix-ops", "Subnet Pool Prefix Operations", "Prefixes of a pool added and removed one by one"),
+	return out
+}
+
+type words struct{ alias, name, description string }
+
+// served lists the extensions, by alias.
+func served() []words {
+	return []words{
+		{"address-scope", "Address scope", "Subnet pools whose prefixes do not overlap"},
+		{"agent", "agent", "The controllers of chassis"},
+		{"allowed-address-pairs", "Allowed Address Pairs", "Further source addresses of a port"},
+		{"binding", "Port Binding", "The host on which a port is plugged"},
+		{"binding-extended", "Port Bindings Extended", "Several bindings of a port, one of them active"},
+		{"default-subnetpools", "Default Subnetpools", "A subnet pool for who names none"},
+		{"dns-integration", "DNS Integration", "Names of ports and the domain of a network"},
+		{"dragonflow-distributed-snat", "Distributed SNAT", "Chassis translate what their guests send outside, each to an address of its own"},
+		{"dvr", "Distributed Virtual Router", "Routers are distributed, always"},
+		{"empty-string-filtering", "Empty String Filtering", "Lists can be filtered by an empty value"},
+		{"ext-gw-mode", "Neutron L3 Configurable external gateway mode", "Gateways without SNAT"},
+		{"extraroute", "Neutron Extra Route", "Static routes of a router"},
+		{"extraroute-atomic", "Atomically add/remove extra routes", "Routes of a router added and removed one by one"},
+		{"extra_dhcp_opt", "Neutron Extra DHCP options", "DHCP options of a port"},
+		{"filter-validation", "Filter parameters validation", "Unknown filters are refused"},
+		{"fip-port-details", "Floating IP Port Details Extension", "A floating IP shows its port"},
+		{"expose-port-forwarding-in-fip", "Expose Port Forwarding in FIP", "A floating IP shows its port forwardings"},
+		{"floating-ip-port-forwarding", "Floating IP Port Forwarding", "Ports of a floating IP that go to ports of guests"},
+		{"floating-ip-port-forwarding-description", "Floating IP Port Forwarding support description", "Port forwardings have descriptions"},
+		{"floating-ip-port-forwarding-port-ranges", "Floating IP Port Forwarding support for port ranges", "Ranges of ports are forwarded"},
+		{"ip-substring-filtering", "IP address substring filtering", "Ports by a part of their address"},
+		{"external-net", "Neutron external network", "Networks on which routers may have their gateways"},
+		{"multi-provider", "Multi Provider Network", "Networks with several segments"},
+		{"net-mtu", "Network MTU", "The MTU of a network is shown"},
+		{"net-mtu-writable", "Network MTU (writable)", "The MTU of a network can be set"},
+		{"network-ip-availability", "Network IP Availability", "Used and total addresses of networks"},
+		{"pagination", "Pagination support", "Lists in pages"},
+		{"port-mac-address-regenerate", "Port MAC address regenerate", "A null MAC asks for a new one"},
+		{"port-security", "Port Security", "Ports without address checks"},
+		{"project-id", "project_id field enabled", "project_id beside tenant_id"},
+		{"provider", "Provider Network", "How the frames of a network travel"},
+		{"quota_details", "Quota details management support", "Limits and usage of a project"},
+		{"quotas", "Quota management support", "Limits of a project"},
+		{"revision-if-match", "If-Match constraints based on revision_number", "Conditional changes"},
+		{"router", "Neutron L3 Router", "Routers between networks"},
+		{"security-group", "security-group", "Security groups and their rules"},
+		{"security-groups-normalized-cidr", "Normalized CIDR field for security group rules", "normalized_cidr"},
+		{"sorting", "Sorting support", "Sorted lists"},
+		{"standard-attr-description", "standard-attr-description", "Descriptions"},
+		{"standard-attr-revisions", "Resource revision numbers", "revision_number"},
+		{"standard-attr-tag", "Tag support for resources with standard attribute", "Tags"},
+		{"standard-attr-timestamp", "Resource timestamps", "created_at and updated_at"},
+		{"stateful-security-group", "Stateful security group", "Security groups without connection tracking"},
+		{"subnet_allocation", "Subnet Allocation", "Subnets cut from pools of prefixes"},
+		{"subnetpool-prefix-ops", "Subnet Pool Prefix Operations", "Prefixes of a pool added and removed one by one"},
 	}
 }
 

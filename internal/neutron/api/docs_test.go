@@ -43,7 +43,7 @@ func attributeTables() string {
 	var b strings.Builder
 	rules := resource.SecurityGroupRules()
 	for _, typ := range []*resource.Type{resource.Networks(), resource.Subnets(), resource.Ports(),
-		resource.PortBindings(), resource.SecurityGroups(rules), rules, resource.Routers(), resource.FloatingIPs(), resource.SubnetPools(),
+		resource.PortBindings(), resource.SecurityGroups(rules), rules, resource.Routers(), resource.FloatingIPs(), resource.PortForwardings(), resource.SubnetPools(),
 		resource.AddressScopes(), resource.Agents()} {
 		fmt.Fprintf(&b, "\n### /v2.0/%s\n\n| attribute | set | list |\n|---|---|---|\n", typ.Path)
 		for _, a := range typ.Attrs {

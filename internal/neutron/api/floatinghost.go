@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"errors"
+	"net/netip"
 	"slices"
 
 	"github.com/dragonflow/dragonflow/internal/model"
@@ -68,6 +69,9 @@ func (s *Server) moveFloatingIPs(t *rows.Txn, old, p *resource.Port) error {
 	if len(old.AllowedAddressPairs)+len(p.AllowedAddressPairs) > 0 {
 		t.After(s.board.poke) // those of addresses that it shares with others follow
 	}
+	if err := s.leaveForwardings(t, p); err != nil {
+		return err
+	}
 	places := map[string]place(nil)
 	for _, row := range s.store.Select(s.floatingIPs.Kind, rows.ByPort(p.ID)) {
 		row, err := t.Get(s.floatingIPs, row.Base().ID)
@@ -81,8 +85,7 @@ func (s *Server) moveFloatingIPs(t *rows.Txn, old, p *resource.Port) error {
 		if f.PortID != p.ID {
 			continue
 		}
-		has := slices.ContainsFunc(p.FixedIPs, func(x model.FixedIP) bool { return x.IPAddress == f.FixedIPAddress })
-		if !has {
+		if !hasAddress(p, f.FixedIPAddress) {
 			disassociate(f)
 		} else {
 			if places == nil {
@@ -98,6 +101,10 @@ func (s *Server) moveFloatingIPs(t *rows.Txn, old, p *resource.Port) error {
 		t.Update(s.floatingIPs, f)
 	}
 	return nil
+}
+
+func hasAddress(p *resource.Port, a netip.Addr) bool {
+	return slices.ContainsFunc(p.FixedIPs, func(x model.FixedIP) bool { return x.IPAddress == a })
 }
 
 // leaveFloatingIPs takes a port that goes away from its floating IPs.
@@ -161,6 +168,12 @@ func (s *Server) behindGateway(r *resource.Router) error {
 func (s *Server) behindInterface(r *resource.Router, subnet *resource.Subnet) error {
 	for _, row := range s.store.Select(s.floatingIPs.Kind, rows.ByRouter(r.ID)) {
 		if f := row.(*resource.FloatingIP); f.PortNetworkID == subnet.NetworkID && subnet.CIDR.Contains(f.FixedIPAddress) {
+			return resource.Conflict("RouterInterfaceInUseByFloatingIP", "Router interface for subnet %s on router %s cannot be deleted, "+
+				"as it is required by one or more floating IPs.", subnet.ID, r.ID)
+		}
+	}
+	for _, row := range s.store.Select(s.forwardings.Kind, rows.ByRouter(r.ID)) {
+		if f := row.(*resource.PortForwarding); f.PortNetworkID == subnet.NetworkID && subnet.CIDR.Contains(f.InternalAddress) {
 			return resource.Conflict("RouterInterfaceInUseByFloatingIP", "Router interface for subnet %s on router %s cannot be deleted, "+
 				"as it is required by one or more floating IPs.", subnet.ID, r.ID)
 		}

@@ -103,6 +103,9 @@ func (o floatingOps) update(t *rows.Txn, oldRow, row resource.Row, given resourc
 }
 
 func (o floatingOps) delete(ctx context.Context, id string, revision int64) error {
+	if err := o.dropForwardings(ctx, rows.ByFloatingIP(id)); err != nil {
+		return err
+	}
 	return o.store.Update(ctx, func(t *rows.Txn) error {
 		row, err := t.Get(o.floatingIPs, id)
 		if err != nil {
@@ -118,6 +121,13 @@ func (o floatingOps) delete(ctx context.Context, id string, revision int64) erro
 		if err == nil {
 			portOps{o.Server}.drop(t, port.(*resource.Port))
 		}
+		for _, row := range o.store.Select(o.forwardings.Kind, rows.ByFloatingIP(id)) { // that came since
+			if _, err := t.Get(o.forwardings, row.Base().ID); err == nil {
+				t.Delete(o.forwardings, row.Base().ID)
+			} else if notGone(err) != nil {
+				return err
+			}
+		}
 		t.Delete(o.floatingIPs, id)
 		return nil
 	})
@@ -127,12 +137,18 @@ func (o floatingOps) delete(ctx context.Context, id string, revision int64) erro
 // the router between are written with it, unchanged, so that whoever changes them at the same time sees the
 // floating IP.
 func (o floatingOps) associate(t *rows.Txn, n *resource.Network, f *resource.FloatingIP) error {
+	forwards := o.store.Count(o.forwardings.Kind, rows.ByFloatingIP(f.ID)) > 0
 	if f.PortID == "" {
 		if f.FixedIPAddress.IsValid() {
 			return badFloatingIP("fixed_ip_address cannot be specified without a port_id")
 		}
-		disassociate(f)
+		if !forwards {
+			disassociate(f)
+		}
 		return nil
+	}
+	if forwards {
+		return resource.Conflict("FipInUseByPortForwarding", "Floating IP %s in use by Port Forwarding resources.", f.ID)
 	}
 	row, err := t.Get(o.ports, f.PortID)
 	if err != nil {
@@ -142,6 +158,12 @@ func (o floatingOps) associate(t *rows.Txn, n *resource.Network, f *resource.Flo
 	fixed, err := internalAddress(p, f.FixedIPAddress)
 	if err != nil {
 		return err
+	}
+	for _, row := range o.store.Select(o.forwardings.Kind, rows.ByPort(p.ID)) {
+		if row.(*resource.PortForwarding).InternalAddress == fixed.IPAddress {
+			return resource.Conflict("PortHasPortForwarding", "Cannot associate floating IP %s (%s) with port %s using fixed IP %s, as that "+
+				"port already has a Port Forwarding resource.", f.FloatingIPAddress, f.ID, p.ID, fixed.IPAddress)
+		}
 	}
 	for _, row := range o.store.Select(o.floatingIPs.Kind, rows.ByPort(p.ID)) {
 		if x := row.(*resource.FloatingIP); x.ID != f.ID && x.FixedIPAddress == fixed.IPAddress && x.NetworkID == f.NetworkID {
@@ -232,6 +254,14 @@ func (s *Server) routerFor(t *rows.Txn, f *resource.FloatingIP, p *resource.Port
 func (s *Server) decorateFloatingIP(row resource.Row) resource.Row {
 	f := row.Clone().(*resource.FloatingIP)
 	f.Status = "DOWN"
+	f.Forwardings = []resource.ForwardingShown{}
+	for _, row := range s.store.Select(s.forwardings.Kind, rows.ByFloatingIP(f.ID)) {
+		x := row.(*resource.PortForwarding)
+		f.Forwardings = append(f.Forwardings, x.InFloatingIP())
+		if len(x.Hosts) > 0 {
+			f.Status = "ACTIVE"
+		}
+	}
 	stored, ok := s.store.Cached(s.ports.Kind, f.PortID)
 	if f.PortID == "" || !ok {
 		return f

@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"net/netip"
 	"slices"
 	"strings"
@@ -11,6 +12,7 @@ import (
 	"github.com/dragonflow/dragonflow/internal/neutron/ipam"
 	"github.com/dragonflow/dragonflow/internal/neutron/resource"
 	"github.com/dragonflow/dragonflow/internal/neutron/rows"
+	"github.com/dragonflow/dragonflow/internal/northbound/db"
 )
 
 type portOps struct{ *Server }
@@ -191,6 +193,17 @@ func (s *Server) remember(ips []model.FixedIP) {
 }
 
 func (o portOps) delete(ctx context.Context, id string, revision int64) error {
+	err := o.deleteOnce(ctx, id, revision)
+	if errors.Is(err, db.ErrBatchTooLarge) { // many ports of floating IPs go there
+		if err := o.dropForwardings(ctx, rows.ByPort(id)); err != nil {
+			return err
+		}
+		err = o.deleteOnce(ctx, id, revision)
+	}
+	return err
+}
+
+func (o portOps) deleteOnce(ctx context.Context, id string, revision int64) error {
 	return o.store.Update(ctx, func(t *rows.Txn) error {
 		row, err := t.Get(o.ports, id)
 		if err != nil {

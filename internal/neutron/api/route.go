@@ -108,6 +108,8 @@ func (c *collection) resolve(prefix string, parts []string) (string, methods) {
 		return prefix + "/{id}/" + parts[1], methods{http.MethodPut: c.one(parts[0], c.actions[parts[1]])}
 	case parts[1] == "bindings" && c.typ == c.server.ports:
 		return c.server.resolveBindings(prefix+"/{id}/bindings", parts[0], parts[2:])
+	case parts[1] == "port_forwardings" && c.typ == c.server.floatingIPs:
+		return c.server.resolveForwardings(prefix+"/{id}/port_forwardings", parts[0], parts[2:])
 	}
 	return "other", nil
 }

@@ -143,7 +143,7 @@ func (b *board) known() bool {
 
 // settlePlaces chooses chassis anew for what is not where it should be.
 func (s *Server) settlePlaces(ctx context.Context) error {
-	return errors.Join(s.settleGateways(ctx), s.settleFloatingIPs(ctx))
+	return errors.Join(s.settleGateways(ctx), s.settleFloatingIPs(ctx), s.settleForwardings(ctx))
 }
 
 // settleGateways gives routers the gateway chassis that they should have now.

@@ -67,7 +67,7 @@ type Server struct {
 	defaultPools                            *resource.Type
 	quotas, quotaGuards, defaultGroups      *resource.Type
 	portBindings, agents                    *resource.Type
-	floatingIPs                             *resource.Type
+	floatingIPs, forwardings                *resource.Type
 	collections                             []*collection
 
 	// slots bound how many requests are worked on at once, and with that the memory they take.
@@ -105,11 +105,11 @@ func New(opts Options) (*Server, error) {
 	s.quotas, s.quotaGuards, s.defaultGroups = resource.Quotas(), resource.QuotaGuards(), resource.DefaultGroups()
 	s.routers = resource.Routers()
 	s.subnetPools, s.addressScopes, s.defaultPools = resource.SubnetPools(), resource.AddressScopes(), resource.DefaultPools()
-	s.floatingIPs = resource.FloatingIPs()
+	s.floatingIPs, s.forwardings = resource.FloatingIPs(), resource.PortForwardings()
 	s.portBindings, s.agents = resource.PortBindings(), resource.Agents()
 	types := []*resource.Type{
 		s.networks, s.subnets, s.ports, s.groups, s.rules, s.routers, s.quotas, s.quotaGuards, s.defaultGroups, s.agents,
-		s.subnetPools, s.addressScopes, s.defaultPools, s.floatingIPs,
+		s.subnetPools, s.addressScopes, s.defaultPools, s.floatingIPs, s.forwardings,
 	}
 	s.vnis = &vnis{next: map[string]int{}}
 	s.store = rows.New(opts.DB, types, opts.Logger, opts.Clock)

@@ -24,11 +24,12 @@ type FloatingIP struct {
 	// Hosts are the chassis that may serve the floating IP, in order.
 	Hosts []string `json:"hosts,omitzero"`
 
-	// SubnetID is where a request wants the address to be; it is not stored. Nor are Status and PortDetails,
-	// which the API fills in before it shows a floating IP.
-	SubnetID    string       `json:"-"`
-	Status      string       `json:"-"`
-	PortDetails *PortDetails `json:"-"`
+	// SubnetID is where a request wants the address to be; it is not stored. Nor are Status,
+	// PortDetails and Forwardings, which the API fills in before it shows a floating IP.
+	SubnetID    string            `json:"-"`
+	Status      string            `json:"-"`
+	PortDetails *PortDetails      `json:"-"`
+	Forwardings []ForwardingShown `json:"-"`
 }
 
 // PortDetails is what a floating IP shows of its port.
@@ -71,6 +72,7 @@ func FloatingIPs() *Type {
 			}
 			return f.PortDetails
 		})),
+		unlisted(shown("port_forwardings", func(f *FloatingIP) any { return orEmpty(f.Forwardings) })),
 		tagsAttr(),
 	}
 	return &Type{

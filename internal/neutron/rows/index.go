@@ -38,10 +38,13 @@ func ByRemoteGroup(id string) string { return "remote-group/" + id }
 // ByDevice finds the ports of a device.
 func ByDevice(id string) string { return "device/" + id }
 
-// ByPort finds the floating IPs of a port.
+// ByFloatingIP finds the port forwardings of a floating IP.
+func ByFloatingIP(id string) string { return "floatingip/" + id }
+
+// ByPort finds the floating IPs and port forwardings of a port.
 func ByPort(id string) string { return "port/" + id }
 
-// ByRouter finds the floating IPs behind a router.
+// ByRouter finds the floating IPs and port forwardings behind a router.
 func ByRouter(id string) string { return "router/" + id }
 
 // ByRouterOn finds the interfaces of routers on a network.
@@ -91,6 +94,11 @@ func indexKeys(row resource.Row) []string {
 		keys = append(keys, routerKeys(r)...)
 	case *resource.FloatingIP:
 		keys = append(keys, floatingKeys(r)...)
+	case *resource.PortForwarding:
+		keys = append(keys, ByFloatingIP(r.FloatingIPID), ByPort(r.InternalPortID), ByRouter(r.RouterID))
+		for _, h := range r.Hosts {
+			keys = append(keys, ByHost(h))
+		}
 	case *resource.SubnetPool:
 		if r.AddressScopeID != "" {
 			keys = append(keys, ByAddressScope(r.AddressScopeID))
@@ -124,7 +132,10 @@ func routerKeys(r *resource.Router) []string {
 func floatingKeys(f *resource.FloatingIP) []string {
 	var keys []string
 	if f.PortID != "" {
-		keys = append(keys, ByPort(f.PortID), ByRouter(f.RouterID))
+		keys = append(keys, ByPort(f.PortID))
+	}
+	if f.RouterID != "" {
+		keys = append(keys, ByRouter(f.RouterID))
 	}
 	for _, h := range f.Hosts {
 		keys = append(keys, ByHost(h))

@@ -30,6 +30,8 @@ func Objects(row resource.Row) []model.Object {
 		return routerObjects(r)
 	case *resource.FloatingIP:
 		return floatingObjects(r)
+	case *resource.PortForwarding:
+		return forwardingObjects(r)
 	}
 	return nil
 }
@@ -126,6 +128,19 @@ func floatingObjects(f *resource.FloatingIP) []model.Object {
 		out = append(out, &model.FloatingIP{
 			Meta: meta(f), Host: h, FloatingIPAddress: f.FloatingIPAddress, NetworkID: f.NetworkID, MACAddress: f.MACAddress,
 			RouterID: f.RouterID, PortID: f.PortID, PortNetworkID: f.PortNetworkID, FixedIPAddress: f.FixedIPAddress,
+		})
+	}
+	return out
+}
+
+// forwardingObjects are one for each chassis that may be the gateway.
+func forwardingObjects(f *resource.PortForwarding) []model.Object {
+	var out []model.Object
+	for _, h := range f.Hosts {
+		out = append(out, &model.PortForwarding{
+			Meta: meta(f), Host: h, FloatingIPID: f.FloatingIPID, ExternalAddress: f.ExternalAddress, NetworkID: f.NetworkID,
+			MACAddress: f.MACAddress, RouterID: f.RouterID, Protocol: f.ProtocolNumber(), ExternalPorts: f.ExternalPorts,
+			InternalAddress: f.InternalAddress, InternalPorts: f.InternalPorts, InternalPortID: f.InternalPortID, PortNetworkID: f.PortNetworkID,
 		})
 	}
 	return out

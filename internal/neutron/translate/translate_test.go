@@ -65,7 +65,7 @@ func load(t *testing.T, file string) resource.Row {
 	name := strings.Split(filepath.Base(file), ".")[1]
 	rules := resource.SecurityGroupRules()
 	for _, typ := range []*resource.Type{resource.Networks(), resource.Subnets(), resource.Ports(), rules,
-		resource.SecurityGroups(rules), resource.Routers(), resource.FloatingIPs()} {
+		resource.SecurityGroups(rules), resource.Routers(), resource.FloatingIPs(), resource.PortForwardings()} {
 		if typ.Singular != name {
 			continue
 		}
