@@ -169,9 +169,9 @@ func (c *cloud) server() *daemon {
 	return d
 }
 
-func (c *cloud) controller() *daemon {
+func (c *cloud) controller(flags ...string) *daemon {
 	c.t.Helper()
-	d := c.daemon("controller", command("controller", "etcd://"+etcdURL, c.chassisFlags()...)...)
+	d := c.daemon("controller", command("controller", "etcd://"+etcdURL, append(c.chassisFlags(), flags...)...)...)
 	c.waitSettled()
 	return d
 }
