@@ -130,6 +130,7 @@ func (c *Controller) takeLink(ctx context.Context, e linkEvent) {
 		c.log.Info("switch connected", "bridge", c.o.Bridge)
 	case e.lost:
 		c.phase, c.synced, c.full = down, false, false
+		c.watches.lost = true
 		if c.current != nil { // it never came to the switch
 			c.current.done(c, false)
 			c.current = nil

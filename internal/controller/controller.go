@@ -117,6 +117,7 @@ type Controller struct {
 	waited   bool
 	auditDue bool
 	bridged  bridgeState
+	watches  watches
 	journal  journal
 	progress progress
 	facts    facts

@@ -112,6 +112,7 @@ func (c *Controller) step(ctx context.Context) {
 	}
 	c.ports.settle(c)
 	c.remember()
+	c.rewatch(ctx)
 	c.advance(ctx)
 	c.tellProgress()
 }
@@ -130,6 +131,7 @@ func (c *Controller) derive() {
 		c.announceUnbound(d.Changed(view.Interfaces))
 		c.tellClients(d.Changed(view.MetadataClients))
 		c.announceChanges(&d)
+		c.watches.due = c.watches.due || len(d.Changed(view.WatchTargets)) > 0
 	}
 }
 

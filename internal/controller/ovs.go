@@ -33,6 +33,7 @@ func (c *Controller) takeOVS(ctx context.Context, e ovsdb.Event) {
 	c.takeTunnels()
 	c.takeMetadata()
 	c.takeProviders()
+	c.takeWatchPorts()
 	c.ensureBridge(ctx)
 	c.db.SetSynced(view.ScopeOVSDB, true)
 }
@@ -92,7 +93,9 @@ func (c *Controller) ensureBridge(ctx context.Context) {
 	}
 	tunnels, err := c.ensureTunnels()
 	c.trouble("tunnels", err)
-	txn = ovsdb.Join(txn, tunnels, c.ensureProviders(), c.ensureMetadata())
+	watches, err := c.ensureWatches()
+	c.trouble("gateways watched", err)
+	txn = ovsdb.Join(txn, tunnels, c.ensureProviders(), c.ensureMetadata(), watches)
 	if txn.Empty() {
 		c.trouble("bridge", nil)
 		return

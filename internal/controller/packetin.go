@@ -76,7 +76,7 @@ func (c *Controller) tick(i int) {
 
 // tracked are the tables whose changes the loop must hear of.
 func tracked(apps []*app.App) []view.AnyTable {
-	list := []view.AnyTable{view.Interests, view.LocalPorts, view.Interfaces, view.Bindings, view.MetadataClients}
+	list := []view.AnyTable{view.Interests, view.LocalPorts, view.Interfaces, view.Bindings, view.MetadataClients, view.WatchTargets}
 	for _, a := range apps {
 		if a.Announcer != nil {
 			list = append(list, a.Announcer.Table)

@@ -12,6 +12,10 @@ const (
 	KindFloatingIP    Kind = "FloatingIP"
 )
 
+// LivenessVNI is the identifier, on tunnels, by which chassis watch each other (BFD, RFC 5880). No network
+// and no router has it.
+const LivenessVNI = 1<<24 - 1
+
 // RouterGateway joins a router to an external network (Neutron API "external_gateway_info"). Its ID is
 // that of the router's port there.
 type RouterGateway struct {
@@ -74,7 +78,7 @@ func (g *RouterGateway) Validate() error {
 		p.check(c.Name != "", "chassis", "a chassis has no name")
 		p.check(!slices.ContainsFunc(g.Chassis[:i], func(o GatewayChassis) bool { return o.Name == c.Name }), "chassis", "%q stands there twice", c.Name)
 	}
-	p.check(g.TransitVNI < 1<<24, "transit_vni", "%d has more than 24 bits", g.TransitVNI)
+	p.check(g.TransitVNI < LivenessVNI, "transit_vni", "%d is not below %d", g.TransitVNI, LivenessVNI)
 	return p.result(g)
 }
 

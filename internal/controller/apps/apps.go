@@ -5,6 +5,7 @@ import (
 	"github.com/dragonflow/dragonflow/internal/controller/app"
 	"github.com/dragonflow/dragonflow/internal/controller/apps/classifier"
 	"github.com/dragonflow/dragonflow/internal/controller/apps/dhcp"
+	"github.com/dragonflow/dragonflow/internal/controller/apps/gateway"
 	"github.com/dragonflow/dragonflow/internal/controller/apps/l2"
 	"github.com/dragonflow/dragonflow/internal/controller/apps/l3"
 	"github.com/dragonflow/dragonflow/internal/controller/apps/metadata"
@@ -26,6 +27,7 @@ func All() []*app.App {
 		migration.New(),
 		portsecurity.New(),
 		provider.New(),
+		gateway.New(),
 		tunnel.New(),
 		l2.New(),
 		l3.New(),

@@ -36,6 +36,7 @@ const (
 	RouterAddresses
 	Routes
 	RouteChoice
+	Gateways
 	NextHops
 	RouteOutput
 	RouteMTU
@@ -74,10 +75,10 @@ var stages = [numStages]declaration{
 	},
 	TunnelInput: {
 		name: "tunnel-input", app: "tunnel",
-		purpose: "tells the network of a packet that came through a tunnel; its source port is zero; sends on what is for a port that has left",
+		purpose: "tells the network of a packet that came through a tunnel; its source port is zero; takes what is for a gateway to its router; sends on what is for a port that has left",
 		matches: one(flow.InPort, flow.TunID, flow.TunSrc, flow.TunIPv6Src, flow.EthDst),
-		sets:    one(flow.Reg6, flow.Metadata, flow.Reg2, flow.InPort),
-		next:    []Stage{L2Lookup, TunnelOutput},
+		sets:    one(flow.Reg6, flow.Metadata, flow.Reg2, flow.Reg12, flow.InPort),
+		next:    []Stage{RouterAddresses, L2Lookup, TunnelOutput},
 		miss:    "tunnel: no network of this chassis has the packet's identifier",
 	},
 	ProviderInput: {
@@ -232,14 +233,21 @@ var stages = [numStages]declaration{
 		name: "routes", app: "l3",
 		purpose: "finds the route with the longest prefix: the network to go to and the next hop there",
 		matches: fields(one(flow.Reg2), ip), sets: fields(one(flow.Metadata, flow.Reg3), nextHop),
-		next: []Stage{RouteChoice, NextHops, RouterRefuse},
+		next: []Stage{RouteChoice, Gateways, NextHops, RouterRefuse},
 		miss: "router: no route to the destination", prefixes: destinations,
 	},
 	RouteChoice: {
 		name: "route-choice", app: "l3",
 		purpose: "picks one of several next hops of equal cost, by the connection's hash (RFC 2992)",
-		matches: one(flow.Reg3, flow.Reg8), sets: fields(one(flow.Metadata), nextHop), next: []Stage{NextHops},
+		matches: one(flow.Reg3, flow.Reg8), sets: fields(one(flow.Metadata), nextHop), next: []Stage{Gateways, NextHops},
 		miss: "router: the route has no such next hop",
+	},
+	Gateways: {
+		name: "gateways", app: "gateway",
+		purpose: "decides where a packet leaves the cloud: here, or on the chassis of the router's gateway, to which it goes unrouted",
+		matches: fields(one(flow.Metadata, flow.Reg2), ip), sets: one(flow.TunID, flow.Reg2, flow.InPort),
+		next: []Stage{NextHops, TunnelOutput},
+		miss: "router: no chassis is its gateway", prefixes: sources,
 	},
 	NextHops: {
 		name: "next-hops", app: "l3",

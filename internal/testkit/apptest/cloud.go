@@ -111,6 +111,12 @@ func (c *Cloud) Boot(ports ...*model.Port) {
 	}
 }
 
+// Join plugs a port into this chassis, which alone knows of it.
+func (h *Hypervisor) Join(p *model.Port) {
+	h.Plug(p)
+	h.ports = append(h.ports, p)
+}
+
 // Prepare plugs a port into a further chassis, to which it has an inactive binding.
 func (c *Cloud) Prepare(p *model.Port, chassis string) {
 	h := c.At(chassis)

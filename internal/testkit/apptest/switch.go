@@ -74,6 +74,9 @@ func (s *Switch) Install() {
 		s.Ofctl("-O", "OpenFlow14", "add-meter", Bridge,
 			fmt.Sprintf("meter=%d,%s,burst,band=type=drop,rate=%d,burst_size=%d", m.ID, unit, m.Rate, m.Burst))
 	}
+	for g := range s.w.Engine.Groups() {
+		s.Ofctl("-O", "OpenFlow14", "--may-create", "mod-group", Bridge, groupText(g))
+	}
 	var text strings.Builder
 	for f := range s.w.Engine.Flows() {
 		fmt.Fprintln(&text, f)
@@ -85,6 +88,25 @@ func (s *Switch) Install() {
 	s.ForgetDecisions() // what went through the old flows counts for them
 	s.Ofctl("-O", "OpenFlow14", "--bundle", "replace-flows", Bridge, file)
 	s.ForgetDecisions()
+}
+
+// groupText is a group as ovs-ofctl wants it.
+func groupText(g flow.GroupEntry) string {
+	text := fmt.Sprintf("group_id=%d,type=%s", g.ID, map[flow.GroupType]string{
+		flow.GroupAll: "all", flow.GroupSelect: "select", flow.GroupIndirect: "indirect", flow.GroupFastFailover: "ff",
+	}[g.Type])
+	for _, b := range g.Buckets.All() {
+		text += ",bucket="
+		if b.WatchPort != 0 {
+			text += fmt.Sprintf("watch_port:%d,", b.WatchPort)
+		}
+		var do []string
+		for _, a := range b.Actions {
+			do = append(do, a.String())
+		}
+		text += "actions=" + strings.Join(do, ",")
+	}
+	return text
 }
 
 // Send gives a frame to the switch as the port's guest would, and returns what each plugged port then

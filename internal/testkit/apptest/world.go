@@ -83,6 +83,8 @@ func (w *World) place(r any) {
 		view.Set(w.DB, view.MetadataPorts, r)
 	case view.ProviderPort:
 		view.Set(w.DB, view.ProviderPorts, r)
+	case view.WatchPort:
+		view.Set(w.DB, view.WatchPorts, r)
 	case view.Arrival:
 		view.Set(w.DB, view.Arrivals, r)
 	case view.Departure:
@@ -113,6 +115,8 @@ func (w *World) Remove(rows ...any) {
 			view.Delete(w.DB, view.TunnelPorts, string(r.Type))
 		case view.ProviderPort:
 			view.Delete(w.DB, view.ProviderPorts, r.PhysicalNetwork)
+		case view.WatchPort:
+			view.Delete(w.DB, view.WatchPorts, r.Chassis)
 		default:
 			w.t.Fatalf("a world has no table for a %T", r)
 		}

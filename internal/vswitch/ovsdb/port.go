@@ -22,6 +22,11 @@ type PortSpec struct {
 	Owner string
 	// ExternalIDs of the interface are set; other keys stay.
 	ExternalIDs map[string]string
+	// BFD of the interface: exactly this; none if it is empty.
+	BFD map[string]string
+	// Transient says that the port is not to outlive a start of the host: Open vSwitch's start-up script
+	// deletes it.
+	Transient bool
 }
 
 // TunnelPort is the one port of a tunnel type: the flows name peer and key.
@@ -69,12 +74,16 @@ func (s PortSpec) create(bridge *Bridge) Txn {
 	mark := map[string]string{OwnerKey: s.Owner}
 	ids := maps.Clone(mark)
 	maps.Copy(ids, s.ExternalIDs)
-	iface := t.insert(s.object(), TableInterface, s.Name, map[string]any{
-		"name": s.Name, "type": s.Type, "options": mapValue(s.Options), "external_ids": mapValue(ids),
-	})
-	port := t.insert(s.object(), TablePort, s.Name, map[string]any{
-		"name": s.Name, "interfaces": iface, "external_ids": mapValue(mark),
-	})
+	row := map[string]any{"name": s.Name, "type": s.Type, "options": mapValue(s.Options), "external_ids": mapValue(ids)}
+	if len(s.BFD) > 0 {
+		row["bfd"] = mapValue(s.BFD)
+	}
+	iface := t.insert(s.object(), TableInterface, s.Name, row)
+	row = map[string]any{"name": s.Name, "interfaces": iface, "external_ids": mapValue(mark)}
+	if s.Transient {
+		row["other_config"] = mapValue(map[string]string{"transient": "true"})
+	}
+	port := t.insert(s.object(), TablePort, s.Name, row)
 	t.mutate(s.object(), bridge, []any{"ports", "insert", port})
 	return t
 }
@@ -87,6 +96,9 @@ func (s PortSpec) correct(port *Port, iface *Interface) Txn {
 	}
 	if !maps.Equal(iface.Options, s.Options) {
 		row["options"] = mapValue(s.Options)
+	}
+	if !maps.Equal(iface.BFD, s.BFD) {
+		row["bfd"] = mapValue(s.BFD)
 	}
 	if len(row) > 0 {
 		t.update(s.object(), iface, row)

@@ -72,16 +72,24 @@ type Port struct {
 // (OFPort -1) has none of them. They survive a restart of ovsdb-server here,
 // while the database loses them until ovs-vswitchd writes them anew.
 type Interface struct {
-	UUID        UUID
-	Name        string
-	Type        string // "" is a device of the system
-	OFPort      int    // OpenFlow number; 0 not known yet, -1 could not be added, see Error
-	MACInUse    string
-	LinkState   string // "", "up" or "down"
-	AdminState  string // "", "up" or "down"
-	Error       string
-	Options     map[string]string
-	ExternalIDs map[string]string
+	UUID       UUID
+	Name       string
+	Type       string // "" is a device of the system
+	OFPort     int    // OpenFlow number; 0 not known yet, -1 could not be added, see Error
+	MACInUse   string
+	LinkState  string // "", "up" or "down"
+	AdminState string // "", "up" or "down"
+	Error      string
+	Options    map[string]string
+	// BFD is how liveness is monitored on the interface, BFDStatus what came of it (RFC 5880).
+	BFD, BFDStatus map[string]string
+	ExternalIDs    map[string]string
+}
+
+// Forwards reports whether BFD finds the other end able to take packets: the session is up, and the other
+// end does not say that the path behind it is down.
+func (r *Interface) Forwards() bool {
+	return r.BFDStatus["state"] == "up" && r.BFDStatus["forwarding"] == "true"
 }
 
 // IfaceID is the Neutron port that the interface says it belongs to

@@ -83,13 +83,15 @@ func interfaceReader() reader {
 			scalar("admin_state", parseText, func(r *row) *string { return &r.AdminState }),
 			scalar("error", parseText, func(r *row) *string { return &r.Error }),
 			texts("options", func(r *row) *map[string]string { return &r.Options }),
+			texts("bfd", func(r *row) *map[string]string { return &r.BFD }),
+			texts("bfd_status", func(r *row) *map[string]string { return &r.BFDStatus }),
 			texts("external_ids", func(r *row) *map[string]string { return &r.ExternalIDs }),
 		},
 		// ovs-vswitchd clears these itself when it loses the interface, but not
 		// where the database had lost them already (see remembered).
 		end: func(old, r *row) {
 			if old != nil && old.OFPort > 0 && r.OFPort <= 0 {
-				r.MACInUse, r.LinkState, r.AdminState = "", "", ""
+				r.MACInUse, r.LinkState, r.AdminState, r.BFDStatus = "", "", "", nil
 			}
 		},
 	}
@@ -132,6 +134,9 @@ func remembered(old, row Row) Row {
 		keep(&c.MACInUse, o.MACInUse)
 		keep(&c.LinkState, o.LinkState)
 		keep(&c.AdminState, o.AdminState)
+		if len(c.BFDStatus) == 0 {
+			c.BFDStatus = o.BFDStatus
+		}
 		return &c
 	case *Bridge:
 		c := *r

@@ -41,6 +41,7 @@ var (
 func closureRules() []app.Rule {
 	rules := []app.Rule{
 		app.For("l3.root", view.Bindings, bound),
+		app.For("l3.duty", view.GatewayDuties, duty),
 		app.For("l3.attached", roots, attached),
 	}
 	for i, t := range distance {
@@ -57,6 +58,11 @@ func bound(_ *view.Reader, b *model.Binding, out *app.Output) {
 	app.Emit(out, roots, root{b.NetworkID})
 }
 
+// duty has a chassis follow the routers whose gateway it may be, whether it has ports behind them or not.
+func duty(_ *view.Reader, d *model.GatewayDuty, out *app.Output) {
+	app.Emit(out, distance[0], near{d.ID})
+}
+
 // attached finds the routers on a network.
 func attached(r *view.Reader, n root, out *app.Output) {
 	ports, _ := view.Find(r, view.RouterPortsByNetwork, n.network)
@@ -71,12 +77,17 @@ func followRouter(_ *view.Reader, n near, out *app.Output) {
 	app.Emit(out, view.Interests, view.Interest{Scope: model.ScopeRouter(n.router)})
 }
 
-// followNetworks asks for the networks of a router. It waits for nothing but the router.
+// followNetworks asks for the networks of a router, of the external one without its ports: it may be that of
+// everybody. It waits for nothing but the router.
 func followNetworks(r *view.Reader, n near, out *app.Output) {
 	list, _ := view.Find(r, view.InterfacesByRouter, n.router)
 	for _, i := range list {
 		app.Emit(out, view.Interests, view.Interest{Scope: model.ScopeNetwork(i.NetworkID)})
 		app.Emit(out, view.Interests, view.Interest{Scope: model.ScopeNetworkPorts(i.NetworkID)})
+	}
+	gateways, _ := view.Find(r, view.GatewaysByRouter, n.router)
+	for _, g := range gateways {
+		app.Emit(out, view.Interests, view.Interest{Scope: model.ScopeNetwork(g.NetworkID)})
 	}
 }
 

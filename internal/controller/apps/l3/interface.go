@@ -28,6 +28,8 @@ type connection struct {
 	prefix                netip.Prefix
 	address               netip.Addr
 	scope                 string
+	// external says that the network is the router's external one, which packets reach by its gateway.
+	external bool
 }
 
 // way is a router's way into a network, over one of its interfaces there.
@@ -115,7 +117,7 @@ func connect(r *view.Reader, i *model.RouterInterface, out *app.Output) {
 		if found != view.Present {
 			continue
 		}
-		app.Emit(out, connections, connection{i.RouterID, i.NetworkID, i.ID, s.CIDR, f.IPAddress, s.AddressScopeID})
+		app.Emit(out, connections, connection{i.RouterID, i.NetworkID, i.ID, s.CIDR, f.IPAddress, s.AddressScopeID, false})
 		app.Emit(out, destinations, destination{i.RouterID, s.CIDR})
 	}
 }

@@ -20,6 +20,7 @@ func New() *app.App {
 		Name: "l3", ID: appID,
 		Rules: slices.Concat(closureRules(), []app.Rule{
 			app.For("l3.interface", view.RouterInterfaces, routerInterface),
+			app.For("l3.gateway", view.RouterGateways, gateway),
 			app.For("l3.routes", followed, extraRoutes),
 			app.For("l3.scopes", ways, scopesOf),
 			app.For("l3.enter", links, enter),

@@ -25,6 +25,8 @@ type extra struct {
 	prefix  netip.Prefix
 	network string
 	hop     netip.Addr
+	// external says that the network is the router's external one.
+	external bool
 }
 
 var (
@@ -55,7 +57,7 @@ func extraRoutes(r *view.Reader, f follow, out *app.Output) {
 			out.Problem(fmt.Sprintf("routes: nexthop %s of the route to %s is the router itself; the route is not used", x.NextHop, x.Destination))
 			continue
 		}
-		app.Emit(out, extras, extra{f.router, x.Destination, through[0].network, x.NextHop})
+		app.Emit(out, extras, extra{f.router, x.Destination, through[0].network, x.NextHop, through[0].external})
 		app.Emit(out, destinations, destination{f.router, x.Destination})
 	}
 }
@@ -73,18 +75,29 @@ func route(r *view.Reader, d destination, out *app.Output) {
 	if direct, found := view.Find(r, connectionsByDestination, d.key()); found == view.Present {
 		to := uint64(r.Number(pipeline.NetworkNumbers, direct[0].network))
 		out.Flow(pipeline.Routes, priority, match,
-			flow.Do(flow.Move(dst.All(), nextHopOf(d.prefix.Addr())), flow.Load(pipeline.Network, to)).Goto(pipeline.NextHops.Table()),
+			flow.Do(flow.Move(dst.All(), nextHopOf(d.prefix.Addr())), flow.Load(pipeline.Network, to)).Goto(after(direct[0].external)),
 			"the destination lies in a subnet of the router")
 		return
 	}
 	list, _ := view.Find(r, extrasByDestination, d.key())
 	slices.SortFunc(list, func(a, b extra) int { return a.hop.Compare(b.hop) })
 	if len(list) == 1 {
-		out.Flow(pipeline.Routes, priority, match,
-			flow.Do(goTo(r, list[0])...).Goto(pipeline.NextHops.Table()), "an extra route of the router")
+		reason := "an extra route of the router"
+		if list[0].external {
+			reason = "a route of the router by its external network"
+		}
+		out.Flow(pipeline.Routes, priority, match, flow.Do(goTo(r, list[0])...).Goto(after(list[0].external)), reason)
 	} else if len(list) > 1 {
 		share(r, d, match, priority, list, out)
 	}
+}
+
+// after is the stage in which a packet goes on that has its route.
+func after(external bool) uint8 {
+	if external {
+		return pipeline.Gateways.Table()
+	}
+	return pipeline.NextHops.Table()
 }
 
 // buckets is how many parts of the connections are given to next hops of equal cost. Each part goes to
@@ -102,7 +115,7 @@ func share(r *view.Reader, d destination, match flow.Match, priority uint16, lis
 	for b := range uint64(buckets) {
 		best := slices.MaxFunc(list, func(x, y extra) int { return cmp.Compare(liking(b, x.hop), liking(b, y.hop)) })
 		out.Flow(pipeline.RouteChoice, pipeline.Normal, flow.NewMatch(pipeline.RouteSet.Is(set), pipeline.RouteBucket.Is(b)),
-			flow.Do(goTo(r, best)...).Goto(pipeline.NextHops.Table()), "this part of the connections takes this extra route")
+			flow.Do(goTo(r, best)...).Goto(after(best.external)), "this part of the connections takes this extra route")
 	}
 }
 

@@ -25,6 +25,21 @@ func arrival(r *view.Reader, n view.LocalNetwork, out *app.Output) {
 		"the identifier is that of a network with ports here")
 }
 
+// transit takes in what other chassis send to the gateway of a router, as its guests sent it.
+func transit(r *view.Reader, t view.Transit, out *app.Output) {
+	for _, typ := range [...]model.NetworkType{model.Geneve, model.VXLAN} {
+		at, found := view.Get(r, view.TunnelPorts, string(typ))
+		if found != view.Present {
+			continue
+		}
+		out.Flow(pipeline.TunnelInput, pipeline.Normal,
+			flow.NewMatch(flow.InPort.Is(uint64(at.OFPort)), flow.TunID.Is(uint64(t.VNI))), flow.Do(
+				flow.Load(pipeline.SourcePort, uint64(t.Source)), flow.Load(pipeline.Network, uint64(t.NetworkKey)),
+				flow.Load(pipeline.Router, uint64(t.RouterKey)), flow.Load(pipeline.CameBy, uint64(t.NetworkKey)),
+			).Goto(pipeline.RouterAddresses.Table()), "the packet is for the gateway of a router, which routes it")
+	}
+}
+
 // floodSet copies a packet to the chassis of one set.
 func floodSet(r *view.Reader, s set, out *app.Output) {
 	list, _ := view.Find(r, copiesBySet, s.key())
@@ -59,33 +74,33 @@ func flood(r *view.Reader, f view.RemoteFlood, out *app.Output) {
 }
 
 // chassis sends to another chassis. Where it is reached is in this one flow.
-func chassis(r *view.Reader, p peer, out *app.Output) {
-	via := r.Number(pipeline.ChassisNumbers, pipeline.ChassisContent(p.chassis, string(p.typ)))
-	at, hasPort := view.Get(r, view.TunnelPorts, string(p.typ))
-	c, found := view.Get(r, view.ChassisAll, p.chassis)
+func chassis(r *view.Reader, p view.TunnelPeer, out *app.Output) {
+	via := r.Number(pipeline.ChassisNumbers, pipeline.ChassisContent(p.Chassis, string(p.Type)))
+	at, hasPort := view.Get(r, view.TunnelPorts, string(p.Type))
+	c, found := view.Get(r, view.ChassisAll, p.Chassis)
 	if hasPort != view.Present || found == view.Unknown {
 		return
 	}
 	switch {
 	case found == view.Absent:
 		out.Problem(fmt.Sprintf("ports are bound to chassis %s, which the database does not have: run the controller there, "+
-			"or correct the ports' binding:host_id", p.chassis))
+			"or correct the ports' binding:host_id", p.Chassis))
 		return
 	case !c.TunnelIP.IsValid():
-		out.Problem(fmt.Sprintf("chassis %s has no address for tunnels: set tunnel-ip there", p.chassis))
+		out.Problem(fmt.Sprintf("chassis %s has no address for tunnels: set tunnel-ip there", p.Chassis))
 		return
-	case !slices.Contains(c.TunnelTypes, p.typ):
-		out.Problem(fmt.Sprintf("chassis %s takes no %s tunnels: add %s to tunnel-types there", p.chassis, p.typ, p.typ))
+	case !slices.Contains(c.TunnelTypes, p.Type):
+		out.Problem(fmt.Sprintf("chassis %s takes no %s tunnels: add %s to tunnel-types there", p.Chassis, p.Type, p.Type))
 		return
 	}
 	if c.TunnelIP == at.Local { // a chassis that was renamed, or two hosts set up alike: guests would hear themselves
 		out.Problem(fmt.Sprintf("ports are bound to chassis %s, which has the tunnel address %s of this one: nothing is sent there; "+
-			"delete it if it is an earlier name of this one, and correct the ports' binding:host_id, else correct its tunnel-ip", p.chassis, c.TunnelIP))
+			"delete it if it is an earlier name of this one, and correct the ports' binding:host_id, else correct its tunnel-ip", p.Chassis, c.TunnelIP))
 		return
 	}
 	if at.Local.IsValid() && at.Local.Is4() != c.TunnelIP.Is4() {
 		out.Problem(fmt.Sprintf("chassis %s has the tunnel address %s, which is not of the family of this one's %s: "+
-			"set tunnel-ip to addresses of one family", p.chassis, c.TunnelIP, at.Local))
+			"set tunnel-ip to addresses of one family", p.Chassis, c.TunnelIP, at.Local))
 		return
 	}
 	field := flow.TunDst
@@ -94,6 +109,17 @@ func chassis(r *view.Reader, p peer, out *app.Output) {
 	}
 	out.Flow(pipeline.TunnelOutput, pipeline.Normal, flow.NewMatch(pipeline.RemoteChassis.Is(uint64(via))),
 		flow.Do(flow.SetField(field.Addr(c.TunnelIP)), flow.Output(at.OFPort)), "the packet goes to the other chassis")
+}
+
+// watch finds the way by which another chassis is watched. What stands in its way is reported by who asks.
+func watch(r *view.Reader, w view.Watch, out *app.Output) {
+	c, found := view.Get(r, view.ChassisAll, w.Chassis)
+	if found != view.Present {
+		return
+	}
+	if typ, ok := view.CommonTunnel(r, c); ok {
+		app.Emit(out, view.WatchTargets, view.WatchTarget{Chassis: w.Chassis, Type: typ, Address: c.TunnelIP})
+	}
 }
 
 // separated tells the operator that ports of a network cannot reach each other.
@@ -130,7 +156,7 @@ func forward(r *view.Reader, f view.Forward, out *app.Output) {
 	if found != view.Present || known != view.Present || !c.TunnelIP.IsValid() {
 		return
 	}
-	app.Emit(out, peers, peer{f.Chassis, s.typ})
+	app.Emit(out, view.TunnelPeers, view.TunnelPeer{Chassis: f.Chassis, Type: s.typ})
 	match := []flow.Constraint{flow.InPort.Is(uint64(s.ofport)), flow.TunID.Is(uint64(s.vni)), flow.EthDst.MAC(f.MAC)}
 	via := r.Number(pipeline.ChassisNumbers, pipeline.ChassisContent(f.Chassis, string(s.typ)))
 	out.Flow(pipeline.TunnelInput, pipeline.High, flow.NewMatch(match...),

@@ -25,12 +25,14 @@ func New() *app.App {
 		Rules: []app.Rule{
 			app.For("tunnel.network", view.Networks, network),
 			app.For("tunnel.port", view.Ports, port),
-			app.For("tunnel.member", members, member),
+			app.For("tunnel.member", view.RemoteMembers, member),
 			app.For("tunnel.arrival", view.LocalNetworks, arrival),
 			app.For("tunnel.set", floodSets, floodSet),
 			app.For("tunnel.flood", view.RemoteFloods, flood),
 			app.For("tunnel.forward", view.Forwards, forward),
-			app.For("tunnel.peer", peers, chassis),
+			app.For("tunnel.peer", view.TunnelPeers, chassis),
+			app.For("tunnel.transit", view.Transits, transit),
+			app.For("tunnel.watch", view.Watches, watch),
 			app.For("tunnel.apart", apart, separated),
 			app.For("tunnel.horizon", view.TunnelPorts, horizon),
 		},
@@ -44,21 +46,6 @@ type segment struct {
 	typ     model.NetworkType
 	vni     uint32
 	ofport  uint32
-}
-
-// remoteMember says that a chassis has ports of a network.
-type remoteMember struct {
-	network    string
-	networkKey uint32
-	chassis    string
-	typ        model.NetworkType
-	unsecured  bool
-}
-
-// peer is a chassis to which packets go by a type of tunnel.
-type peer struct {
-	chassis string
-	typ     model.NetworkType
 }
 
 // copied says that what goes to a set of members goes to a chassis.
@@ -89,11 +76,7 @@ type strangers struct{ network, chassis string }
 
 var (
 	segments = view.NewDerived("Segment", func(s segment) string { return s.network })
-	members  = view.NewDerived("RemoteMember", func(m remoteMember) string {
-		return view.RemoteFloodKey(m.network, m.unsecured) + "/" + m.chassis
-	})
-	peers  = view.NewDerived("Peer", func(p peer) string { return pipeline.ChassisContent(p.chassis, string(p.typ)) })
-	copies = view.NewDerived("TunnelCopy", func(c copied) string {
+	copies   = view.NewDerived("TunnelCopy", func(c copied) string {
 		return fmt.Sprintf("%d/%d/%d", c.network, c.set, c.via)
 	})
 	copiesBySet = view.NewIndex(copies, "set", func(c copied) []string {
@@ -146,11 +129,11 @@ func port(r *view.Reader, p *model.Port, out *app.Output) {
 	for _, mac := range addressesOf(p) {
 		app.Emit(out, view.Stations, view.Station{MACAddress: view.MACAddress{NetworkKey: s.key, MAC: mac}, Port: p.ID, Via: via})
 	}
-	m := remoteMember{network: p.NetworkID, networkKey: s.key, chassis: p.Host, typ: s.typ}
-	app.Emit(out, members, m)
+	m := view.RemoteMember{NetworkID: p.NetworkID, NetworkKey: s.key, Chassis: p.Host, Type: s.typ}
+	app.Emit(out, view.RemoteMembers, m)
 	if !p.PortSecurityEnabled {
-		m.unsecured = true
-		app.Emit(out, members, m)
+		m.Unsecured = true
+		app.Emit(out, view.RemoteMembers, m)
 	}
 }
 
@@ -178,14 +161,17 @@ func addressesOf(p *model.Port) []model.MAC {
 }
 
 // member has a chassis get copies of what goes to all members of a network, if anybody here can send such.
-func member(r *view.Reader, m remoteMember, out *app.Output) {
-	app.Emit(out, peers, peer{m.chassis, m.typ})
-	if _, found := view.Get(r, view.LocalNetworks, m.network); found != view.Present {
+func member(r *view.Reader, m view.RemoteMember, out *app.Output) {
+	app.Emit(out, view.TunnelPeers, view.TunnelPeer{Chassis: m.Chassis, Type: m.Type})
+	if _, found := view.Get(r, view.WatchedNetworks, m.NetworkID); found == view.Present {
+		app.Emit(out, view.Watches, view.Watch{Chassis: m.Chassis})
+	}
+	if _, found := view.Get(r, view.LocalNetworks, m.NetworkID); found != view.Present {
 		return
 	}
-	via := r.Number(pipeline.ChassisNumbers, pipeline.ChassisContent(m.chassis, string(m.typ)))
-	number := via/setSize*setKinds + kindOf(m.unsecured)
-	app.Emit(out, copies, copied{m.networkKey, number, via})
-	app.Emit(out, floodSets, set{m.networkKey, number})
-	app.Emit(out, view.RemoteFloods, view.RemoteFlood{NetworkID: m.network, NetworkKey: m.networkKey, Unsecured: m.unsecured})
+	via := r.Number(pipeline.ChassisNumbers, pipeline.ChassisContent(m.Chassis, string(m.Type)))
+	number := via/setSize*setKinds + kindOf(m.Unsecured)
+	app.Emit(out, copies, copied{m.NetworkKey, number, via})
+	app.Emit(out, floodSets, set{m.NetworkKey, number})
+	app.Emit(out, view.RemoteFloods, view.RemoteFlood{NetworkID: m.NetworkID, NetworkKey: m.NetworkKey, Unsecured: m.Unsecured})
 }

@@ -1,0 +1,136 @@
+package controller
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/fnv"
+
+	"github.com/dragonflow/dragonflow/internal/controller/view"
+	"github.com/dragonflow/dragonflow/internal/model"
+	"github.com/dragonflow/dragonflow/internal/vswitch/ovsdb"
+)
+
+const (
+	// watchOwner marks the ports on which other chassis are watched, in external_ids.
+	watchOwner = "watch"
+	// watchedKey names the watched chassis there.
+	watchedKey = "dragonflow-watched"
+)
+
+// BFD's intervals in milliseconds, and how many of them may pass without a sign of life. A gateway is
+// replaced after 1.2 s; a host without a free CPU must manage to send in that time.
+const (
+	watchInterval = "200"
+	watchMissed   = "6"
+)
+
+// cpathDown is the key by which an end of a BFD session says that it lives but forwards nothing (RFC 5880
+// section 4.1, "concatenated path down").
+const cpathDown = "cpath_down"
+
+// watches is what the loop knows about its own ability to forward, and whether ports for watching are to be
+// looked at again.
+type watches struct {
+	due bool
+	// told is what was last told to those who watch this chassis.
+	told bool
+	// lost says that the switch went away while this program ran: whatever it had then it has no more.
+	lost bool
+}
+
+// rewatch looks at the ports for watching when what they should be has changed.
+func (c *Controller) rewatch(ctx context.Context) {
+	if !c.watches.due && c.watches.told == c.synced || c.rows.Bridge(c.o.Bridge) == nil {
+		return
+	}
+	c.watches.due, c.watches.told = false, c.synced
+	c.ensureBridge(ctx)
+}
+
+// watchPort is the port on which another chassis is watched by Open vSwitch itself, so that what is known
+// about it depends neither on this program nor on the database. Its identifier is no network's: packets of
+// guests come by the ports of [Controller.tunnelPort].
+func (c *Controller) watchPort(w view.WatchTarget) ovsdb.PortSpec {
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(c.o.Bridge + "/" + w.Chassis)) // cannot fail
+	s := ovsdb.PortSpec{
+		Bridge: c.o.Bridge, Name: fmt.Sprintf("dfw-%08x", h.Sum32()), Type: string(w.Type), Owner: watchOwner, Transient: true,
+		Options:     map[string]string{"remote_ip": w.Address.String(), "key": fmt.Sprint(model.LivenessVNI)},
+		ExternalIDs: map[string]string{watchedKey: w.Chassis},
+		BFD:         map[string]string{"enable": "true", "min_tx": watchInterval, "min_rx": watchInterval, "mult": watchMissed, cpathDown: "true"},
+	}
+	if c.o.DatapathType != simulated {
+		s.Options["local_ip"] = c.o.TunnelIP.String()
+	}
+	if row := c.rows.InterfaceNamed(s.Name); row != nil && row.ExternalIDs[ovsdb.OwnerKey] == watchOwner && row.BFD[cpathDown] != "" {
+		s.BFD[cpathDown] = row.BFD[cpathDown]
+	}
+	// A switch that has started again lives before it has its flows. One that this program finds working when it starts works.
+	switch {
+	case c.synced:
+		s.BFD[cpathDown] = "false"
+	case c.watches.lost:
+		s.BFD[cpathDown] = "true"
+	}
+	return s
+}
+
+// ensureWatches makes the bridge have one port for each chassis to watch, and none for others.
+func (c *Controller) ensureWatches() (ovsdb.Txn, error) {
+	var txn ovsdb.Txn
+	if c.rows.Bridge(c.o.Bridge) == nil {
+		return txn, nil
+	}
+	var errs []error
+	wanted := map[string]bool{}
+	c.db.Each(view.WatchTargets, func(_ string, row any) {
+		w := row.(view.WatchTarget)
+		s := c.watchPort(w)
+		wanted[s.Name] = true
+		add, err := ovsdb.AddPort(c.rows, s)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("chassis %s: %w", w.Chassis, err))
+		}
+		txn = ovsdb.Join(txn, add)
+	})
+	for row := range c.rows.Plugged(c.o.Bridge) {
+		port := c.rows.PortOf(row.UUID)
+		if row.ExternalIDs[ovsdb.OwnerKey] != watchOwner || port == nil || wanted[port.Name] {
+			continue
+		}
+		if !c.informed() { // it may be wanted, and only not be known yet
+			c.watches.due = true
+			continue
+		}
+		gone, err := ovsdb.DeletePort(c.rows, c.o.Bridge, port.Name)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("chassis that are not watched any more: %w", err))
+		}
+		txn = ovsdb.Join(txn, gone)
+	}
+	return txn, errors.Join(errs...)
+}
+
+// takeWatchPorts brings what the switch knows about the watched chassis into the view. A switch that is
+// away knows nothing new: the last that it said stands.
+func (c *Controller) takeWatchPorts() {
+	have := map[string]bool{}
+	for row := range c.rows.Plugged(c.o.Bridge) {
+		chassis := row.ExternalIDs[watchedKey]
+		if row.ExternalIDs[ovsdb.OwnerKey] != watchOwner || chassis == "" || row.OFPort <= 0 {
+			continue
+		}
+		have[chassis] = true
+		view.Set(c.db, view.WatchPorts, view.WatchPort{Chassis: chassis, OFPort: uint32(row.OFPort), Alive: row.Forwards()})
+	}
+	var gone []string
+	c.db.Each(view.WatchPorts, func(chassis string, _ any) {
+		if !have[chassis] {
+			gone = append(gone, chassis)
+		}
+	})
+	for _, chassis := range gone {
+		view.Delete(c.db, view.WatchPorts, chassis)
+	}
+}
