@@ -46,6 +46,7 @@ func experiments() []experiment {
 		{"unseen", "what a chassis notices of networks that it has no port of", unseen},
 		{"hub", "a router with many networks, seen from a chassis with one port", hubRouter},
 		{"dataplane", "what the switches carry, side by side with OVN and plain switches", dataPlane},
+		{"flood", "one guest floods its chassis, beside plain switches", floods},
 		{"fleet", "many controllers over one etcd, their switches simulated", simulatedFleet},
 	}
 }

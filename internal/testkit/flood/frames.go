@@ -17,6 +17,7 @@ type Sender struct {
 	MAC    net.HardwareAddr
 	V4, V6 netip.Addr
 	// Peer is another guest of the network, and Nobody an address there that nobody has.
+	Peer                           net.HardwareAddr
 	Peer4, Peer6, Nobody4, Nobody6 netip.Addr
 	// Router is the network's, with its addresses.
 	Router             net.HardwareAddr
@@ -36,7 +37,7 @@ type Kind struct {
 
 // Kinds are all floods, each by itself, and then all at once.
 func (s Sender) Kinds() []Kind {
-	kinds := []Kind{{"DHCP", s.DHCP()}, {"ARP", s.ARP()}, {"ND", s.ND()}, {"router", s.ToRouter()}}
+	kinds := []Kind{{"DHCP", s.DHCP()}, {"ARP", s.ARP()}, {"ND", s.ND()}, {"router", s.ToRouter()}, {"unicast", s.ToPeer()}}
 	return append(kinds, Kind{"all", s.All()})
 }
 
@@ -87,6 +88,16 @@ func (s Sender) ND() (list [][]byte) {
 			packet.Build(eth, packet.IP(s.V6, group), packet.NeighborSolicitation(to, nil)))
 	}
 	return append(list, packet.Build(packet.Ethernet(s.MAC, "33:33:00:00:00:02"), packet.IP(s.local(), "ff02::2"), packet.RouterSolicitation(s.MAC)))
+}
+
+// ToPeer asks for the address of another guest by frames for it alone, which a plain switch has to copy to nobody: there
+// nothing is cheaper.
+func (s Sender) ToPeer() [][]byte {
+	eth := packet.Ethernet(s.MAC, s.Peer)
+	return [][]byte{
+		packet.Build(eth, packet.ARPRequest(s.MAC, s.V4, s.Peer4)),
+		packet.Build(eth, packet.IP(s.V6, s.Peer6), packet.NeighborSolicitation(s.Peer6, s.MAC)),
+	}
 }
 
 // ToRouter is what the router answers or refuses: echo requests, packets that are too old, to a closed port of it, to

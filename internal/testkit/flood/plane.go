@@ -57,7 +57,7 @@ func (g *Guest) configure() error {
 func (p *Plane) around(router net.HardwareAddr) {
 	parse := netip.MustParseAddr
 	p.Sender = Sender{
-		MAC: p.Hostile.Spec().MAC, V4: p.Hostile.V4, V6: p.Hostile.V6, Peer4: p.Near.V4, Peer6: p.Near.V6,
+		MAC: p.Hostile.Spec().MAC, V4: p.Hostile.V4, V6: p.Hostile.V6, Peer: p.Near.Spec().MAC, Peer4: p.Near.V4, Peer6: p.Near.V6,
 		Nobody4: parse("10.0.0.200"), Nobody6: parse("2001:db8::c8"), Router: router, Gateway4: parse("10.0.0.1"), Gateway6: parse("2001:db8::1"),
 		Behind4: parse("10.0.1.9"), Behind6: parse("2001:db8:1::9"), Nowhere4: parse("203.0.113.9"), Nowhere6: parse("2001:db8:ffff::9"),
 	}
