@@ -27,6 +27,10 @@ func (w World) explain(leg *Leg, apps []*app.App) {
 			o.Port, o.port = portName(p.Port), p.Port
 			continue
 		}
+		if w.isService(o.OFPort) {
+			o.Port, o.serves = service, true
+			continue
+		}
 		w.tunnelled(o)
 		if o.Kind == Controlled {
 			o.Reason = leg.refusal(*o) + w.controllerSays(o, apps)
@@ -73,6 +77,10 @@ func (q *inquiry) conclude(ctx context.Context, ans *Answer, a *asked) error {
 		case e.Kind == Delivered && e.port != nil && (a.dst == nil && a.router == "" || a.dst != nil && e.port.ID == a.dst.ID):
 			ans.Passes = true
 			return q.delivered(ctx, ans, a, e)
+		case e.serves:
+			ans.Passes = true
+			ans.Sentence = a.served(ans.Journey.on(e.leg))
+			return nil
 		case e.Kind == Answered && a.router != "":
 			ans.Passes = true
 			ans.Sentence = fmt.Sprintf("answered by router %s%s", a.router, ans.Journey.on(e.leg))

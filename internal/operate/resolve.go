@@ -102,6 +102,9 @@ func aboutItself(p *model.Port) error {
 func (w World) address(a *asked, ip netip.Addr) error {
 	from := a.src.Port
 	a.router = w.routerWith(from.NetworkID, ip)
+	if ip == view.MetadataIPv4 || ip == view.MetadataIPv6 {
+		return w.metadata(a, ip)
+	}
 	switch {
 	case w.isBroadcast(from, ip):
 		a.copied, a.DstMAC = true, packet.Broadcast()

@@ -93,6 +93,8 @@ type Outcome struct {
 	// port is the guest's port behind OFPort, and at the port at which the packet was last seen; nil if
 	// there is none.
 	port, at *model.Port
+	// serves says that OFPort is the one behind which the chassis serves metadata.
+	serves bool
 }
 
 // Explain fills in why the flows exist.

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/dragonflow/dragonflow/internal/controller/flow"
+	"github.com/dragonflow/dragonflow/internal/controller/view"
 	"github.com/dragonflow/dragonflow/internal/model"
 	"github.com/dragonflow/dragonflow/internal/operate"
 	"github.com/dragonflow/dragonflow/internal/testkit/apptest"
@@ -68,6 +69,33 @@ func TestWhy(t *testing.T) {
 		if !strings.HasPrefix(ans.Sentence, q.want) || ans.Passes != q.passes {
 			t.Errorf("%s %s %s:\n%s\nwant (passes: %v)\n%s", q.port, q.dst, q.what, ans.Sentence, q.passes, q.want)
 		}
+	}
+}
+
+// TestWhyOfMetadata asks about the way to the service of metadata, with and without one.
+func TestWhyOfMetadata(t *testing.T) {
+	c := newCloud(t)
+	why := func(dst, what, want string, passes bool) {
+		t.Helper()
+		ans, err := operate.Why(c.world(), operate.Question{Port: "db1", Dst: dst, What: what})
+		if err != nil || !strings.HasPrefix(ans.Sentence, want) || ans.Passes != passes {
+			t.Errorf("%s %s: %v\n%+v\nwant (passes: %v)\n%s", dst, what, err, ans, passes, want)
+		}
+	}
+	why("169.254.169.254", "tcp/80", "no chassis without metadata-nova-url serves 169.254.169.254, and as far as can be seen here c1 has none: nobody answers for it", false)
+	c.Set(view.MetadataPort{OFPort: 99})
+	c.MustStep()
+	for _, ip := range []string{"169.254.169.254", "fe80::a9fe:a9fe"} {
+		why(ip, "tcp/80", "delivered to the service of metadata, which answers 404 Not Found: the port has no device_id", true)
+	}
+	db := *c.db
+	db.DeviceID, db.ProjectID = "instance-d", "project-d"
+	c.Set(&db)
+	c.MustStep()
+	why("169.254.169.254", "tcp/80", "delivered to the service of metadata, which asks Nova in the name of instance instance-d of project project-d", true)
+	ans, err := operate.Why(c.world(), operate.Question{Port: "open1", Dst: "169.254.169.254", What: "tcp/8080"})
+	if err != nil || !strings.HasPrefix(ans.Sentence, "dropped in metadata-request at port open1: metadata: only HTTP is served at this address") {
+		t.Errorf("%v\n%+v", err, ans)
 	}
 }
 
