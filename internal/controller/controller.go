@@ -92,6 +92,8 @@ type Controller struct {
 	started  time.Time
 	// first is closed after the first sync with the switch.
 	first chan struct{}
+	// registration keeps the chassis in the database while Run runs.
+	registration *northbound.Registration
 	// background are goroutines that wait for something outside on behalf of the loop.
 	background sync.WaitGroup
 
@@ -215,6 +217,7 @@ func (c *Controller) Run(ctx context.Context) error {
 		return fmt.Errorf("controller: %w", err)
 	}
 	defer reg.Close()
+	c.registration = reg
 	work.Go(func() { _ = c.ovs.Run(ctx) })
 	work.Go(func() { c.link.run(ctx) })
 	work.Go(func() { c.reporter.run(ctx) })

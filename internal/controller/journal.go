@@ -101,6 +101,11 @@ func (c *Controller) records() iter.Seq[snapshot.Record] {
 					return
 				}
 			}
+			for r, o := range st.tableless {
+				if !yield(snapshot.Put{Scope: name, Kind: string(r.kind), ID: r.key, Value: o.Value, Revision: o.Revision}) {
+					return
+				}
+			}
 			if c.db.Synced(name) && !yield(snapshot.InSync{Scope: name, Revision: int64(st.revision)}) {
 				return
 			}
@@ -151,19 +156,35 @@ func (c *Controller) restore() (*held, error) {
 	}
 	c.numbers.Restore(entries)
 	for name, sc := range state.Scopes {
-		st := &scopeState{keys: map[rowName]db.Revision{}, revision: db.Revision(sc.Revision)}
-		c.scopes[name] = st
-		for n, o := range sc.Objects {
-			key := db.Key{Scope: db.Scope(name), Kind: n.Kind, ID: n.ID}
-			if obj, err := northbound.Decode(key, o.Value); err == nil && obj != nil && obj.Validate() == nil {
-				c.place(st, obj, db.Revision(o.Revision))
-			}
-		}
-		c.db.SetSynced(name, sc.Synced)
+		c.restoreScope(name, sc)
 		c.leftovers = true
 	}
 	c.restoreFacts(state.Facts, time.Now())
 	return &held{state: state}, nil
+}
+
+// restoreScope brings one scope into the view. One with an object that this version cannot use, though that which wrote
+// the snapshot could, does not count as in sync until the database has spoken: what follows from the object is on the
+// switch, and stays there.
+func (c *Controller) restoreScope(name string, sc *snapshot.Scope) {
+	st := newScopeState()
+	st.revision = db.Revision(sc.Revision)
+	c.scopes[name] = st
+	for n, o := range sc.Objects {
+		key := db.Key{Scope: db.Scope(name), Kind: n.Kind, ID: n.ID}
+		obj, err := northbound.Decode(key, o.Value)
+		if err == nil {
+			err = obj.Validate()
+		}
+		if err != nil {
+			st.invalid[key.String()] = err.Error()
+			c.log.Warn("object of the snapshot not usable, what follows from it stays", "object", key.String(), "err", err)
+			continue
+		}
+		c.place(st, obj, db.Revision(o.Revision))
+		st.note(key, o.Value, db.Revision(o.Revision))
+	}
+	c.db.SetSynced(name, sc.Synced && len(st.invalid) == 0)
 }
 
 // held is what the subscriber may compare the database with; a scope that was forgotten is not held.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/dragonflow/dragonflow/internal/controller/snapshot"
 	"github.com/dragonflow/dragonflow/internal/controller/view"
 	"github.com/dragonflow/dragonflow/internal/model"
 	"github.com/dragonflow/dragonflow/internal/northbound"
@@ -25,6 +26,12 @@ type scopeState struct {
 	frozen string
 	// invalid are objects of the scope that cannot be used, and why.
 	invalid map[string]string
+	// tableless are stored objects of kinds that the view has no table for, as they were read: the snapshot has them.
+	tableless map[rowName]snapshot.Object
+}
+
+func newScopeState() *scopeState {
+	return &scopeState{keys: map[rowName]db.Revision{}, invalid: map[string]string{}, tableless: map[rowName]snapshot.Object{}}
 }
 
 type rowName struct {
@@ -35,7 +42,7 @@ type rowName struct {
 // follow subscribes to a scope.
 func (c *Controller) follow(scope string) {
 	if c.scopes[scope] == nil {
-		c.scopes[scope] = &scopeState{keys: map[rowName]db.Revision{}}
+		c.scopes[scope] = newScopeState()
 	}
 	c.feed.Subscribe(scope)
 }
@@ -117,11 +124,13 @@ func (c *Controller) takeScope(st *scopeState, e northbound.ScopeEvent) {
 	case northbound.Changed:
 		delete(st.invalid, name)
 		c.place(st, e.Object, e.Revision)
+		st.note(e.Key, e.Raw, e.Revision)
 		c.journal.changed(e)
 	case northbound.Removed:
 		delete(st.invalid, name)
 		c.displace(st, model.Kind(e.Key.Kind), e.Scope, e.Key.ID)
 		c.journal.removed(e)
+		c.reappear(e.Key)
 	case northbound.InSync:
 		if !st.live { // from now on what was restored is not compared with any more
 			c.held.drop(e.Scope)
@@ -137,11 +146,24 @@ func (c *Controller) takeScope(st *scopeState, e northbound.ScopeEvent) {
 		st.frozen = e.Err.Error()
 		c.log.Error("scope frozen on its last view", "scope", e.Scope, "err", e.Err)
 	case northbound.Invalid:
-		if st.invalid == nil {
-			st.invalid = map[string]string{}
-		}
 		st.invalid[name] = fmt.Sprint(e.Err)
 		c.log.Warn("database object not usable, the last good one stays", "object", name, "err", e.Err)
+	}
+}
+
+// note keeps an object that the view has no table for.
+func (st *scopeState) note(key db.Key, raw []byte, rev db.Revision) {
+	if kind := model.Kind(key.Kind); view.TableOf(kind) == nil {
+		st.tableless[rowName{kind, key.ID}] = snapshot.Object{Value: raw, Revision: int64(rev)}
+	}
+}
+
+// reappear has the chassis put its row and its sign of life into the database again when somebody has taken them away: its
+// guests are there, and others send to them by it.
+func (c *Controller) reappear(gone db.Key) {
+	kind := model.Kind(gone.Kind)
+	if c.registration != nil && gone.ID == c.o.Chassis && (kind == model.KindChassis || kind == model.KindHeartbeat) {
+		c.registration.Renew()
 	}
 }
 
@@ -163,8 +185,8 @@ func (c *Controller) place(st *scopeState, o model.Object, rev db.Revision) {
 func (c *Controller) displace(st *scopeState, kind model.Kind, scope, id string) {
 	if kind == model.KindPortStatus {
 		c.reporter.observed(id, nil)
-		return
 	}
+	delete(st.tableless, rowName{kind, id})
 	t := view.TableOf(kind)
 	if t == nil {
 		return

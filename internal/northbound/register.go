@@ -21,6 +21,7 @@ type Registration struct {
 	started time.Time
 	ttl     time.Duration
 	log     *slog.Logger
+	again   chan struct{}
 	stop    context.CancelFunc
 	work    sync.WaitGroup
 }
@@ -36,7 +37,8 @@ func Register(ctx context.Context, s *Store, chassis model.Chassis, ttl time.Dur
 		return nil, fmt.Errorf("register: %w", err)
 	}
 	ttl += rand.N(ttl/4 + time.Second)
-	r := &Registration{store: s, chassis: chassis, started: s.now(), ttl: ttl.Truncate(time.Second), log: log}
+	r := &Registration{store: s, chassis: chassis, started: s.now(), ttl: ttl.Truncate(time.Second), log: log,
+		again: make(chan struct{}, 1)}
 	ctx, r.stop = context.WithCancel(ctx)
 	r.work.Go(func() { r.run(ctx) })
 	return r, nil
@@ -47,6 +49,15 @@ func Register(ctx context.Context, s *Store, chassis model.Chassis, ttl time.Dur
 func (r *Registration) Close() {
 	r.stop()
 	r.work.Wait()
+}
+
+// Renew puts the chassis and its heartbeat into the database again, if somebody has taken them away. It does not wait,
+// and may be called at any time and from anywhere.
+func (r *Registration) Renew() {
+	select {
+	case r.again <- struct{}{}:
+	default: // it is about to be done
+	}
 }
 
 // pauses between attempts to register, in either case doubled from first to longest and jittered.
@@ -67,13 +78,36 @@ func (r *Registration) run(ctx context.Context) {
 		}
 		pause = firstPause
 		r.log.Info("chassis registered", "chassis", r.chassis.ID, "ttl", r.ttl)
+		r.live(ctx, lease)
+	}
+}
+
+// live returns when the lease has ended, or is of no use any more.
+func (r *Registration) live(ctx context.Context, lease db.Lease) {
+	for {
 		select {
 		case <-lease.Done():
 			r.log.Warn("chassis lease lost", "chassis", r.chassis.ID)
+			return
 		case <-ctx.Done():
 			revoke(lease)
+			return
+		case <-r.again:
+			if err := r.rewrite(ctx, lease); err != nil {
+				r.log.Warn("chassis not registered again", "chassis", r.chassis.ID, "err", err)
+				revoke(lease)
+				return
+			}
+			sleep(ctx, firstPause) // whoever deletes it without end does not make this host busy
 		}
 	}
+}
+
+// rewrite puts under the lease what is not in the database any more.
+func (r *Registration) rewrite(ctx context.Context, lease db.Lease) error {
+	ctx, cancel := context.WithTimeout(ctx, r.ttl)
+	defer cancel()
+	return r.write(ctx, lease.ID())
 }
 
 // appear creates the lease, writes the heartbeat under it, and the chassis where it is not as it was.
