@@ -133,6 +133,8 @@ func (w World) routerNameOf(id string) string {
 func (w World) derived(o engine.Owner) (name, id string) {
 	id, rest, more := strings.Cut(o.Key, "/")
 	switch {
+	case o.Rule == secgroup+".profile": // a set of groups
+		return "security groups " + w.groupNames(strings.Split(o.Key, ",")), ""
 	case w.View.Has(view.Routers, id):
 		name = "router " + w.routerNameOf(id)
 	case w.View.Has(view.Networks, id):
