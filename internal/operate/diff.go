@@ -47,6 +47,8 @@ type Dump struct {
 	Flows  []Counted
 	Groups []flow.GroupEntry
 	Meters []flow.MeterEntry
+	// Metered is what meters have dropped.
+	Metered []Metered
 }
 
 // Drifted shows differences that the controller found between its first two layers.

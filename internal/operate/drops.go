@@ -35,12 +35,18 @@ type Drop struct {
 // DropList is the answer to what was dropped.
 type DropList []Drop
 
-// Drops lists what the flows of the switch dropped since they were added, most packets first. With all,
-// flows that nothing met are listed, too.
-func Drops(w World, counted []Counted, all bool) DropList {
+// Metered is what a meter of the switch has dropped.
+type Metered struct {
+	ID      uint32
+	Dropped uint64
+}
+
+// Drops lists what the flows and the meters of the switch dropped since they were added, most packets first. With all,
+// those that nothing met are listed, too. Of meters the switch counts no bytes.
+func Drops(w World, dump Dump, all bool) DropList {
 	found := map[Drop]*Drop{}
-	list := DropList{}
-	for _, c := range counted {
+	list := w.floods(dump, all)
+	for _, c := range dump.Flows {
 		if forwards(c.Flow.Instructions) || c.Packets == 0 && !all || !isOurs(c.Flow) {
 			continue
 		}
@@ -63,6 +69,40 @@ func Drops(w World, counted []Counted, all bool) DropList {
 			cmp.Compare(a.Object, b.Object), cmp.Compare(a.ID, b.ID))
 	})
 	return list
+}
+
+// floods lists what meters dropped: whose it was, and on the way to which app of the controller.
+func (w World) floods(dump Dump, all bool) DropList {
+	stages := map[uint32]string{}
+	for _, c := range dump.Flows {
+		if p, ok := punt(c.Flow.Instructions); ok && p.Meter != 0 {
+			stages[p.Meter] = pipeline.StageName(c.Flow.Table)
+		}
+	}
+	list := DropList{}
+	for _, m := range dump.Metered {
+		entry, owner, wanted := w.Engine.ExplainMeter(m.ID)
+		if !wanted || m.Dropped == 0 && !all {
+			continue
+		}
+		d := Drop{
+			Stage: stages[m.ID], Packets: m.Dropped,
+			Reason: fmt.Sprintf("flood: more than %d packets a second for the controller", entry.Rate),
+		}
+		d.Object, d.ID = w.object(owner)
+		list = append(list, d)
+	}
+	return list
+}
+
+// punt is what sends a flow's packets to the controller.
+func punt(do flow.Instructions) (flow.Punt, bool) {
+	for a := range do.Actions() {
+		if p, ok := a.Decode().(flow.Punt); ok {
+			return p, true
+		}
+	}
+	return flow.Punt{}, false
 }
 
 // Write writes a table for people.

@@ -27,7 +27,7 @@ func TestWhatRoutersRefuseIsADrop(t *testing.T) {
 	for _, to := range []string{"192.0.2.1", "10.0.0.77"} {
 		s.Send(c.open, packet.Build(packet.Ethernet(c.open.MACAddress, at.MACAddress), packet.IP("10.0.0.3", to), packet.UDP(1, 2)))
 	}
-	list := operate.Drops(c.world(), counted(s), false)
+	list := operate.Drops(c.world(), operate.Dump{Flows: counted(s)}, false)
 	for _, want := range []operate.Drop{
 		{Stage: "routes", Reason: "router: no route to the destination", Object: "router edge"},
 		{Stage: "next-hops", Reason: "router: nobody in the network has the next hop's address", Object: "network n"},

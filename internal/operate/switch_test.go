@@ -7,7 +7,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/dragonflow/dragonflow/internal/controller/flow"
+	"github.com/dragonflow/dragonflow/internal/controller/pipeline"
 	"github.com/dragonflow/dragonflow/internal/model"
 	"github.com/dragonflow/dragonflow/internal/operate"
 	"github.com/dragonflow/dragonflow/internal/packet"
@@ -89,18 +92,46 @@ func TestDropsTellReasonAndObject(t *testing.T) {
 	s.Send(c.web, spoof(c.db.MACAddress, c.db.MACAddress, 1, 2))
 	s.Send(c.web, spoof(c.web.MACAddress, c.db.MACAddress, 9, 2))
 	s.Send(c.web, spoof(c.web.MACAddress, c.db.MACAddress, 1, 2)) // no rule allows UDP
-	list := operate.Drops(c.world(), counted(s), false)
+	list := operate.Drops(c.world(), operate.Dump{Flows: counted(s)}, false)
 	var out bytes.Buffer
 	if err := list.Write(&out); err != nil {
 		t.Fatal(err)
 	}
 	apptest.Page(t, "../../docs/operate/questions.md", "drops", "$ dragonflow drops\n"+out.String())
-	if all := operate.Drops(c.world(), counted(s), true); len(all) < 20 {
+	if all := operate.Drops(c.world(), operate.Dump{Flows: counted(s)}, true); len(all) < 20 {
 		t.Errorf("with those that nothing met there are only %d reasons", len(all))
 	}
 	out.Reset()
-	if err := operate.Drops(c.world(), nil, false).Write(&out); err != nil || out.String() != "nothing was dropped\n" {
+	if err := operate.Drops(c.world(), operate.Dump{}, false).Write(&out); err != nil || out.String() != "nothing was dropped\n" {
 		t.Errorf("%q, %v", out.String(), err)
+	}
+}
+
+// TestFloodsAreNamed: what a meter dropped is its port's.
+func TestFloodsAreNamed(t *testing.T) {
+	t.Parallel()
+	c := newCloud(t)
+	s := c.onSwitch()
+	dump := operate.Dump{Flows: counted(s), Metered: []operate.Metered{{ID: pipeline.MeterNumbers.Max, Dropped: 7}}} // not ours
+	for m := range c.Engine.Meters() {
+		_, owner, ok := c.Engine.ExplainMeter(m.ID)
+		if !ok {
+			t.Fatalf("meter %d is nobody's", m.ID)
+		}
+		n := uint64(0)
+		if owner.Rule == "dhcp.port" && owner.Key == c.web.ID {
+			n = 1000
+		}
+		dump.Metered = append(dump.Metered, operate.Metered{ID: m.ID, Dropped: n})
+	}
+	want := operate.DropList{{
+		Stage: "dhcp", Reason: "flood: more than 20 packets a second for the controller", Object: "port " + c.web.Name, ID: c.web.ID, Packets: 1000,
+	}}
+	if diff := cmp.Diff(want, operate.Drops(c.world(), dump, false)); diff != "" {
+		t.Error(diff)
+	}
+	if all := operate.Drops(c.world(), operate.Dump{Metered: dump.Metered}, true); len(all) != len(dump.Metered)-1 {
+		t.Errorf("%d meters, %d listed: %v", len(dump.Metered)-1, len(all), all)
 	}
 }
 
@@ -124,7 +155,7 @@ func TestDropsOfRoutersAreNamed(t *testing.T) {
 		all = append(all, operate.Counted{Flow: f, Packets: 1})
 	}
 	named := map[string]bool{}
-	for _, d := range operate.Drops(c.world(), all, false) {
+	for _, d := range operate.Drops(c.world(), operate.Dump{Flows: all}, false) {
 		named[d.Object] = true
 	}
 	for _, want := range []string{"router edge", "network n", "router edge, 10.1.0.0/24"} {

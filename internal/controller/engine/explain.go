@@ -60,6 +60,19 @@ func (e *Engine) Explain(k flow.Key) (Explanation, bool) {
 	return x, true
 }
 
+// ExplainMeter returns a desired meter and who wants it.
+func (e *Engine) ExplainMeter(id uint32) (flow.MeterEntry, Owner, bool) {
+	c := e.state.meters[id]
+	if c == nil {
+		return flow.MeterEntry{}, Owner{}, false
+	}
+	w, ok := c.winner()
+	if !ok {
+		return flow.MeterEntry{}, Owner{}, false
+	}
+	return w.value, w.by.owner(), true
+}
+
 // OwnerOf resolves a cookie.
 func (e *Engine) OwnerOf(cookie uint64) (Owner, bool) {
 	if e.cookies == nil {

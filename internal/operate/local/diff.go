@@ -60,7 +60,7 @@ func (h *handler) compare(ctx context.Context) (operate.DifferenceList, []contro
 	return list, drift, err
 }
 
-// dump reads the flows that are ours, with what they counted, and with all the groups and meters, too.
+// dump reads the flows that are ours, with what they counted, and what meters dropped; with all the groups and meters, too.
 func (h *handler) dump(ctx context.Context, all bool) (operate.Dump, error) {
 	var d operate.Dump
 	err := h.chassis.Ask(ctx, func(ctx context.Context, conn *openflow.Conn) error {
@@ -71,10 +71,16 @@ func (h *handler) dump(ctx context.Context, all bool) (operate.Dump, error) {
 			}
 			d.Flows = append(d.Flows, operate.Counted{Flow: s.Flow, Packets: s.Packets, Bytes: s.Bytes})
 		}
+		metered, err := conn.MeterStats(ctx)
+		if err != nil {
+			return fmt.Errorf("dump what meters counted: %w", err)
+		}
+		for _, m := range metered {
+			d.Metered = append(d.Metered, operate.Metered{ID: m.ID, Dropped: m.Dropped})
+		}
 		if !all {
 			return nil
 		}
-		var err error
 		if d.Groups, err = conn.Groups(ctx); err != nil {
 			return fmt.Errorf("dump the groups: %w", err)
 		}

@@ -154,7 +154,7 @@ func (h *handler) drops(ctx context.Context, r *http.Request) (operate.DropList,
 	}
 	var list operate.DropList
 	err = h.inspect(ctx, func(w operate.World, _ controller.Status) {
-		list = operate.Drops(w, dump.Flows, r.FormValue("all") == "true")
+		list = operate.Drops(w, dump, r.FormValue("all") == "true")
 	})
 	return list, err
 }
