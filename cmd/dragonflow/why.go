@@ -17,6 +17,7 @@ import (
 
 const aboutPackets = `PORT is the sender's id or name; DST is the id or name of a port, an address, or the word broadcast; PACKET is
 tcp/PORT, udp/PORT, icmp, icmp/TYPE/CODE or the number of an IP protocol, and a ping if it is missing.
+Instead of DST and PACKET, --frame takes any Ethernet frame in hexadecimal digits, as tcpdump -xx shows it, spoofed ones too.
 
 The controller of this host answers for its own guests from the flows that it wants; what other chassis do is
 computed from the database. With --db everything is computed from the database, and any host can ask about any port.`
@@ -31,8 +32,9 @@ other chassis, and says in a sentence what becomes of it.
 ` + aboutPackets,
 		Example: `  dragonflow why web1 db1 tcp/5432
   dragonflow why web1 10.0.3.7 --trace
+  dragonflow why web1 --frame "fa163e000002fa163e00000188b5 0000"
   dragonflow why web1 db1 tcp/5432 --db etcd://10.0.0.1:2379`,
-		Args: cobra.RangeArgs(2, 3),
+		Args: packetArgs,
 	}
 	trace := command.Flags().Bool("trace", false, "show the whole way, flow by flow")
 	return asksAboutPackets(h, command, func(w io.Writer, answer *operate.Answer) error {
@@ -54,7 +56,7 @@ its own chassis and on those to which tunnels bring it, and ends with the senten
 		Example: `  dragonflow trace web1 db1 tcp/5432
   dragonflow trace web1 192.0.2.7 icmp --ttl 1
   dragonflow trace db1 web1 tcp/5432 --state reply`,
-		Args: cobra.RangeArgs(2, 3),
+		Args: packetArgs,
 	}
 	return asksAboutPackets(h, command, func(w io.Writer, answer *operate.Answer) error {
 		if answer.Journey != nil {
@@ -69,6 +71,14 @@ its own chassis and on those to which tunnels bring it, and ends with the senten
 	})
 }
 
+// packetArgs are PORT DST [PACKET], or PORT with a frame.
+func packetArgs(command *cobra.Command, args []string) error {
+	if command.Flags().Changed("frame") {
+		return cobra.ExactArgs(1)(command, args)
+	}
+	return cobra.RangeArgs(2, 3)(command, args)
+}
+
 // asksAboutPackets makes a command that asks what becomes of a packet.
 func asksAboutPackets(h *host, command *cobra.Command, show func(io.Writer, *operate.Answer) error) *cobra.Command {
 	settings, f := config.Default(), &form{}
@@ -79,11 +89,11 @@ func asksAboutPackets(h *host, command *cobra.Command, show func(io.Writer, *ope
 	command.Flags().StringVar(&state, "state", string(operate.New), "where in its connection the packet is: new, established or reply")
 	command.Flags().IntVar(&q.Size, "size", 0, "length of the IP packet in bytes (default: within all limits)")
 	command.Flags().IntVar(&q.TTL, "ttl", 0, "time to live or hop limit that the packet begins with (default: 64)")
+	command.Flags().StringVar(&q.Frame, "frame", "", "the Ethernet frame itself, in hexadecimal digits")
+	command.Flags().StringVar(&q.First, "first", "", "the first fragment of the datagram, if the frame is a later one")
 	command.RunE = func(_ *cobra.Command, args []string) error {
-		q.Port, q.Dst, q.State = args[0], args[1], operate.State(state)
-		if len(args) > 2 {
-			q.What = args[2]
-		}
+		args = append(args, "", "")
+		q.Port, q.Dst, q.What, q.State = args[0], args[1], args[2], operate.State(state)
 		answer, err := why(command, settings, q)
 		if err != nil {
 			return err

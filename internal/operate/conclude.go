@@ -55,6 +55,9 @@ func (w World) whereabouts(o Outcome) *model.Port {
 			return p.Port
 		}
 	}
+	if p, ok := w.portAt(func(p view.LocalPort) bool { return uint64(p.OFPort) == o.packet.inPort() }); ok {
+		return p.Port // it ended before anything was noted in a register
+	}
 	return nil
 }
 
@@ -68,9 +71,8 @@ func (q *inquiry) conclude(ctx context.Context, ans *Answer, a *asked) error {
 		ans.Sentence = "the packet has no end"
 		return nil
 	}
-	if a.copied {
-		ans.Sentence, ans.Passes = ans.Journey.copies(ends)
-		return nil
+	if a.copied && (len(ends) > 1 || ends[0].Kind != Dropped) {
+		return q.copies(ctx, ans, ends)
 	}
 	for _, e := range ends {
 		switch {
@@ -111,19 +113,25 @@ func (q *inquiry) gatherWaiting(ctx context.Context, ans *Answer, a *asked) erro
 }
 
 // copies says what became of the copies of a packet for everybody.
-func (j *Journey) copies(ends []end) (sentence string, passes bool) {
+func (q *inquiry) copies(ctx context.Context, ans *Answer, ends []end) error {
 	got := map[string][]string{}
 	var order, rest []string
 	for _, e := range ends {
+		on := ans.Journey.on(e.leg)
 		switch {
 		case e.Kind == Delivered && e.port != nil:
-			on := j.on(e.leg)
 			if got[on] == nil {
 				order = append(order, on)
 			}
 			got[on] = append(got[on], portName(e.port))
+		case e.Kind == Dropped:
+			where, err := q.where(ctx, ans.Journey, e)
+			if err != nil {
+				return err
+			}
+			rest = append(rest, fmt.Sprintf("dropped in %s: %s", where, e.Reason))
 		default:
-			rest = append(rest, e.String()+j.on(e.leg))
+			rest = append(rest, e.String()+on)
 		}
 	}
 	var parts []string
@@ -132,11 +140,30 @@ func (j *Journey) copies(ends []end) (sentence string, passes bool) {
 		parts = append(parts, strings.Join(got[on], ", ")+on)
 	}
 	slices.Sort(rest)
-	sentence = "nobody gets a copy"
-	if len(parts) > 0 {
-		sentence = "copies are delivered to " + strings.Join(parts, " and ")
+	ans.Sentence, ans.Passes = "nobody gets a copy", len(parts) > 0
+	if ans.Passes {
+		ans.Sentence = "copies are delivered to " + strings.Join(parts, " and ")
 	}
-	return strings.Join(append([]string{sentence}, slices.Compact(rest)...), "; "), len(parts) > 0
+	ans.Sentence = strings.Join(append([]string{ans.Sentence}, slices.Compact(rest)...), "; ")
+	return nil
+}
+
+// where is how a sentence says at which stage of a chassis a copy ended, and whose it was there.
+func (q *inquiry) where(ctx context.Context, j *Journey, e end) (string, error) {
+	step := e.leg.Steps[e.Step]
+	var object string
+	if err := q.at(ctx, e.leg, func(w World) { object = w.holds(step, e.Outcome) }); err != nil {
+		return "", err
+	}
+	at := ""
+	if e.at != nil {
+		at = " at port " + portName(e.at)
+	}
+	text := step.Stage
+	if !strings.HasPrefix(object, "port ") && object != everybody {
+		text += " of " + object
+	}
+	return text + at + byRouters(j.route(e.leg)) + j.on(e.leg), nil
 }
 
 // elsewhere says where a packet went that neither came to its destination nor was dropped.
@@ -171,16 +198,18 @@ func (q *inquiry) at(ctx context.Context, leg *Leg, f func(World)) error {
 // dropped says where and why a packet was dropped.
 func (q *inquiry) dropped(ctx context.Context, ans *Answer, a *asked, e end) error {
 	ans.Chassis, ans.Stage = e.leg.Chassis, e.leg.Steps[e.Step].Stage
-	where := "dropped in " + ans.Stage
 	if e.at != nil {
 		ans.At = portName(e.at)
-		where += " at port " + ans.At
 	}
-	where += byRouters(ans.Journey.route(e.leg)) + ans.Journey.on(e.leg) + ": "
+	where, err := q.where(ctx, ans.Journey, e)
+	if err != nil {
+		return err
+	}
+	where = "dropped in " + where + ": "
 	stage, _ := pipeline.ParseStage(ans.Stage)
 	return q.at(ctx, e.leg, func(w World) {
 		switch {
-		case stage.App() == secgroup && e.at != nil:
+		case (stage == pipeline.EgressRefuse || stage == pipeline.IngressRefuse) && e.at != nil:
 			ans.Sentence = where + w.forbidden(ans, a, e.at, *e.Outcome)
 		case a.dst != nil && e.at != nil && e.at.ID == a.src.Port.ID:
 			ans.Sentence = where + e.Reason
@@ -189,6 +218,9 @@ func (q *inquiry) dropped(ctx context.Context, ans *Answer, a *asked, e end) err
 			}
 		default:
 			ans.Sentence = where + e.Reason
+		}
+		if a.frame != nil && ans.Question.First == "" && a.sent().isLaterFragment() {
+			ans.Sentence += "; this is a later fragment, which fares as its first one does, and that is not known"
 		}
 	})
 }

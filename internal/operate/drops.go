@@ -139,12 +139,15 @@ func forwardsBy(a flow.Action) bool {
 	return false
 }
 
+// everybody is whose a flow is that counts for the whole chassis.
+const everybody = "everybody"
+
 // object names what an owner is evaluated for, in Neutron's words.
 func (w World) object(o engine.Owner) (name, id string) {
 	id = o.Key[strings.LastIndex(o.Key, "/")+1:]
 	switch o.Kind {
 	case view.Self.Name():
-		return "everybody", ""
+		return everybody, ""
 	case view.LocalPorts.Name(), view.Bindings.Name():
 		return "port " + w.portNameOf(id), id
 	case view.Ports.Name():

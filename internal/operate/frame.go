@@ -117,6 +117,9 @@ func (p Packet) ipv6(b []byte) {
 		}
 		next, rest = rest[0], rest[length:]
 	}
+	if later {
+		next = packet.ProtocolFragment // Open vSwitch does not look behind it
+	}
 	p.put(flow.IPProto, []byte{next})
 	if !later {
 		p.transport(rest, flow.ICMPv6Type, flow.ICMPv6Code)
@@ -168,7 +171,8 @@ func (p Packet) discovery(b []byte) {
 	p.put(flow.NDReserved, b[4:8])
 	p.put(flow.NDTarget, b[8:24])
 	for o := b[fixed:]; len(o) >= 8; o = o[8*int(o[1]):] {
-		if o[1] == 0 || len(o) < 8*int(o[1]) {
+		again := o[0] == 1 && !p.Get(flow.NDSLL).IsZero() || o[0] == 2 && !p.Get(flow.NDTLL).IsZero()
+		if o[1] == 0 || len(o) < 8*int(o[1]) || again {
 			for _, f := range []flow.Field{flow.NDTarget, flow.NDSLL, flow.NDTLL} {
 				delete(p.fields, f) // Open vSwitch trusts nothing of a malformed message
 			}

@@ -98,8 +98,8 @@ func TestWhyAcrossChassis(t *testing.T) {
 		{operate.Question{Port: "web1", Dst: "203.0.113.9"}, false, "destination unreachable (icmp/3/0) from 10.0.0.1"},
 		{operate.Question{Port: "web1", Dst: "lone1"}, false, ""},
 		{operate.Question{Port: "lone1", Dst: "web1"}, false, "lone1 is on network island and web1 on network front, and nothing routes between them"},
-		{operate.Question{Port: "open1", Dst: "broadcast", What: "udp/9"}, false, "nobody gets a copy; dropped: "},
-		{operate.Question{Port: "db1", Dst: "broadcast", What: "udp/9"}, true, "copies are delivered to open1 on c1; dropped: "},
+		{operate.Question{Port: "open1", Dst: "broadcast", What: "udp/9"}, false, "nobody gets a copy; dropped in ingress-refuse at port db1 on c2: security group: no ingress rule allows the packet; dropped in "},
+		{operate.Question{Port: "db1", Dst: "broadcast", What: "udp/9"}, true, "copies are delivered to open1 on c1; dropped in ingress-refuse at port web1 on c1: "},
 		{operate.Question{Port: "db1", Dst: "web1", What: "tcp/443", State: operate.Reply}, true, "delivered to web1 on c1, through a geneve tunnel from c2, as an answer"},
 		{operate.Question{Port: "web1", Dst: "db1", What: "tcp/443", State: operate.Established}, true, "delivered to db1 on c2"},
 	} {

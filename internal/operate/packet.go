@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"maps"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/dragonflow/dragonflow/internal/controller/flow"
@@ -34,6 +35,9 @@ func (p Packet) Get(f flow.Field) flow.Value {
 	}
 	return v
 }
+
+// inPort is the OpenFlow port at which the packet came in.
+func (p Packet) inPort() uint64 { return p.Get(flow.InPort).Lo }
 
 // With returns a packet that differs in the given fields.
 func (p Packet) With(fields ...flow.Constraint) Packet {
@@ -105,20 +109,57 @@ func whole(f flow.Field) flow.Value {
 	return flow.Uint(1<<f.Bits() - 1)
 }
 
-// tuple sets what the connection tracker has of the packet that began the connection: protocol and ports.
-func (p Packet) tuple(reply bool) {
+// isLaterFragment reports whether the packet is a fragment without ports.
+func (p Packet) isLaterFragment() bool { return p.Get(flow.IPFrag).Lo&flow.FragLater != 0 }
+
+// asFirst is the first fragment of the datagram of which the packet is a later one, where the packet is; of
+// first it has what only that one tells.
+func (p Packet) asFirst(first Packet) Packet {
+	q := p.clone()
+	q.set(flow.IPFrag, flow.Uint(flow.FragAny), flow.Uint(3))
+	for f, v := range first.fields {
+		if f == flow.IPProto || slices.Contains(upperFields(), f) {
+			q.fields[f] = v
+		}
+	}
+	return q
+}
+
+// asMatched is the packet as matches see it: the switch hides ports and ICMP types of all fragments.
+func (p Packet) asMatched() Packet {
+	if p.Get(flow.IPFrag).IsZero() {
+		return p
+	}
+	q := p.clone()
+	for _, f := range upperFields() {
+		delete(q.fields, f)
+	}
+	return q
+}
+
+// upperFields are what the switch hides of fragments.
+func upperFields() []flow.Field {
+	return []flow.Field{
+		flow.TCPSrc, flow.TCPDst, flow.UDPSrc, flow.UDPDst, flow.SCTPSrc, flow.SCTPDst,
+		flow.ICMPType, flow.ICMPCode, flow.ICMPv6Type, flow.ICMPv6Code,
+	}
+}
+
+// tuple sets what the connection tracker has of the packet that began the connection: protocol and ports of
+// one that was put together.
+func (p Packet) tuple(whole Packet, reply bool) {
 	src, dst := flow.CTTpSrc, flow.CTTpDst
 	if reply {
 		src, dst = dst, src
 	}
-	p.set(flow.CTNwProto, p.Get(flow.IPProto), flow.Uint(0xff))
+	p.set(flow.CTNwProto, whole.Get(flow.IPProto), flow.Uint(0xff))
 	pairs := map[uint64][2]flow.Field{
 		flow.ProtoTCP: {flow.TCPSrc, flow.TCPDst}, flow.ProtoUDP: {flow.UDPSrc, flow.UDPDst}, flow.ProtoSCTP: {flow.SCTPSrc, flow.SCTPDst},
 		flow.ProtoICMP: {flow.ICMPType, flow.ICMPCode}, flow.ProtoICMPv6: {flow.ICMPv6Type, flow.ICMPv6Code},
 	}
-	if pair, has := pairs[p.Get(flow.IPProto).Lo]; has {
-		p.set(src, p.Get(pair[0]), flow.Uint(0xffff))
-		p.set(dst, p.Get(pair[1]), flow.Uint(0xffff))
+	if pair, has := pairs[whole.Get(flow.IPProto).Lo]; has {
+		p.set(src, whole.Get(pair[0]), flow.Uint(0xffff))
+		p.set(dst, whole.Get(pair[1]), flow.Uint(0xffff))
 	}
 }
 

@@ -1,6 +1,8 @@
 package operate
 
 import (
+	"encoding/hex"
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -26,6 +28,11 @@ type Question struct {
 	Size int `json:"size,omitempty"`
 	// TTL is the time to live or hop limit that the packet begins with; 64 if zero.
 	TTL int `json:"ttl,omitempty"`
+	// Frame is the packet itself, an Ethernet frame in hexadecimal digits, instead of Dst, What, Size and
+	// TTL: whatever a guest may send.
+	Frame string `json:"frame,omitempty"`
+	// First is the first fragment of the datagram, if Frame is a later one.
+	First string `json:"first,omitempty"`
 }
 
 // State is where in a connection a packet is.
@@ -48,12 +55,50 @@ func (q Question) check() error {
 	if q.Size < 0 || q.Size > most || q.TTL < 0 || q.TTL > 255 {
 		return fmt.Errorf("a packet has up to %d bytes and a time to live of up to 255", most)
 	}
-	return nil
+	if q.Frame == "" {
+		if q.First != "" {
+			return errors.New("a first fragment belongs to a frame that is a later one")
+		}
+		return nil
+	}
+	if q.Dst != "" || q.What != "" || q.Size != 0 || q.TTL != 0 {
+		return errors.New("a frame says by itself where it goes, what it is, and how large")
+	}
+	if q.State == Reply {
+		return errors.New("whether a frame is an answer cannot be told without what it answers: name port, destination and packet instead")
+	}
+	if _, err := bytesOf(q.Frame); err != nil || q.First == "" {
+		return err
+	}
+	_, err := bytesOf(q.First)
+	return err
+}
+
+// bytesOf are those of a frame.
+func bytesOf(text string) ([]byte, error) {
+	const least, most = 14, 65535
+	digits := strings.Map(func(r rune) rune {
+		if strings.ContainsRune(" :\n\t", r) {
+			return -1
+		}
+		return r
+	}, text)
+	frame, err := hex.DecodeString(digits)
+	if err != nil {
+		return nil, fmt.Errorf("the frame is not in hexadecimal digits: %w", err)
+	}
+	if len(frame) < least || len(frame) > most {
+		return nil, fmt.Errorf("a frame has %d to %d bytes, not %d", least, most, len(frame))
+	}
+	return frame, nil
 }
 
 // assumptions are what the question says of what a walk cannot know.
 func (q Question) assumptions() Assumptions {
 	const header = 14 // Ethernet's
+	if frame, err := bytesOf(q.Frame); err == nil {
+		return Assumptions{Size: len(frame)}
+	}
 	if q.Size == 0 {
 		return Assumptions{}
 	}

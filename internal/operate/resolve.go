@@ -22,6 +22,24 @@ type asked struct {
 	router string
 	// copied says that the packet is for everybody.
 	copied bool
+	// frame is the packet itself, if the question has it.
+	frame []byte
+}
+
+// sent is the packet as it comes in at the sender's port.
+func (a *asked) sent() Packet {
+	if a.frame != nil {
+		return FromFrame(a.src.OFPort, a.frame)
+	}
+	return a.Packet(a.src.OFPort)
+}
+
+// describe says what the packet is.
+func (a *asked) describe() string {
+	if a.Src.IsValid() {
+		return fmt.Sprintf("%s from %s to %s", a.what(), a.Src, a.Dst)
+	}
+	return fmt.Sprintf("%s from %s to %s", describe(a.frame), a.SrcMAC, a.DstMAC)
 }
 
 // unanswerable is a question whose packet is never sent.
@@ -36,6 +54,12 @@ func (w World) resolve(q Question, from, far *model.Port) (*asked, error) {
 	var served bool
 	if a.src, served = w.local(from); !served {
 		return nil, &unanswerable{fmt.Sprintf("nothing passes at %s: %s", portName(from), w.unserved(from))}
+	}
+	if q.Frame != "" { // it was checked
+		var err error
+		a.frame, err = bytesOf(q.Frame)
+		w.addressed(a)
+		return a, err
 	}
 	dst, err := w.destination(a, q.Dst, far)
 	if err != nil {

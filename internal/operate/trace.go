@@ -30,6 +30,8 @@ type Trace struct {
 	Truncated bool `json:"truncated,omitempty"`
 	// Ways is the largest number of ways of equal cost among which the switch chose, zero if it did not.
 	Ways int `json:"ways,omitempty"`
+	// States are what the connection tracker was assumed to say, each time that the packet came to it.
+	States []string `json:"states,omitempty"`
 	// marks are the connections after the packet.
 	marks map[uint16]flow.Value
 }

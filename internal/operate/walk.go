@@ -27,11 +27,27 @@ type Assumptions struct {
 	Size int
 	// Way is which of several ways of equal cost is taken, modulo their number.
 	Way int
+	// First is the first fragment of a datagram of which the packet is a later one. It alone has ports, and
+	// the connection tracker puts together what both bring to it; what stays alone is invalid.
+	First *Packet
+}
+
+// trackedOf counts how often a first fragment comes to the connection tracker, by zone.
+func (t *Tables) trackedOf(p Packet, a Assumptions) map[uint16]int {
+	w := &walker{tables: t, Assumptions: a, origin: uint32(p.Get(flow.InPort).Lo), tracked: map[uint16]int{}}
+	w.trace.marks = map[uint16]flow.Value{}
+	w.visit(0, p.clone(), 0)
+	return w.tracked
 }
 
 // Walk follows a packet from the first table.
 func (t *Tables) Walk(p Packet, a Assumptions) Trace {
-	w := &walker{tables: t, Assumptions: a, origin: uint32(p.Get(flow.InPort).Lo)}
+	w := &walker{tables: t, Assumptions: a, origin: uint32(p.Get(flow.InPort).Lo), tracked: map[uint16]int{}}
+	if a.First != nil && p.isLaterFragment() {
+		first := p.asFirst(*a.First)
+		a.First, w.First = nil, &first
+		w.first = t.trackedOf(first, a)
+	}
 	w.trace.marks = map[uint16]flow.Value{}
 	for zone, mark := range a.Marks {
 		w.trace.marks[zone] = mark
@@ -54,6 +70,9 @@ type walker struct {
 	// lookups counts those since the packet last came to the first table or from the connection tracker.
 	lookups   int
 	exhausted bool
+	// tracked counts how often the packet came to the connection tracker, by zone, and first how often its
+	// first fragment did.
+	tracked, first map[uint16]int
 }
 
 // frame is the handling of one flow.
@@ -75,7 +94,7 @@ func (w *walker) visit(table uint8, p Packet, depth int) (exit bool) {
 		w.exhausted = w.exhausted || w.lookups > maxLookups
 		return true
 	}
-	f, rivals, found := w.tables.find(table, p)
+	f, rivals, found := w.tables.find(table, p.asMatched())
 	s := Step{Depth: depth, Stage: pipeline.StageName(table), Flow: text(f), key: f.Key(), packet: p.clone()}
 	if !found {
 		s.Flow, s.missed = "(no flow)", true
@@ -259,18 +278,17 @@ func (w *walker) track(fr *frame, c flow.ConnTrack) {
 		zone = uint16(fr.packet.read(c.ZoneFrom).Lo)
 	}
 	known := fr.packet.clone()
-	mark, committed := w.Marks[zone]
-	state := uint64(flow.CTTrk | flow.CTNew)
-	if committed {
-		state = flow.CTTrk | flow.CTEst
-		if w.Reply {
-			state |= flow.CTRpl
-		}
+	w.tracked[zone]++
+	state, tuple := w.look(zone, known)
+	if c.HasTable {
+		w.trace.States = append(w.trace.States, stateName(state))
 	}
-	for f, v := range map[flow.Field]flow.Value{flow.CTState: flow.Uint(state), flow.CTZone: flow.Uint(uint64(zone)), flow.CTMark: mark} {
+	for f, v := range map[flow.Field]flow.Value{flow.CTState: flow.Uint(state), flow.CTZone: flow.Uint(uint64(zone)), flow.CTMark: w.Marks[zone]} {
 		known.write(f.All(), v)
 	}
-	known.tuple(w.Reply)
+	if state&flow.CTInv == 0 {
+		known.tuple(tuple, w.Reply)
+	}
 	if c.Commit {
 		for _, a := range c.Exec {
 			rewrite(known, a.Decode())
@@ -284,6 +302,37 @@ func (w *walker) track(fr *frame, c flow.ConnTrack) {
 		w.visit(c.Table, known, fr.depth)
 		w.lookups, w.exhausted = count, gaveUp
 	}
+}
+
+// look is what the connection tracker says of a packet, and the packet whose ports are its connection's.
+func (w *walker) look(zone uint16, p Packet) (state uint64, tuple Packet) {
+	if p.isLaterFragment() {
+		if w.tracked[zone] > w.first[zone] {
+			return flow.CTTrk | flow.CTInv, p
+		}
+		p = *w.First
+	}
+	if _, committed := w.Marks[zone]; !committed {
+		return flow.CTTrk | flow.CTNew, p
+	}
+	if w.Reply {
+		return flow.CTTrk | flow.CTEst | flow.CTRpl, p
+	}
+	return flow.CTTrk | flow.CTEst, p
+}
+
+// stateName writes a state as Open vSwitch does.
+func stateName(state uint64) string {
+	text := "trk"
+	for _, s := range []struct {
+		bit  uint64
+		name string
+	}{{flow.CTNew, ",new"}, {flow.CTEst, ",est"}, {flow.CTRpl, ",rpl"}, {flow.CTInv, ",inv"}} {
+		if state&s.bit != 0 {
+			text += s.name
+		}
+	}
+	return text
 }
 
 // end notes what became of the packet.

@@ -27,6 +27,8 @@ type Answer struct {
 	Chassis string `json:"chassis,omitempty"`
 	Stage   string `json:"stage,omitempty"`
 	At      string `json:"at,omitempty"`
+	// Fates are what became of the packet and of each of its copies, by whatever way of equal cost.
+	Fates []Fate `json:"fates,omitempty"`
 	// Allowed are the rules that let it through, and Nearest the rule that comes closest to allowing it.
 	Allowed []Rule `json:"allowed,omitempty"`
 	Nearest *Rule  `json:"nearest,omitempty"`
@@ -76,16 +78,21 @@ func (q *inquiry) answer(ctx context.Context, ans *Answer) error {
 	if err != nil {
 		return err
 	}
-	ans.Packet = fmt.Sprintf("%s from %s to %s", a.what(), a.Src, a.Dst)
+	ans.Packet = a.describe()
 	assume := ans.Question.assumptions()
+	if first, err := bytesOf(ans.Question.First); err == nil {
+		p := FromFrame(a.src.OFPort, first)
+		assume.First = &p
+	}
 	known, reply, err := q.history(ctx, ans.Question, start, a)
 	if err != nil {
 		return err
 	}
 	assume.Reply = reply
 	var sentences []string
+	var fates []Fate
 	for n := 1; assume.Way < n; assume.Way++ {
-		j, err := q.travel(ctx, start, a.Packet(a.src.OFPort), assume, known)
+		j, err := q.travel(ctx, start, a.sent(), assume, known)
 		if err != nil {
 			return err
 		}
@@ -94,14 +101,19 @@ func (q *inquiry) answer(ctx context.Context, ans *Answer) error {
 		if err := q.conclude(ctx, one, a); err != nil {
 			return err
 		}
+		if one.Fates, err = q.fates(ctx, j); err != nil {
+			return err
+		}
 		if !slices.Contains(sentences, one.Sentence) {
 			sentences = append(sentences, one.Sentence)
 		}
+		fates = append(fates, one.Fates...)
 		if assume.Way == 0 || ans.Passes && !one.Passes { // the way that fails is the one to look at
 			*ans = *one
 		}
 	}
 	ans.Sentence = strings.Join(sentences, "; or, by another way of equal cost: ")
+	ans.Fates = distinct(fates)
 	return nil
 }
 
@@ -139,7 +151,7 @@ func (q *inquiry) ask(ctx context.Context, question Question) (Site, *asked, err
 func (q *inquiry) history(ctx context.Context, question Question, start Site, a *asked) (known map[string]Connection, reply bool, err error) {
 	switch question.State {
 	case Established:
-		j, err := q.travel(ctx, start, a.Packet(a.src.OFPort), question.assumptions(), nil)
+		j, err := q.travel(ctx, start, a.sent(), question.assumptions(), nil)
 		if err != nil {
 			return nil, false, err
 		}
@@ -178,7 +190,7 @@ func (b Probe) what() string {
 
 // replies says what becomes of the answer to a packet that passes, unless that passes, too.
 func (q *inquiry) replies(ctx context.Context, a *asked, j *Journey, at *Leg) (string, error) {
-	if a.dst == nil || a.isICMP() && a.DstPort != 8 && a.DstPort != 128 {
+	if a.dst == nil || a.frame != nil || a.isICMP() && a.DstPort != 8 && a.DstPort != 128 {
 		return "", nil
 	}
 	site, err := q.site(ctx, at.Chassis)

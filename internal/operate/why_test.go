@@ -50,7 +50,7 @@ func TestWhy(t *testing.T) {
 		{"web1", "far1", "tcp/80", false,
 			"not delivered to far1, which this chassis does not serve (the port is not bound to this chassis); as unknown unicast delivered to open1 (OpenFlow port 3)"},
 		{"stranger1", "alone1", "icmp", false,
-			"dropped in l2-lookup at port stranger1: no port of the network has the destination address; alone1 is not served by this chassis: the port is not bound to this chassis"},
+			"dropped in l2-lookup of network m at port stranger1: no port of the network has the destination address; alone1 is not served by this chassis: the port is not bound to this chassis"},
 		{"web1", "stranger1", "", false,
 			"web1 is on network n and stranger1 on network m, and nothing routes between them"},
 		{"web1", "10.0.0.77", "", false,

@@ -65,6 +65,7 @@ func (c *Client) Fix(ctx context.Context) (operate.DifferenceList, error) {
 func (c *Client) Why(ctx context.Context, q operate.Question) (*operate.Answer, error) {
 	return get[*operate.Answer](ctx, c, pathWhy, url.Values{
 		"port": {q.Port}, "dst": {q.Dst}, "what": {q.What}, "state": {string(q.State)}, "size": {strconv.Itoa(q.Size)}, "ttl": {strconv.Itoa(q.TTL)},
+		"frame": {q.Frame}, "first": {q.First},
 	})
 }
 

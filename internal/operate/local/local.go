@@ -162,6 +162,7 @@ func (h *handler) drops(ctx context.Context, r *http.Request) (operate.DropList,
 func (h *handler) why(ctx context.Context, r *http.Request) (*operate.Answer, error) {
 	q := operate.Question{
 		Port: r.FormValue("port"), Dst: r.FormValue("dst"), What: r.FormValue("what"), State: operate.State(r.FormValue("state")),
+		Frame: r.FormValue("frame"), First: r.FormValue("first"),
 	}
 	for name, number := range map[string]*int{"size": &q.Size, "ttl": &q.TTL} {
 		var err error

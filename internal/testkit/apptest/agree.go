@@ -2,49 +2,62 @@ package apptest
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
-	"strings"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/dragonflow/dragonflow/internal/controller/flow"
 	"github.com/dragonflow/dragonflow/internal/operate"
+	"github.com/dragonflow/dragonflow/internal/testkit/oftrace"
 )
 
 // agree holds the walker behind dragonflow trace to what Open vSwitch's own trace says of a frame: the flows
 // that it meets, and the ports at which it comes out. It is called for every frame that a test sends. Where
-// the switch chooses by a hash, one of the ways must be the walker's.
-func (s *Switch) agree(ofport uint32, frame []byte) {
+// the switch chooses by a hash, one of the ways must be the walker's. It returns what Open vSwitch says.
+func (s *Switch) agree(ofport uint32, frame []byte) *oftrace.Trace {
 	s.w.t.Helper()
 	p := operate.FromFrame(ofport, frame)
-	if !p.Get(flow.IPFrag).IsZero() {
-		return // Open vSwitch's trace does not know what the connection tracker tells of fragments
+	tables := operate.Snapshot(s.w.Engine)
+	var first *operate.Packet
+	if f := s.firstOf(ofport, frame); f != nil {
+		q := operate.FromFrame(ofport, f)
+		first = &q
 	}
 	// The fields and not the frame: a trace of a frame counts as if it had come.
-	text := s.Appctl("ofproto/trace", Bridge, operate.TraceSyntax(p))
-	wantMet, wantPorts := theirs(text, ofport)
-	if len(wantMet) == 0 {
-		s.w.t.Errorf("cannot read a trace:\n%s", text)
-		return
+	text := ""
+	if p.Get(flow.IPFrag).IsZero() {
+		text = s.Appctl("ofproto/trace", Bridge, operate.TraceSyntax(p))
+	} else {
+		text = s.traceFragment(tables, p, first)
 	}
-	tables := operate.Snapshot(s.w.Engine)
+	theirs, err := oftrace.Parse(text, ofport)
+	if err != nil {
+		s.w.t.Error(err)
+		return nil
+	}
 	var diff string
 	ways := 1
 	for way := 0; way < ways; way++ {
 		met, ports := []string{}, []string{}
 		for _, size := range []int{0, 1 << 20} { // Open vSwitch's trace goes both ways after a check of the size
-			t := tables.Walk(p, operate.Assumptions{Way: way, Size: size})
+			t := tables.Walk(p, operate.Assumptions{Way: way, Size: size, First: first})
 			ways = max(ways, t.Ways)
 			m, o := walked(&t)
 			met, ports = append(met, m...), append(ports, o...)
 		}
-		diff = cmp.Diff(distinct(s.alike(wantMet, met)), distinct(met)) + cmp.Diff(distinct(wantPorts), distinct(ports))
+		diff = cmp.Diff(distinct(s.alike(theirs.Met(), met)), distinct(met)) + cmp.Diff(distinct(theirs.Ports), distinct(ports))
 		if diff == "" {
-			return
+			return theirs
 		}
 	}
-	s.w.t.Errorf("dragonflow trace does not agree with ofproto/trace (-Open vSwitch +walk) on %x:\n%s\n%s", frame, diff, text)
+	s.w.t.Errorf("dragonflow trace does not agree with ofproto/trace (-Open vSwitch +walk) on %s:\n%s\n%s", short(frame), diff, text)
+	return theirs
+}
+
+// short is the beginning of a frame, for messages.
+func short(frame []byte) string {
+	const most = 64
+	return fmt.Sprintf("%x", frame[:min(len(frame), most)])
 }
 
 // alike takes the walker's name for each flow of the switch that the switch may have chosen as well: one of
@@ -95,26 +108,6 @@ func walked(t *operate.Trace) (met, ports []string) {
 	for _, o := range t.Outcomes {
 		if o.Kind == operate.Delivered || o.Kind == operate.Answered {
 			ports = append(ports, fmt.Sprint(o.OFPort))
-		}
-	}
-	return met, ports
-}
-
-// theirs reads the same from the text of ofproto/trace.
-func theirs(text string, inPort uint32) (met, ports []string) {
-	flows := regexp.MustCompile(`^ *(\d+)\. (?:(\S*), )?priority (\d+)`)
-	output := regexp.MustCompile(`^ *output:(\d+)$`)
-	lines := strings.Split(text, "\n")
-	for i, line := range lines {
-		if m := flows.FindStringSubmatch(line); m != nil {
-			met = append(met, fmt.Sprintf("%s. priority %s %s", m[1], m[3], m[2]))
-		}
-		suppressed := i+1 < len(lines) && strings.Contains(lines[i+1], "skipping output to input port")
-		if m := output.FindStringSubmatch(line); m != nil && !suppressed {
-			ports = append(ports, m[1])
-		}
-		if word := strings.TrimSpace(line); word == "IN_PORT" || word == fmt.Sprintf("output:%d", flow.PortInPort) {
-			ports = append(ports, fmt.Sprint(inPort))
 		}
 	}
 	return met, ports

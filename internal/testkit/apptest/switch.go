@@ -12,6 +12,8 @@ import (
 	"github.com/dragonflow/dragonflow/internal/controller/pipeline"
 	"github.com/dragonflow/dragonflow/internal/controller/view"
 	"github.com/dragonflow/dragonflow/internal/model"
+	"github.com/dragonflow/dragonflow/internal/operate"
+	"github.com/dragonflow/dragonflow/internal/testkit/oftrace"
 	"github.com/dragonflow/dragonflow/internal/testkit/ovs"
 )
 
@@ -24,6 +26,10 @@ type Switch struct {
 	w *World
 	// seen is how many packets Dropped has told about.
 	seen map[flow.Key]uint64
+	// answer is what dragonflow why said of the last frame that nobody received.
+	answer *operate.Answer
+	// firsts are the last first fragments, by port and addresses.
+	firsts map[string][]byte
 }
 
 // Switch starts an Open vSwitch and plugs ports of the world into it, in this order.
@@ -35,7 +41,7 @@ func (w *World) Switch(ports ...*model.Port) *Switch {
 // SwitchWith is Switch with options.
 func (w *World) SwitchWith(options []ovs.Option, ports ...*model.Port) *Switch {
 	w.t.Helper()
-	s := &Switch{Switch: ovs.Start(w.t, options...), w: w, seen: map[flow.Key]uint64{}}
+	s := &Switch{Switch: ovs.Start(w.t, options...), w: w, seen: map[flow.Key]uint64{}, firsts: map[string][]byte{}}
 	s.AddBridge(Bridge)
 	for _, p := range ports {
 		s.Plug(p)
@@ -110,17 +116,21 @@ func groupText(g flow.GroupEntry) string {
 }
 
 // Send gives a frame to the switch as the port's guest would, and returns what each plugged port then
-// received, by port id.
+// received, by port id. What dragonflow trace and why say of the frame must be what the switch does.
 func (s *Switch) Send(from *model.Port, frame []byte) map[string][][]byte {
 	s.w.t.Helper()
+	s.answer = nil
 	var plugged []view.Interface
 	s.w.DB.Each(view.Interfaces, func(_ string, row any) { plugged = append(plugged, row.(view.Interface)) })
 	for _, i := range plugged {
 		s.Forget(i.Name)
 	}
+	var theirs *oftrace.Trace
+	ofport := uint32(0)
 	for _, i := range plugged {
 		if i.PortID == from.ID {
-			s.agree(i.OFPort, frame)
+			ofport = i.OFPort
+			theirs = s.agree(ofport, frame)
 		}
 	}
 	s.Inject(Plug(from, 0).Name, frame)
@@ -130,6 +140,9 @@ func (s *Switch) Send(from *model.Port, frame []byte) map[string][][]byte {
 		if frames := s.Sent(i.Name); len(frames) > 0 {
 			got[i.PortID] = frames
 		}
+	}
+	if len(got) == 0 && theirs != nil {
+		s.answer = s.explained(from, frame, s.firstOf(ofport, frame), theirs)
 	}
 	return got
 }

@@ -170,6 +170,8 @@ func TestPackets(t *testing.T) {
 				t.Errorf("%s: %s: arrives", name, c.what)
 			case c.drop != "" && (len(reasons) != 1 || !strings.HasPrefix(reasons[0], c.drop)):
 				t.Errorf("%s: %s: dropped because of %q, want %q", name, c.what, reasons, c.drop)
+			case c.drop != "":
+				s.Because(" at port a: " + c.drop)
 			}
 		}
 	}

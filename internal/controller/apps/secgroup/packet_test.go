@@ -112,12 +112,15 @@ func TestRulesDecide(t *testing.T) {
 		p := pathOf(c.client, c.server, n)
 		c.open(p, 40000, 80)
 		c.stops(p, "a closed port", p.tcp(40000, 81, syn, 1, 0))
+		c.sw.Because("dropped in ingress-refuse at port server: no rule of groups [web] allows tcp/81 from", "nearest: tcp/80 from")
 		for port, open := range map[uint16]bool{4999: false, 5000: true, 5555: true, 5999: true, 6000: false} {
 			c.check(p, fmt.Sprint("UDP port ", port), open, [][]byte{p.udp(40000, port)})
 		}
 		c.passes(p.back(), "an answer", p.back().udp(5555, 40000))
 		c.stops(p, "an echo request", p.echo(false, nil))
+		c.sw.Because("dropped in ingress-refuse at port server: no rule of groups [web] allows icmp")
 		c.stops(p.back(), "what no egress rule of the server allows", p.back().udp(1, 1))
+		c.sw.Because("dropped in egress-refuse at port server: no rule of groups [web] allows udp/1 to", "they have no egress rule at all")
 		drops := c.sw.Dropped()
 		for _, reason := range []string{"security group: no ingress rule allows the packet", "security group: no egress rule allows the packet"} {
 			if drops[reason] == 0 {
