@@ -221,7 +221,7 @@ func (w World) viaGateway(a *asked, ip netip.Addr) error {
 			}
 		}
 	}
-	if !best.IsValid() {
+	if !best.IsValid() || bits == 0 && w.onLink(from, ip) { // for a neighbour it asks, and not the gateway
 		return w.nobody(from, ip)
 	}
 	if mac, found := w.interfaceWith(from.NetworkID, best); found {

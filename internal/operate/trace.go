@@ -178,6 +178,9 @@ func text(f flow.Flow) string {
 	return t
 }
 
+// Arrived is the packet as it came.
+func (t *Trace) Arrived() Packet { return t.Steps[0].packet.clone() }
+
 // Keys lists the flows that the packet met, in order.
 func (t *Trace) Keys() []flow.Key {
 	var keys []flow.Key

@@ -17,6 +17,13 @@
 // switches with real packets, and the dragonflow program in a process for each chassis; package fast has all of it in one
 // process but the switches, needs no root, and takes a second.
 //
+// What does not arrive is explained: dragonflow why is asked about each packet that is expected to be lost, must say that
+// it is not delivered, and, behind the word "because", the reason:
+//
+//	tcp b a:80 silent because no rule of groups [web] allows tcp/80 from 10.0.1.7
+//
+// On package fast every kind of frame that the machines send is traced, too: dragonflow trace agrees with the switches.
+//
 // An expectation waits until it holds, and then looks closer: a ping "0 lost" is one that was answered at last, and then
 // three in a row. What a change must not interrupt is watched by traffic that runs meanwhile.
 package scenario

@@ -10,16 +10,17 @@ import (
 	"time"
 
 	"github.com/dragonflow/dragonflow/internal/lab"
+	"github.com/dragonflow/dragonflow/internal/operate"
 )
 
 // expectations are the statements that look.
 func expectations() map[string]statement {
 	return map[string]statement{
-		"ping":    {"ping GUEST GUEST|ADDRESS [0|all lost]: IPv4, or the address", func(w *words) action { return parsePing(w, false) }},
-		"ping6":   {"ping6 GUEST GUEST [0|all lost]", func(w *words) action { return parsePing(w, true) }},
-		"reach":   {"reach GUEST GUEST [0|all lost]: a ping of each family", func(w *words) action { return parsePing(w, false, true) }},
-		"tcp":     {"tcp GUEST GUEST|ADDRESS:PORT open|refused|silent", func(w *words) action { return parseService(w, "tcp", "open", "refused", "silent") }},
-		"udp":     {"udp GUEST GUEST|ADDRESS:PORT answered|refused|silent", func(w *words) action { return parseService(w, "udp", "answered", "refused", "silent") }},
+		"ping":    {"ping GUEST GUEST|ADDRESS [0|all lost [because REASON]]: IPv4, or the address", func(w *words) action { return parsePing(w, false) }},
+		"ping6":   {"ping6 GUEST GUEST [0|all lost [because REASON]]", func(w *words) action { return parsePing(w, true) }},
+		"reach":   {"reach GUEST GUEST [0|all lost [because REASON]]: a ping of each family", func(w *words) action { return parsePing(w, false, true) }},
+		"tcp":     {"tcp GUEST GUEST|ADDRESS:PORT open|refused|silent [because REASON]", func(w *words) action { return parseService(w, "tcp", "open", "refused", "silent") }},
+		"udp":     {"udp GUEST GUEST|ADDRESS:PORT answered|refused|silent [because REASON]", func(w *words) action { return parseService(w, "udp", "answered", "refused", "silent") }},
 		"probe":   {"probe GUEST GUEST|ADDRESS [v6] [ttl N] [size N] answered|silent|exceeded ADDRESS|unreachable ADDRESS|toobig ADDRESS MTU", parseProbe},
 		"connect": {"connect NAME GUEST GUEST|ADDRESS:PORT: a connection that stays open", parseConnect},
 		"alive":   {"alive CONNECTION", func(w *words) action { return parseConnection(w, true) }},
@@ -38,6 +39,10 @@ func parsePing(w *words, families ...bool) action {
 	if lost || w.accept("0") {
 		w.expect("lost")
 	}
+	because := ""
+	if lost {
+		because = w.because()
+	}
 	return func(ctx context.Context, r *Run) error {
 		m := r.machines[from]
 		list, err := r.resolve(m, to, families...)
@@ -46,6 +51,12 @@ func parsePing(w *words, families ...bool) action {
 		}
 		for _, a := range list {
 			if err := m.pings(ctx, a, lost); err != nil {
+				return fmt.Errorf("ping %s from %s: %w", a, from, err)
+			}
+			if !lost {
+				continue
+			}
+			if err := r.explained(ctx, m, operate.Question{Dst: a.String(), What: "icmp"}, because); err != nil {
 				return fmt.Errorf("ping %s from %s: %w", a, from, err)
 			}
 		}
@@ -124,6 +135,10 @@ func parseProbe(w *words) action {
 func parseService(w *words, network string, outcomes ...string) action {
 	from, to := w.name(aGuest), w.service()
 	want := w.oneOf(outcomes...)
+	because := ""
+	if want == "silent" {
+		because = w.because()
+	}
 	return func(ctx context.Context, r *Run) error {
 		m := r.machines[from]
 		list, err := r.resolve(m, to, false, true)
@@ -143,6 +158,10 @@ func parseService(w *words, network string, outcomes ...string) action {
 				}
 				return nil
 			})
+			if err == nil && want == "silent" {
+				q := operate.Question{Dst: a.String(), What: fmt.Sprintf("%s/%d", network, to.port)}
+				err = r.explained(ctx, m, q, because)
+			}
 			if err != nil {
 				return err
 			}

@@ -13,6 +13,7 @@ import (
 	"github.com/insomniacslk/dhcp/dhcpv6"
 
 	"github.com/dragonflow/dragonflow/internal/lab/cloud"
+	"github.com/dragonflow/dragonflow/internal/operate"
 	"github.com/dragonflow/dragonflow/internal/testkit/packet"
 )
 
@@ -49,7 +50,15 @@ func parseSpoof(w *words) action {
 		if seen {
 			return r.allSeen(ctx, a, b, frames)
 		}
-		return r.noneSeen(ctx, a, b, frames, observers)
+		if err := r.noneSeen(ctx, a, b, frames, observers); err != nil {
+			return err
+		}
+		for _, f := range frames {
+			if err := r.explained(ctx, a, operate.Question{Frame: fmt.Sprintf("%x", f.frame)}, "dropped in egress-port-security"); err != nil {
+				return fmt.Errorf("%s of %s: %w", f.what, from, err)
+			}
+		}
+		return nil
 	}
 }
 

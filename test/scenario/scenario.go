@@ -104,6 +104,9 @@ func (s *Scenario) play(ctx context.Context, r *Run) error {
 		began := time.Now()
 		limited, cancel := context.WithTimeout(ctx, stepPatience)
 		err := step.do(limited, r)
+		if tracer, can := r.platform.(Tracer); can && err == nil {
+			err = tracer.Agree(limited)
+		}
 		cancel()
 		if err != nil {
 			return fmt.Errorf("%s:%d: %s: %w", s.Name, step.Line, step.Text, err)

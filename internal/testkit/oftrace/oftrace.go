@@ -56,9 +56,12 @@ func (t *Trace) Drops() []Visit {
 
 // Parse reads the text of ofproto/trace for a packet that came in at a port.
 func Parse(text string, inPort uint32) (*Trace, error) {
-	r := &reader{inPort: fmt.Sprint(inPort), registers: map[string]uint64{}, trace: &Trace{}}
+	r := &reader{inPort: fmt.Sprint(inPort), registers: map[string]uint64{}, trace: &Trace{}, below: -1}
 	lines := strings.Split(text, "\n")
 	for i, line := range lines {
+		if r.elsewhere(line) {
+			continue
+		}
 		next := ""
 		if i+1 < len(lines) {
 			next = lines[i+1]
@@ -80,10 +83,14 @@ type reader struct {
 	// open says that the last visit's actions are still being told, which are indented further than indent.
 	open   bool
 	indent int
+	// bridge is the one that the trace began at, and below how far what is told of another is indented.
+	bridge string
+	below  int
 }
 
 var (
 	visitLine   = regexp.MustCompile(`^ *(\d+)\. (?:(\S*), )?priority (\d+)(?:, cookie (0x[0-9a-f]+))?`)
+	bridgeLine  = regexp.MustCompile(`^bridge\("([^"]*)"\)`)
 	outputLine  = regexp.MustCompile(`^output:(\d+)$`)
 	loadLine    = regexp.MustCompile(`^(?:load|set_field):(0x[0-9a-f]+|\d+)->(?:NXM_NX_|OXM_OF_)?(\w+)(?:\[\])?$`)
 	registerOf  = regexp.MustCompile(`\b(reg\d+|metadata)=(0x[0-9a-f]+|\d+)`)
@@ -110,6 +117,23 @@ func (r *reader) line(line, next string) {
 		}
 		r.action(word, strings.Contains(next, "skipping output to input port"))
 	}
+}
+
+// elsewhere reports whether a line is about another bridge, to which tunnels lead.
+func (r *reader) elsewhere(line string) bool {
+	word := strings.TrimLeft(line, " ")
+	indent := len(line) - len(word)
+	if m := bridgeLine.FindStringSubmatch(word); m != nil {
+		if r.bridge == "" || r.bridge == m[1] {
+			r.bridge, r.below = m[1], -1
+			return true
+		}
+		r.below = indent
+	}
+	if r.below >= 0 && word != "" && indent <= r.below && !strings.HasPrefix(word, "bridge(") && !strings.HasPrefix(word, "---") {
+		r.below = -1
+	}
+	return r.below >= 0
 }
 
 func (r *reader) visit(m []string) {

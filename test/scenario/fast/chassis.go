@@ -28,6 +28,7 @@ type chassis struct {
 	tunnel     netip.Prefix
 	link       *link
 	controller *task
+	ctl        *controller.Controller
 }
 
 func (c *chassis) start(ctx context.Context) error {
@@ -123,6 +124,7 @@ func (c *chassis) control(ctx context.Context) error {
 	if !ctl.WaitSynced(limited) {
 		return fmt.Errorf("the controller of %s does not get in sync: %w", c.name, context.Cause(limited))
 	}
+	c.ctl = ctl
 	return nil
 }
 

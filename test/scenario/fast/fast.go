@@ -33,6 +33,7 @@ type Platform struct {
 	underlay *underlay
 	chassis  map[string]*chassis
 	guests   map[string]*guest
+	sent     *sample
 }
 
 // New starts an API server on a database in memory.
@@ -44,7 +45,7 @@ func New(ctx context.Context) (*Platform, error) {
 	said := &record{}
 	p := &Platform{
 		dir: dir, said: said, log: slog.New(slog.NewTextHandler(said, nil)), underlay: newUnderlay(),
-		chassis: map[string]*chassis{}, guests: map[string]*guest{},
+		chassis: map[string]*chassis{}, guests: map[string]*guest{}, sent: newSample(),
 	}
 	p.client = cloud.NewClient(func(ctx context.Context) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, "unix", p.path("api"))
@@ -129,7 +130,7 @@ func (p *Platform) Boot(ctx context.Context, at string, m scenario.Machine) (sce
 		g.offer(at, plug)
 		return g, nil
 	}
-	if g, err = newGuest(m); err != nil {
+	if g, err = newGuest(m, p.sent); err != nil {
 		return nil, errors.Join(err, plug.Close())
 	}
 	p.guests[m.Name] = g

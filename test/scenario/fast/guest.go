@@ -34,6 +34,7 @@ type guest struct {
 	stack *stack.Stack
 	link  *channel.Endpoint
 	task  *task
+	sent  *sample
 
 	mu       sync.Mutex
 	offers   map[string]*port // by chassis
@@ -43,10 +44,10 @@ type guest struct {
 	routes   []scenario.Route
 }
 
-func newGuest(m scenario.Machine) (*guest, error) {
+func newGuest(m scenario.Machine, sent *sample) (*guest, error) {
 	const queue, mtu = 1024, 1500
 	g := &guest{
-		name: m.Name, mac: m.MAC, offers: map[string]*port{}, taps: map[*tap]bool{},
+		name: m.Name, mac: m.MAC, sent: sent, offers: map[string]*port{}, taps: map[*tap]bool{},
 		link: channel.New(queue, mtu+header.EthernetMinimumSize, tcpip.LinkAddress(m.MAC)),
 		stack: stack.New(stack.Options{
 			NetworkProtocols: []stack.NetworkProtocolFactory{
@@ -90,12 +91,13 @@ func (g *guest) send(frame []byte) error {
 	if at == nil {
 		return errUnconnected
 	}
+	g.sent.add(at.chassis, g.name, frame)
 	return at.send(frame)
 }
 
 // offer gives the machine the wire to a port. It is not connected yet.
 func (g *guest) offer(chassis string, conn net.Conn) {
-	p := &port{conn: conn}
+	p := &port{conn: conn, chassis: chassis}
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.offers[chassis] = p

@@ -15,7 +15,9 @@ import (
 // port is one end of a wire to a switch: a stream of frames with their lengths before them.
 type port struct {
 	conn net.Conn
-	mu   sync.Mutex // of writing
+	// chassis is where a machine's port is.
+	chassis string
+	mu      sync.Mutex // of writing
 }
 
 var errLongFrame = errors.New("a frame of more than 65535 bytes")

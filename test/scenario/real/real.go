@@ -4,12 +4,14 @@ package real
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/netip"
 
 	"github.com/dragonflow/dragonflow/internal/lab"
 	"github.com/dragonflow/dragonflow/internal/lab/cloud"
+	"github.com/dragonflow/dragonflow/internal/operate"
 	"github.com/dragonflow/dragonflow/test/scenario"
 )
 
@@ -53,6 +55,22 @@ func (p *Platform) AddChassis(ctx context.Context, name, tunnels string) error {
 // Flows are those of a chassis' integration bridge.
 func (p *Platform) Flows(ctx context.Context, chassis string) (string, error) {
 	return p.Cloud.Chassis(chassis).Flows(ctx)
+}
+
+// Why asks the dragonflow program on a chassis.
+func (p *Platform) Why(ctx context.Context, chassis string, q operate.Question) (*operate.Answer, error) {
+	args := []string{"why", q.Port, "-o", "json"}
+	if q.Frame != "" {
+		args = append(args, "--frame", q.Frame)
+	} else {
+		args = append(args, q.Dst, q.What)
+	}
+	text, err := p.Cloud.Chassis(chassis).Ask(ctx, args...)
+	if err != nil {
+		return nil, err
+	}
+	answer := &operate.Answer{}
+	return answer, json.Unmarshal([]byte(text), answer)
 }
 
 // Boot starts a machine, or prepares it on a further chassis.
