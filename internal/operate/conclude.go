@@ -163,7 +163,11 @@ func (q *inquiry) where(ctx context.Context, j *Journey, e end) (string, error) 
 	if !strings.HasPrefix(object, "port ") && object != everybody {
 		text += " of " + object
 	}
-	return text + at + byRouters(j.route(e.leg)) + j.on(e.leg), nil
+	by := byRouters(j.route(e.leg))
+	if name, one := strings.CutPrefix(by, " by "); one && strings.HasPrefix(object, name) {
+		by = "" // it was named already
+	}
+	return text + at + by + j.on(e.leg), nil
 }
 
 // elsewhere says where a packet went that neither came to its destination nor was dropped.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -142,6 +143,14 @@ func (s *Switch) Send(from *model.Port, frame []byte) map[string][][]byte {
 		}
 	}
 	if len(got) == 0 && theirs != nil {
+		hears := func(port string) bool {
+			return slices.ContainsFunc(plugged, func(i view.Interface) bool { return fmt.Sprint(i.OFPort) == port })
+		}
+		const large = 1200 // what the walk takes for within all limits
+		if !theirs.Tracked && len(frame) < large && slices.ContainsFunc(theirs.Ports, hears) {
+			s.w.t.Errorf("nobody receives %s from %s, which ofproto/trace sends to %v: the frame is not what it was taken for",
+				short(frame), from.ID, theirs.Ports)
+		}
 		s.answer = s.explained(from, frame, s.firstOf(ofport, frame), theirs)
 	}
 	return got
