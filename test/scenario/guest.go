@@ -3,6 +3,7 @@ package scenario
 import (
 	"context"
 	"fmt"
+	"net"
 	"net/netip"
 
 	"github.com/dragonflow/dragonflow/internal/lab/cloud"
@@ -68,6 +69,18 @@ func (r *Run) makeGuest(ctx context.Context, s guestSpec, mobile bool) error {
 	return m.configure(ctx, s.how)
 }
 
+// parseDevice is for guests that come while something is watched that a new device on the switch would disturb.
+func parseDevice(w *words) action {
+	name := w.declare(aDevice)
+	w.expect("on")
+	chassis := w.name(aChassis)
+	return func(ctx context.Context, r *Run) error {
+		mac := net.HardwareAddr{0xfa, 0x16, 0x3e, 0xde, 0xf1, byte(len(r.devices) + 1)}
+		r.devices[name] = mac
+		return r.platform.Do(ctx, Action{Verb: Plug, Part: Guests, Name: name, To: chassis, MAC: mac})
+	}
+}
+
 // fields are those of the guest's port.
 func (s guestSpec) fields(r *Run, n *network) cloud.Object {
 	fields := cloud.Object{"name": s.name, "network_id": n.id, "binding:host_id": s.chassis, "device_owner": "compute:nova"}
@@ -77,6 +90,9 @@ func (s guestSpec) fields(r *Run, n *network) cloud.Object {
 			fixed = append(fixed, cloud.Object{"ip_address": a.String()})
 		}
 		fields["fixed_ips"] = fixed
+	}
+	if mac, there := r.devices[s.name]; there {
+		fields["mac_address"] = mac.String()
 	}
 	if s.unsecured {
 		fields["port_security_enabled"], fields["security_groups"] = false, []string{}

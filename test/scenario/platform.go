@@ -46,6 +46,8 @@ const (
 	Start Verb = "start"
 	// Address gives a chassis another address on the underlay.
 	Address Verb = "address"
+	// Plug has a machine's interface, with a MAC address, on a switch before there is a port for it.
+	Plug Verb = "plug"
 	// Resume connects a machine that moves to where it was booted last, and has it say so to the network.
 	Resume Verb = "resume"
 	// Unplug takes the interface of a machine off its switch.
@@ -73,8 +75,10 @@ type Action struct {
 	Part Part
 	// Name is the chassis, or the machine.
 	Name string
-	// To is the chassis for Unplug and Resume.
+	// To is the chassis for Plug, Unplug and Resume.
 	To string
+	// MAC is for Plug.
+	MAC net.HardwareAddr
 	// Prefix is for Address.
 	Prefix netip.Prefix
 	// Ports are those of a Crowd.

@@ -24,6 +24,7 @@ type Run struct {
 	networks        map[string]*network
 	scopes          map[scopeKey]string
 	machines        map[string]*machine
+	devices         map[string]net.HardwareAddr
 	connections     map[string]net.Conn
 	traffic         map[string]*lab.Traffic
 	memories        map[string]string
@@ -60,7 +61,7 @@ type machine struct {
 func newRun(p Platform, log func(string, ...any)) *Run {
 	return &Run{
 		platform: p, log: log, routers: map[string]string{}, groups: map[string]string{},
-		networks: map[string]*network{}, scopes: map[scopeKey]string{}, machines: map[string]*machine{}, connections: map[string]net.Conn{},
+		networks: map[string]*network{}, scopes: map[scopeKey]string{}, machines: map[string]*machine{}, devices: map[string]net.HardwareAddr{}, connections: map[string]net.Conn{},
 		traffic: map[string]*lab.Traffic{}, memories: map[string]string{},
 	}
 }

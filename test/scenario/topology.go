@@ -29,6 +29,7 @@ func topology() map[string]statement {
 		"allow":   {"allow GROUP in|out v4|v6 PROTOCOL|any [PORT] [from PREFIX|GROUP]", parseAllow},
 		"deny":    {"deny GROUP in|out v4|v6 PROTOCOL|any [PORT]: removes such rules", parseDeny},
 		"guest":   {"guest NAME on CHASSIS in NETWORK [at ADDRESS,…] [dhcp|ra|bare] [unsecured] [pairs PREFIX,…] [groups GROUP…]", parseGuest},
+		"device":  {"device GUEST on CHASSIS: its interface is on the switch before the guest comes", parseDevice},
 		"crowd":   {"crowd N on CHASSIS in NETWORK: ports that are plugged in, with nobody behind them", parseCrowd},
 		"set":     {"set network|router|guest NAME FIELD=VALUE…", parseSet},
 		"remove":  {"remove guest NAME", parseRemove},

@@ -52,6 +52,7 @@ const (
 	aGroup      = "group"
 	aScope      = "scope"
 	aGuest      = "guest"
+	aDevice     = "device"
 	aConnection = "connection"
 	aTraffic    = "traffic"
 	aMemory     = "memory"

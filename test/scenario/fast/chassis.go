@@ -158,6 +158,15 @@ func (c *chassis) unplug(ctx context.Context, machine string) error {
 	return err
 }
 
+// kill ends all of the chassis, as a loss of power does but for the controller, which ends well.
+func (c *chassis) kill() error {
+	err := c.controller.end()
+	c.controller = nil
+	c.ovs.KillVswitchd()
+	c.ovs.KillOVSDB()
+	return err
+}
+
 func (c *chassis) close() {
 	if c.controller != nil {
 		_ = c.controller.end() // what it could not do shows in what it logged

@@ -161,6 +161,8 @@ func (p *Platform) Do(ctx context.Context, a scenario.Action) error {
 	case a.Part == scenario.Switch:
 		p.chassis[a.Name].ovs.KillVswitchd()
 		return nil
+	case a.Part == scenario.Host && a.Verb == scenario.Kill:
+		return p.chassis[a.Name].kill()
 	case a.Part == scenario.Host && a.Verb == scenario.Address:
 		return p.chassis[a.Name].move(ctx, a.Prefix)
 	case a.Part == scenario.Guests && a.Verb == scenario.Resume:

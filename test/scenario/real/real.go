@@ -77,6 +77,9 @@ func (p *Platform) Why(ctx context.Context, chassis string, q operate.Question) 
 func (p *Platform) Boot(ctx context.Context, chassis string, m scenario.Machine) (scenario.Guest, error) {
 	at := p.Cloud.Chassis(chassis)
 	spec := lab.Spec{Name: m.Name, Port: "tap-" + m.Name, MAC: m.MAC, NoDAD: true, AcceptRA: m.AcceptRA}
+	if g := p.guests[m.Name]; g != nil && !m.Mobile {
+		return g, p.own(ctx, at, spec.Port, m)
+	}
 	if !m.Mobile {
 		g, err := at.Boot(ctx, cloud.Bridge, m.Port, spec)
 		if err != nil {
@@ -105,6 +108,28 @@ func (p *Platform) Boot(ctx context.Context, chassis string, m scenario.Machine)
 		return g, g.mobile.Connect(chassis)
 	}
 	return g, nil
+}
+
+// plug makes a machine whose interface is on the switch and is no port's.
+func (p *Platform) plug(ctx context.Context, a scenario.Action) error {
+	at, port := p.Cloud.Chassis(a.To), "tap-"+a.Name
+	g, err := lab.NewGuest(at.Namespace, lab.Spec{Name: a.Name, Port: port, MAC: a.MAC, NoDAD: true})
+	if err != nil {
+		return err
+	}
+	p.guests[a.Name] = &guest{Guest: g, close: g.Close}
+	return at.OVS.Plug(ctx, cloud.Bridge, port, nil)
+}
+
+// own makes a plugged interface that of a machine's port.
+func (p *Platform) own(ctx context.Context, at *cloud.Chassis, device string, m scenario.Machine) error {
+	if m.AcceptRA {
+		if err := p.guests[m.Name].Sysctl("net.ipv6.conf."+lab.Interface+".accept_ra", "1"); err != nil {
+			return err
+		}
+	}
+	_, err := at.OVS.Vsctl(ctx, "set", "interface", device, "external_ids:iface-id="+m.Port, fmt.Sprintf("external_ids:attached-mac=%q", m.MAC))
+	return err
 }
 
 // Do does something to a part of the cloud.
@@ -191,6 +216,8 @@ func (p *Platform) onHost(ctx context.Context, a scenario.Action) error {
 func (p *Platform) onGuest(ctx context.Context, a scenario.Action) error {
 	g := p.guests[a.Name]
 	switch a.Verb {
+	case scenario.Plug:
+		return p.plug(ctx, a)
 	case scenario.Resume:
 		return errors.Join(g.mobile.Connect(a.To), g.mobile.Announce())
 	case scenario.Unplug:

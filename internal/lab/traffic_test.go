@@ -1,0 +1,105 @@
+package lab
+
+import (
+	"context"
+	"net"
+	"net/netip"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/dragonflow/dragonflow/internal/testkit/ovs"
+)
+
+// cable is a network with two machines and nothing else.
+func cable(t *testing.T) (f *Fabric, machines []*Guest) {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		ovs.Missing(t, "network namespaces need root")
+	}
+	f, err := NewFabric()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = f.Close() }) // nothing depends on it
+	for i, addresses := range [][]string{{"192.0.2.1/24", "2001:db8::1/64"}, {"192.0.2.2/24", "2001:db8::2/64"}} {
+		port := []string{"left", "right"}[i]
+		g, err := NewGuest(f.Namespace, Spec{Name: port, Port: port, MAC: net.HardwareAddr{2, 0, 0, 0, 0, byte(i)}, NoDAD: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = g.Close() })
+		for _, a := range addresses {
+			if err := g.AddAddress(netip.MustParsePrefix(a)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if out, err := f.Run(t.Context(), "ip", "link", "set", port, "master", Underlay); err != nil {
+			t.Fatal(err, out)
+		}
+		machines = append(machines, g)
+	}
+	return f, machines
+}
+
+// TestTrafficNoticesWhatIsLost takes the network between two machines away for a moment, for longer, and not at all.
+func TestTrafficNoticesWhatIsLost(t *testing.T) {
+	t.Parallel()
+	f, machines := cable(t)
+	echo, err := machines[1].ServeEcho(t.Context(), "[::]:7000")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = echo.Close() })
+	for _, away := range []time.Duration{0, 120 * time.Millisecond, 1200 * time.Millisecond} {
+		tr := NewTraffic(Usual())
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		for _, to := range []string{"192.0.2.2", "2001:db8::2"} {
+			if err := tr.Start(ctx, machines[0], netip.AddrPortFrom(netip.MustParseAddr(to), 7000)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		cancel()
+		for _, up := range []bool{false, true} {
+			<-time.After(300 * time.Millisecond)
+			if away == 0 {
+				continue
+			}
+			if err := f.SetDevice(Underlay, up); err != nil {
+				t.Fatal(err)
+			}
+			if !up {
+				<-time.After(away)
+			}
+		}
+		<-time.After(300 * time.Millisecond)
+		tr.End()
+		t.Logf("away for %v: %s", away, tr)
+		checkNoticed(t, tr, away)
+	}
+}
+
+func checkNoticed(t *testing.T, tr *Traffic, away time.Duration) {
+	t.Helper()
+	lost := tr.Lost()
+	if away == 0 {
+		if lost != nil || tr.LostAtLast() != nil {
+			t.Errorf("nothing was lost: %v, %v", lost, tr.LostAtLast())
+		}
+		return
+	}
+	if lost == nil || tr.LostAtLast() == nil || tr.Interrupted(away/2) == nil {
+		t.Errorf("away for %v: %v, %v, %v", away, lost, tr.LostAtLast(), tr.Interrupted(away/2))
+	}
+	all := strings.Join(append(append(append([]string{}, tr.lost...), tr.late...), tr.broken...), "\n")
+	for _, what := range []string{"ping 192.0.2.2", "ping 2001:db8::2", "stream to 192.0.2.2:7000", "stream to [2001:db8::2]:7000",
+		"new connection to 192.0.2.2:7000", "new connection to [2001:db8::2]:7000"} {
+		if !strings.Contains(all, what) {
+			t.Errorf("away for %v: %s has not noticed:\n%s", away, what, all)
+		}
+	}
+	if len(tr.broken) > 0 {
+		t.Errorf("TCP survives %v: %v", away, tr.broken)
+	}
+}
