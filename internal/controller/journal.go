@@ -155,18 +155,20 @@ func (c *Controller) restore() (*held, error) {
 		}
 	}
 	c.numbers.Restore(entries)
+	h := &held{state: state, objects: map[string]map[snapshot.Name]int64{}}
 	for name, sc := range state.Scopes {
-		c.restoreScope(name, sc)
+		h.objects[name] = c.restoreScope(name, sc)
 		c.leftovers = true
 	}
 	c.restoreFacts(state.Facts, time.Now())
-	return &held{state: state}, nil
+	return h, nil
 }
 
 // restoreScope brings one scope into the view. One with an object that this version cannot use, though that which wrote
 // the snapshot could, does not count as in sync until the database has spoken: what follows from the object is on the
-// switch, and stays there.
-func (c *Controller) restoreScope(name string, sc *snapshot.Scope) {
+// switch, and stays there. It returns the objects' revisions.
+func (c *Controller) restoreScope(name string, sc *snapshot.Scope) map[snapshot.Name]int64 {
+	revisions := make(map[snapshot.Name]int64, len(sc.Objects))
 	st := newScopeState()
 	st.revision = db.Revision(sc.Revision)
 	c.scopes[name] = st
@@ -183,26 +185,36 @@ func (c *Controller) restoreScope(name string, sc *snapshot.Scope) {
 		}
 		c.place(st, obj, db.Revision(o.Revision))
 		st.note(key, o.Value, db.Revision(o.Revision))
+		revisions[n] = obj.Metadata().Revision
 	}
 	c.db.SetSynced(name, sc.Synced && len(st.invalid) == 0)
+	return revisions
 }
 
 // held is what the subscriber may compare the database with; a scope that was forgotten is not held.
 type held struct {
 	mu    sync.Mutex
 	state *snapshot.State
+	// objects are the revisions of the state's objects, by scope.
+	objects map[string]map[snapshot.Name]int64
 }
 
-func (h *held) of(scope string) ([]db.Item, db.Revision) {
+func (h *held) of(scope string) ([]northbound.HeldItem, db.Revision) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.state.Held(scope)
+	list, rev := h.state.Held(scope)
+	items := make([]northbound.HeldItem, len(list))
+	for i, it := range list {
+		items[i] = northbound.HeldItem{Item: it, Object: h.objects[scope][snapshot.Name{Kind: it.Key.Kind, ID: it.Key.ID}]}
+	}
+	return items, rev
 }
 
 func (h *held) drop(scope string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	delete(h.state.Scopes, scope)
+	delete(h.objects, scope)
 }
 
 // marker is the flow that says which batch of the snapshot the switch has.

@@ -34,6 +34,13 @@ func newScopeState() *scopeState {
 	return &scopeState{keys: map[rowName]db.Revision{}, invalid: map[string]string{}, tableless: map[rowName]snapshot.Object{}}
 }
 
+// valid takes note that there is nothing wrong with an object.
+func (st *scopeState) valid(k db.Key) {
+	if len(st.invalid) > 0 {
+		delete(st.invalid, k.String())
+	}
+}
+
 type rowName struct {
 	kind model.Kind
 	key  string
@@ -116,18 +123,17 @@ func (c *Controller) takeScope(st *scopeState, e northbound.ScopeEvent) {
 	if model.Kind(e.Key.Kind) == model.KindChassisStatus {
 		return // our own, for others
 	}
-	name := e.Key.String()
 	if e.Type == northbound.Changed || e.Type == northbound.Removed || e.Type == northbound.InSync && (!st.live || st.stale) {
 		c.progress.read(e, time.Now())
 	}
 	switch e.Type {
 	case northbound.Changed:
-		delete(st.invalid, name)
+		st.valid(e.Key)
 		c.place(st, e.Object, e.Revision)
 		st.note(e.Key, e.Raw, e.Revision)
 		c.journal.changed(e)
 	case northbound.Removed:
-		delete(st.invalid, name)
+		st.valid(e.Key)
 		c.displace(st, model.Kind(e.Key.Kind), e.Scope, e.Key.ID)
 		c.journal.removed(e)
 		c.reappear(e.Key)
@@ -146,8 +152,8 @@ func (c *Controller) takeScope(st *scopeState, e northbound.ScopeEvent) {
 		st.frozen = e.Err.Error()
 		c.log.Error("scope frozen on its last view", "scope", e.Scope, "err", e.Err)
 	case northbound.Invalid:
-		st.invalid[name] = fmt.Sprint(e.Err)
-		c.log.Warn("database object not usable, the last good one stays", "object", name, "err", e.Err)
+		st.invalid[e.Key.String()] = fmt.Sprint(e.Err)
+		c.log.Warn("database object not usable, the last good one stays", "object", e.Key.String(), "err", e.Err)
 	}
 }
 
@@ -176,8 +182,8 @@ func (c *Controller) place(st *scopeState, o model.Object, rev db.Revision) {
 		}
 		return
 	}
-	if c.db.Place(o) {
-		st.keys[rowName{o.Kind(), view.KeyOf(o)}] = rev
+	if key, held := c.db.Place(o); held {
+		st.keys[rowName{o.Kind(), key}] = rev
 	}
 }
 

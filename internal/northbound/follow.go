@@ -78,8 +78,7 @@ func (f *follower) recall() {
 	items, rev := f.sub.held(f.scope)
 	f.rev = rev
 	for _, it := range items {
-		o := f.decode(it)
-		f.remember(it, o.Object)
+		f.held[nameOf(it.Key)] = version{object: it.Object, hash: f.hash(it.Item)}
 		f.rev = max(f.rev, it.Revision)
 	}
 	f.epoch = f.sub.epoch.Load()
@@ -140,12 +139,15 @@ func (f *follower) accept(it db.Item) ScopeEvent {
 }
 
 func (f *follower) remember(it db.Item, o model.Object) {
-	v := version{hash: maphash.Bytes(f.sub.seed, it.Value)}
+	v, n := version{hash: f.hash(it)}, nameOf(it.Key)
 	if o != nil {
-		v.object = o.Metadata().Revision
+		// The object's own strings, since those of the key are parts of a longer one.
+		v.object, n = o.Metadata().Revision, name{string(o.Kind()), o.Metadata().ID}
 	}
-	f.held[nameOf(it.Key)] = v
+	f.held[n] = v
 }
+
+func (f *follower) hash(it db.Item) uint64 { return maphash.Bytes(f.sub.seed, it.Value) }
 
 // decode returns Changed with the object, or Invalid with the reason.
 func (f *follower) decode(it db.Item) ScopeEvent {
@@ -202,7 +204,7 @@ func (f *follower) wentBack(loaded map[name]db.Item, rev db.Revision) error {
 	}
 	for n, it := range loaded {
 		old, ok := f.held[n]
-		if !ok || bornHere(n.kind) {
+		if !ok || bornHere(n.kind) || old.hash == f.hash(it) {
 			continue
 		}
 		if o, err := Decode(it.Key, it.Value); err == nil && o.Metadata().Revision < old.object {
@@ -234,7 +236,7 @@ func (f *follower) adopt(out []ScopeEvent, loaded map[name]db.Item, rev db.Revis
 	}
 	var changed []name
 	for n, it := range loaded {
-		if old, ok := f.held[n]; !ok || old.hash != maphash.Bytes(f.sub.seed, it.Value) {
+		if old, ok := f.held[n]; !ok || old.hash != f.hash(it) {
 			changed = append(changed, n)
 		}
 	}

@@ -57,7 +57,14 @@ const maxBacklog = 1 << 16
 
 // Held tells a Subscriber what its consumer has of a scope from before, such as from a snapshot: the
 // items and the revision of the last in-sync mark. Only the differences to it will be reported.
-type Held func(scope string) ([]db.Item, db.Revision)
+type Held func(scope string) ([]HeldItem, db.Revision)
+
+// HeldItem is an item that the consumer has, with the revision of the object in it, zero if it has none. The
+// consumer has decoded it already: at a restart with thousands of objects it is not done again.
+type HeldItem struct {
+	db.Item
+	Object int64
+}
 
 // Subscriber follows the scopes that its consumer names and hands over what changed in them. The
 // consumer never sees a lossy stream: whatever the database's watch goes through comes out as the
@@ -98,7 +105,7 @@ func NewSubscriber(ctx context.Context, conn *db.Connection, held Held) *Subscri
 	if held != nil { // the epoch of what the consumer has must be known before any scope is compared
 		items, _ := held(model.ScopeGlobal)
 		for _, it := range items {
-			s.seeEpoch(it)
+			s.seeEpoch(it.Item)
 		}
 	}
 	s.work.Go(func() { // wakes those that wait for space

@@ -162,11 +162,11 @@ func TestSubscriberReportsBadObjects(t *testing.T) {
 // TestSubscriberHeld starts from a snapshot: only the differences are reported.
 func TestSubscriberHeld(t *testing.T) {
 	same, _ := Encode(network(1, 1000))
-	items := []db.Item{
-		{Key: KeyOf(network(0, 0)), Value: same, Revision: 1},
-		{Key: db.Key{Scope: "network/n1", Kind: "Subnet", ID: "gone"}, Value: []byte("{}"), Revision: 1},
+	items := []HeldItem{
+		{db.Item{Key: KeyOf(network(0, 0)), Value: same, Revision: 1}, 1},
+		{db.Item{Key: db.Key{Scope: "network/n1", Kind: "Subnet", ID: "gone"}, Value: []byte("{}"), Revision: 1}, 0},
 	}
-	held := func(scope string) ([]db.Item, db.Revision) {
+	held := func(scope string) ([]HeldItem, db.Revision) {
 		if scope == "network/n1" {
 			return items, 1
 		}

@@ -160,6 +160,18 @@ func newKeys[K comparable](room int) *keys[K] {
 	return k
 }
 
+// keysOf is the keys of a list, which has each once.
+func keysOf[K comparable](list []K) keys[K] {
+	k := keys[K]{list: list}
+	if len(list) > longKeys {
+		k.set = make(map[K]struct{}, len(list))
+		for _, x := range list {
+			k.set[x] = struct{}{}
+		}
+	}
+	return k
+}
+
 // add reports false if the key is there already.
 func (s *keys[K]) add(k K) bool {
 	if s.has(k) {

@@ -86,8 +86,8 @@ func (e *Engine) setRare(ev *eval, r rare) {
 	case last != nil && r.same(last):
 		ev.rare = last
 	default:
-		ev.rare = &r
-		ev.rule.last = &r
+		own := r
+		ev.rare, ev.rule.last = &own, &own
 	}
 }
 

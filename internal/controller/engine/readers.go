@@ -73,18 +73,27 @@ func (e *Engine) setNodes(ev *eval, nodes []*view.Node) {
 	if slices.Equal(ev.nodes, nodes) {
 		return
 	}
-	for _, n := range ev.nodes {
-		removeReader(n, ev)
-	}
-	for _, n := range nodes {
+	for n := range missingIn(ev.nodes, nodes) {
 		addReader(n, ev)
 	}
-	for _, n := range ev.nodes {
-		if n.Readers == nil {
+	for n := range missingIn(nodes, ev.nodes) {
+		if removeReader(n, ev); n.Readers == nil {
 			e.db.Forget(n)
 		}
 	}
 	ev.nodes = exactly(nodes)
+}
+
+// missingIn yields what is in a list and not in another one.
+func missingIn(other, list []*view.Node) iter.Seq[*view.Node] {
+	there := keysOf(other)
+	return func(yield func(*view.Node) bool) {
+		for _, n := range list {
+			if !there.has(n) && !yield(n) {
+				return
+			}
+		}
+	}
 }
 
 // exactly copies a list without room to grow: there are very many of them.

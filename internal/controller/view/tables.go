@@ -173,14 +173,16 @@ func within(scope func(string) string) func(string) string {
 	}
 }
 
-// Place puts a database object into its table. It reports false for kinds that no app reads.
-func (d *DB) Place(o model.Object) bool {
+// Place puts a database object into its table and returns its key there. It reports false for kinds that no app
+// reads.
+func (d *DB) Place(o model.Object) (key string, held bool) {
 	t := TableOf(o.Kind())
 	if t == nil {
-		return false
+		return "", false
 	}
-	d.SetAny(t, o)
-	return true
+	r := d.PlaceOf(t, t.keyOf(o))
+	d.Put(r, o)
+	return r.Key(), true
 }
 
 // TableOf returns the table of a database kind, or nil if the view does not hold the kind.
