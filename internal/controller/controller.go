@@ -123,6 +123,8 @@ type Controller struct {
 	journal  journal
 	progress progress
 	facts    facts
+	// keptNeighbours is what was written down of neighbours outside.
+	keptNeighbours string
 	// here are the ports that are served here and not only prepared, with their networks; and those whose interfaces
 	// have gone since while the database still has them here.
 	here map[string]string
@@ -173,6 +175,7 @@ func New(ctx context.Context, o Options) (*Controller, error) {
 	if c.held, err = c.restore(); err != nil {
 		return nil, fmt.Errorf("controller: %w", err)
 	}
+	c.recallNeighbours()
 	c.feed = northbound.NewSubscriber(ctx, o.DB, c.held.of)
 	return c, nil
 }

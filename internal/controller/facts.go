@@ -52,7 +52,7 @@ func (f *facts) learn(db *view.DB, fact app.Fact, now time.Time) bool {
 		known = false
 	}
 	if !known {
-		if f.owners[owner] >= factsOfOwner || len(f.ends) >= factsInAll {
+		if f.owners[owner] >= max(factsOfOwner, fact.Cap) || len(f.ends) >= factsInAll {
 			return false
 		}
 		f.owners[owner]++

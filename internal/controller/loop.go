@@ -94,6 +94,7 @@ func (c *Controller) receive(ctx context.Context, timers *timers, wait bool) boo
 	case <-timers.mend.C:
 		c.mend()
 		c.facts.expire(c.db, time.Now())
+		c.keepNeighbours()
 		c.announceUnbound(slices.Collect(maps.Values(c.interfaces))) // who binds them may have failed to
 	case i := <-timers.apps:
 		c.tick(i)

@@ -175,6 +175,8 @@ type Fact struct {
 	Owner string
 	// Age is how long it holds.
 	Age time.Duration
+	// Cap is how many facts of the owner are kept, if more than as usual.
+	Cap int
 }
 
 // PacketOut is a packet to send out of an OpenFlow port.

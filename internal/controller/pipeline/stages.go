@@ -92,7 +92,7 @@ var stages = [numStages]declaration{
 		name: "wire-services", app: "neighbour",
 		purpose: "answers those outside who ask for an address that this chassis has there, and hears who has an address that it looks for",
 		matches: fields(one(flow.Metadata, flow.Reg6), ethernet, ip, l4, arp, nd), sets: fields(ethernet, ip, l4, arp, nd, one(flow.Reg6)),
-		next: []Stage{Routers, ProviderOutput}, pass: Routers,
+		next: []Stage{NDReply, Routers, ProviderOutput}, pass: Routers,
 	},
 	MetadataReply: {
 		name: "metadata-reply", app: "metadata",
@@ -203,7 +203,7 @@ var stages = [numStages]declaration{
 		name: "nd-reply", app: "neighbour",
 		purpose: "completes the advertisement; its options can be set only once its type is",
 		matches: fields(one(flow.Metadata, flow.Reg6, flow.InPort), ethernet, ip, l4, nd),
-		sets:    fields(ethernet, ip, l4, nd, one(flow.Reg7)), next: []Stage{Deliver},
+		sets:    fields(ethernet, ip, l4, nd, one(flow.Reg7)), next: []Stage{Deliver, ProviderOutput},
 		miss: "neighbour discovery: the answer could not be completed",
 	},
 	DHCP: {

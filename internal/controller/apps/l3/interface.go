@@ -83,17 +83,17 @@ func routerInterface(r *view.Reader, i *model.RouterInterface, out *app.Output) 
 	if found != view.Present || netFound != view.Present {
 		return
 	}
-	_, here := view.Get(r, roots, i.NetworkID)
+	here := entered(r, i.NetworkID)
 	network := uint64(r.Number(pipeline.NetworkNumbers, i.NetworkID))
 	mine := flow.NewMatch(pipeline.Network.Is(network), flow.EthDst.MAC(i.MACAddress))
 	if !ro.AdminStateUp || !net.AdminStateUp || !i.AdminStateUp {
-		if here == view.Present {
+		if here {
 			out.Flow(pipeline.Routers, pipeline.Normal, mine, flow.Drop(),
 				"router: it, its interface or the network is administratively down")
 		}
 		return
 	}
-	if here == view.Present {
+	if here {
 		out.Flow(pipeline.Routers, pipeline.Normal, mine, flow.Do(
 			flow.Load(pipeline.Router, uint64(r.Number(pipeline.RouterNumbers, i.RouterID))),
 			flow.Load(pipeline.CameBy, network),
@@ -104,6 +104,15 @@ func routerInterface(r *view.Reader, i *model.RouterInterface, out *app.Output) 
 	app.Emit(out, routedNetworks, routedNetwork{i.NetworkID})
 	app.Emit(out, linkMTUs, linkMTU{i.RouterID, net.MTU})
 	connect(r, i, out)
+}
+
+// entered reports whether packets of a network can come to a router here: from a port, or from outside.
+func entered(r *view.Reader, network string) bool {
+	if _, here := view.Get(r, roots, network); here == view.Present {
+		return true
+	}
+	_, wired := view.Get(r, view.Wires, network)
+	return wired == view.Present
 }
 
 // connect derives the router's addresses and subnets on an interface.

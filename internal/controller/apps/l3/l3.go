@@ -28,6 +28,8 @@ func New() *app.App {
 			app.For("l3.route", destinations, route),
 			app.For("l3.port", view.Ports, port),
 			app.ForEach("l3.hop", holdersByHop, nextHop),
+			app.For("l3.sought", view.SoughtAddresses, sought),
+			app.For("l3.beyond", view.Neighbours, beyond),
 			app.For("l3.output", ways, output),
 			app.For("l3.router", view.Routers, router),
 			app.For("l3.network", view.Networks, network),

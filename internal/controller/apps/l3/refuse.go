@@ -172,6 +172,11 @@ func packetIn(r *view.Reader, in app.PacketIn) (app.Reply, error) {
 		}
 		about.mtu = net.MTU
 	}
+	if about.cause == noNeighbour {
+		if fact, ok := seeks(r, p, in); ok {
+			return app.Reply{Facts: []app.Fact{fact}, Event: "sought"}, nil
+		}
+	}
 	frame, event, err := about.tell(r, p, in.Data)
 	if err != nil {
 		return app.Reply{}, fmt.Errorf("l3: port %s: %w", p.Port.ID, err)

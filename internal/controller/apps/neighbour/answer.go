@@ -36,16 +36,31 @@ func answer(r *view.Reader, c claim, port string, out *app.Output) {
 func answerARP(n servedNetwork, c claim, out *app.Output) {
 	out.Flow(pipeline.ARPResponder, pipeline.Normal,
 		flow.NewMatch(pipeline.Network.Is(uint64(n.key)), flow.ARP(), flow.ARPOp.Is(uint64(packet.ARPRequest)), flow.ARPTPA.Addr(c.address)),
-		flow.Do(
-			flow.Move(flow.EthSrc.All(), flow.EthDst.All()),
-			flow.SetField(flow.EthSrc.MAC(c.mac)),
-			flow.SetField(flow.ARPOp.Is(uint64(packet.ARPReply))),
-			flow.Move(flow.ARPSHA.All(), flow.ARPTHA.All()),
-			flow.SetField(flow.ARPSHA.MAC(c.mac)),
-			flow.Move(flow.ARPSPA.All(), flow.ARPTPA.All()),
-			flow.SetField(flow.ARPSPA.Addr(c.address)),
-			flow.OutputInPort(),
-		), "the address is this port's: the chassis answers for it")
+		flow.Do(append(turnARP(c.address, c.mac), flow.OutputInPort())...), "the address is this port's: the chassis answers for it")
+}
+
+// turnARP makes the answer of a request.
+func turnARP(a netip.Addr, mac model.MAC) []flow.Action {
+	return []flow.Action{
+		flow.Move(flow.EthSrc.All(), flow.EthDst.All()),
+		flow.SetField(flow.EthSrc.MAC(mac)),
+		flow.SetField(flow.ARPOp.Is(uint64(packet.ARPReply))),
+		flow.Move(flow.ARPSHA.All(), flow.ARPTHA.All()),
+		flow.SetField(flow.ARPSHA.MAC(mac)),
+		flow.Move(flow.ARPSPA.All(), flow.ARPTPA.All()),
+		flow.SetField(flow.ARPSPA.Addr(a)),
+	}
+}
+
+// turnND makes what can be made of the answer before its type is known to the switch.
+func turnND(a netip.Addr, mac model.MAC) []flow.Action {
+	return []flow.Action{
+		flow.Move(flow.EthSrc.All(), flow.EthDst.All()),
+		flow.SetField(flow.EthSrc.MAC(mac)),
+		flow.Move(flow.IPv6Src.All(), flow.IPv6Dst.All()),
+		flow.SetField(flow.IPv6Src.Addr(a)),
+		flow.SetField(flow.ICMPv6Type.Is(uint64(packet.ICMPv6NeighborAdv))),
+	}
 }
 
 // answerND turns the solicitation into an advertisement (RFC 4861 section 7.2.4). Its options can be set
@@ -56,13 +71,7 @@ func answerND(n servedNetwork, c claim, out *app.Output) {
 		flow.ICMPv6Type.Is(uint64(packet.ICMPv6NeighborSol)), flow.ICMPv6Code.Is(0), flow.NDTarget.Addr(c.address),
 	}
 	out.Flow(pipeline.NDResponder, pipeline.Normal, flow.NewMatch(asks...),
-		flow.Do(
-			flow.Move(flow.EthSrc.All(), flow.EthDst.All()),
-			flow.SetField(flow.EthSrc.MAC(c.mac)),
-			flow.Move(flow.IPv6Src.All(), flow.IPv6Dst.All()),
-			flow.SetField(flow.IPv6Src.Addr(c.address)),
-			flow.SetField(flow.ICMPv6Type.Is(uint64(packet.ICMPv6NeighborAdv))),
-		).Goto(pipeline.NDReply.Table()), "the address is this port's: the chassis answers for it")
+		flow.Do(turnND(c.address, c.mac)...).Goto(pipeline.NDReply.Table()), "the address is this port's: the chassis answers for it")
 	// A solicitation to a group that does not tell the sender's MAC address is duplicate address
 	// detection. Its answer goes to all nodes and must have an option for which the packet has no room
 	// (section 4.4), so it is built by the controller; the chassis' own guests do not come here when
@@ -87,15 +96,17 @@ func reply(_ *view.Reader, _ view.Chassis, out *app.Output) {
 
 // complete sets what of an advertisement can be set only once its type is.
 func complete(out *app.Output, priority uint16, flags uint64, reason string, of ...flow.Constraint) {
-	const targetLinkAddr = uint64(packet.NDOptionTargetLinkAddr)
 	match := append(of, flow.IPv6(), flow.IPProto.Is(flow.ProtoICMPv6), flow.ICMPv6Type.Is(uint64(packet.ICMPv6NeighborAdv)))
 	out.Flow(pipeline.NDReply, priority, flow.NewMatch(match...),
-		flow.Do(
-			flow.SetField(flow.NDReserved.Is(flags)),
-			flow.SetField(flow.NDOptionsType.Is(targetLinkAddr)),
-			flow.Move(flow.EthSrc.All(), flow.NDTLL.All()),
-			flow.OutputInPort(),
-		), reason)
+		flow.Do(append(completion(flags), flow.OutputInPort())...), reason)
+}
+
+func completion(flags uint64) []flow.Action {
+	return []flow.Action{
+		flow.SetField(flow.NDReserved.Is(flags)),
+		flow.SetField(flow.NDOptionsType.Is(uint64(packet.NDOptionTargetLinkAddr))),
+		flow.Move(flow.EthSrc.All(), flow.NDTLL.All()),
+	}
 }
 
 // own lets a port ask for its own addresses: probes and duplicate address detection must reach the others

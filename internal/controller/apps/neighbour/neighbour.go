@@ -31,8 +31,14 @@ func New() *app.App {
 			app.For("neighbour.own", view.LocalPorts, own),
 			app.For("neighbour.reply", view.Self, reply),
 			app.For("neighbour.meter", served, meter),
+			app.For("neighbour.wire", view.Wires, wire),
+			app.For("neighbour.resolve", view.Resolves, resolve),
+			app.For("neighbour.wire-address", view.WireAddresses, wireAddress),
+			app.For("neighbour.wire-reply", view.Self, wireReply),
 		},
-		PacketIn: packetIn,
+		PacketIn:  packetIn,
+		Announcer: &app.Announcer{Table: utterances, Send: announce},
+		Ticker:    &app.Ticker{Every: askEvery, Send: askAgain},
 	}
 }
 

@@ -10,9 +10,12 @@ import (
 	"github.com/dragonflow/dragonflow/internal/packet"
 )
 
-// packetIn answers a solicitation that does not tell its sender's MAC address, from a guest that looks
+// packetIn notes who outside has an address that is looked for, and answers a solicitation that does not tell its sender's MAC address, from a guest that looks
 // whether an address is free. Whose address it is comes with the flow.
 func packetIn(_ *view.Reader, in app.PacketIn) (app.Reply, error) {
+	if network, nextHop, ok := parseHeard(in.Userdata); ok {
+		return hear(network, nextHop, in.Data)
+	}
 	owner, ok := parseOwner(in.Userdata)
 	if !ok {
 		return app.Reply{}, errors.New("neighbour: a packet without its address' owner")

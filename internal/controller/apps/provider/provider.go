@@ -175,6 +175,18 @@ func routerInterface(r *view.Reader, i *model.RouterInterface, out *app.Output) 
 	out.Flow(pipeline.ProviderOutput, pipeline.Normal+1, flow.NewMatch(pipeline.Network.Is(uint64(w.Key)), flow.EthSrc.MAC(i.MACAddress)),
 		leaves(w, flow.SetField(flow.EthSrc.MAC(view.WireMAC(self.Name, i.MACAddress)))),
 		"what a router sends shows this chassis' own address for it, so that switches find it at one place")
+	addresses(i, view.WireMAC(self.Name, i.MACAddress), out)
+}
+
+// addresses has those outside find the router at this chassis, as at any other that has it: whichever answer
+// they believe, and whichever chassis they send to, it routes.
+func addresses(i *model.RouterInterface, mac model.MAC, out *app.Output) {
+	if !i.AdminStateUp {
+		return
+	}
+	for _, f := range i.FixedIPs {
+		app.Emit(out, view.WireAddresses, view.WireAddress{NetworkID: i.NetworkID, Address: f.IPAddress, MAC: mac})
+	}
 }
 
 // routers takes what is for a router to it, and makes what another chassis' part of it sent look as if the

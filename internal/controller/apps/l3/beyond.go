@@ -1,0 +1,79 @@
+package l3
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/dragonflow/dragonflow/internal/controller/app"
+	"github.com/dragonflow/dragonflow/internal/controller/flow"
+	"github.com/dragonflow/dragonflow/internal/controller/pipeline"
+	"github.com/dragonflow/dragonflow/internal/controller/view"
+	"github.com/dragonflow/dragonflow/internal/packet"
+)
+
+// soughtFor is how long a host outside is looked for after a guest sent to it last.
+const soughtFor = 10 * time.Second
+
+// modelled reports whether a port of the model has an address.
+func modelled(r *view.Reader, network string, a netip.Addr) bool {
+	list, _ := view.Find(r, holdersByHop, hop{network, a}.key())
+	return len(list) > 0
+}
+
+// lookFor asks outside for an address that nobody in the model has, for each router with an interface on its
+// network: as that router's part on this chassis shows itself there.
+func lookFor(r *view.Reader, network string, a netip.Addr, out *app.Output) {
+	if _, wired := view.Get(r, view.Wires, network); wired != view.Present || modelled(r, network, a) {
+		return
+	}
+	self, _ := view.Get(r, view.Self, "self")
+	list, _ := view.Find(r, linksByNetwork, network)
+	for _, l := range list {
+		through, found := view.Longest(r, connectionsByPrefix, l.router, a)
+		if found == view.Present && through[0].link == l.id {
+			app.Emit(out, view.Resolves, view.Resolve{
+				NetworkID: network, NextHop: a, Address: through[0].address, MAC: view.WireMAC(self.Name, l.mac),
+			})
+		}
+	}
+}
+
+// sought looks for a host to which a guest has sent.
+func sought(r *view.Reader, s view.Sought, out *app.Output) { lookFor(r, s.NetworkID, s.Address, out) }
+
+// beyond addresses packets to a host outside, and asks again and again whether it is still there.
+func beyond(r *view.Reader, n view.Neighbour, out *app.Output) {
+	if _, routed := view.Get(r, routedNetworks, n.NetworkID); routed != view.Present || modelled(r, n.NetworkID, n.Address) {
+		return
+	}
+	lookFor(r, n.NetworkID, n.Address, out)
+	network := uint64(r.Number(pipeline.NetworkNumbers, n.NetworkID))
+	out.Flow(pipeline.NextHops, pipeline.Normal, flow.NewMatch(pipeline.Network.Is(network), flow.IPOf(n.Address), isNextHop(n.Address)),
+		flow.Do(flow.SetField(flow.EthDst.MAC(n.MAC))).Goto(pipeline.RouteOutput.Table()), "somebody outside has the next hop's address")
+}
+
+// seeks is the fact that a port sends to a host outside that may be there.
+func seeks(r *view.Reader, p view.LocalPort, in app.PacketIn) (app.Fact, bool) {
+	network, known := identify(r, pipeline.NetworkNumbers.Name, in.Network)
+	if _, wired := view.Get(r, view.Wires, network); !known || wired != view.Present {
+		return app.Fact{}, false
+	}
+	dst, ok := destinationOf(in.Data)
+	if !ok || modelled(r, network, dst) {
+		return app.Fact{}, false
+	}
+	return app.Fact{Table: view.SoughtAddresses, Row: view.Sought{NetworkID: network, Address: dst}, Owner: p.Port.ID, Age: soughtFor}, true
+}
+
+func destinationOf(frame []byte) (netip.Addr, bool) {
+	eth, err := packet.ParseEthernet(frame)
+	if err != nil {
+		return netip.Addr{}, false
+	}
+	if eth.EtherType == packet.EtherTypeIPv4 {
+		p, err := packet.ParseIPv4(eth.Payload)
+		return p.Dst, err == nil
+	}
+	p, err := packet.ParseIPv6(eth.Payload)
+	return p.Dst, err == nil && eth.EtherType == packet.EtherTypeIPv6
+}
