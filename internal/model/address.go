@@ -53,7 +53,9 @@ type AddressClaim struct {
 	NetworkID string     `json:"network_id"`
 	PortID    string     `json:"port_id"`
 	IPAddress netip.Addr `json:"ip_address"`
-	Host      string     `json:"host"`
+	// MACAddress is that which was announced with the address.
+	MACAddress MAC    `json:"mac_address"`
+	Host       string `json:"host"`
 	// Seq orders the claims of an address, of whatever chassis: the highest is the newest. It is the time of
 	// the announcement in microseconds since 1970 by the chassis' clock, and more than the [ActiveAddress]
 	// of the address that the chassis knew of.
@@ -77,6 +79,7 @@ func (c *AddressClaim) Validate() error {
 	p.check(c.NetworkID != "", "network_id", "must not be empty")
 	p.check(c.PortID != "" && !strings.Contains(c.PortID, ","), "port_id", "%q is not the id of a port", c.PortID)
 	p.check(c.IPAddress.IsValid() && c.IPAddress.Zone() == "", "ip_address", "%q is not an address", c.IPAddress)
+	p.check(!c.MACAddress.IsMulticast() && c.MACAddress != MAC{}, "mac_address", "must be a unicast address, is %s", c.MACAddress)
 	p.check(c.ID == ClaimID(c.PortID, c.IPAddress), "id", "must be %q", ClaimID(c.PortID, c.IPAddress))
 	return p.result(c)
 }

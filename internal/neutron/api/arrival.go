@@ -67,6 +67,6 @@ func (s *Server) arrive(ctx context.Context, status *model.PortStatus) error {
 		swapBindings(p, at)
 		s.stamp(p, p.Revision+1)
 		t.Update(s.ports, p)
-		return s.moveFloatingIPs(t, row.(*resource.Port), p)
+		return s.followPort(t, row.(*resource.Port), p)
 	})
 }

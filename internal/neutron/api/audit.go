@@ -60,7 +60,7 @@ func (s *Server) Audit(ctx context.Context) error {
 			failed = errors.Join(failed, fmt.Errorf("audit %s: %w", scope, err))
 		}
 	}
-	for _, typ := range []*resource.Type{s.networks, s.subnets, s.ports, s.groups, s.rules, s.routers, s.floatingIPs, s.forwardings} {
+	for _, typ := range []*resource.Type{s.networks, s.subnets, s.ports, s.groups, s.rules, s.routers, s.floatingIPs, s.forwardings, s.activeAddresses} {
 		for _, row := range s.store.Select(typ.Kind, "") {
 			for _, k := range s.keysOf(row) {
 				check(k.Scope)
@@ -96,7 +96,7 @@ func (s *Server) ownerType(kind string) *resource.Type {
 		return s.networks
 	case model.KindSubnet:
 		return s.subnets
-	case model.KindPort, model.KindBinding, model.KindSecurityGroupMember, model.KindRouterInterface, ipam.KindAddress, ipam.KindMAC:
+	case model.KindPort, model.KindBinding, model.KindSecurityGroupMember, model.KindRouterInterface, model.KindChassisAddress, ipam.KindAddress, ipam.KindMAC:
 		return s.ports
 	case model.KindSecurityGroup:
 		return s.groups
@@ -106,6 +106,8 @@ func (s *Server) ownerType(kind string) *resource.Type {
 		return s.routers
 	case model.KindFloatingIP:
 		return s.floatingIPs
+	case model.KindActiveAddress:
+		return s.activeAddresses
 	case model.KindPortForwarding:
 		return s.forwardings
 	}
@@ -182,7 +184,7 @@ func (s *Server) rowsIn(scope db.Scope) []resource.Row {
 	}
 	switch {
 	case parts[0] == "network" && parts[last] == "ports":
-		return s.store.Select(s.ports.Kind, rows.ByNetwork(parts[1]))
+		return append(s.store.Select(s.ports.Kind, rows.ByNetwork(parts[1])), s.store.Select(s.activeAddresses.Kind, rows.ByNetwork(parts[1]))...)
 	case parts[0] == "network":
 		return append(one(s.networks, parts[1]), s.store.Select(s.subnets.Kind, rows.ByNetwork(parts[1]))...)
 	case parts[0] == "secgroup" && parts[last] == "members":
@@ -194,7 +196,7 @@ func (s *Server) rowsIn(scope db.Scope) []resource.Row {
 	case parts[0] == "chassis":
 		at := rows.ByHost(strings.Join(parts[1:], "/"))
 		return slices.Concat(s.store.Select(s.ports.Kind, at), s.store.Select(s.routers.Kind, at), s.store.Select(s.floatingIPs.Kind, at),
-			s.store.Select(s.forwardings.Kind, at))
+			s.store.Select(s.forwardings.Kind, at), s.store.Select(s.ports.Kind, rows.OnChassis(strings.Join(parts[1:], "/"))))
 	case scope == segment.TransitScope:
 		return s.store.Select(s.routers.Kind, "")
 	}
@@ -274,6 +276,8 @@ func (s *Server) owner(t *rows.Txn, key db.Key, it db.Item, row resource.Row) (r
 		id = ipam.Holder(it.Value)
 	case segment.KindVNI, segment.KindTransit:
 		id = segment.Holder(it.Value)
+	case string(model.KindActiveAddress):
+		id = strings.Split(string(key.Scope), "/")[1] + "," + key.ID
 	case string(model.KindRouterGateway): // its own id is the port's
 		id = strings.TrimPrefix(string(key.Scope), model.ScopeRouter(""))
 	}

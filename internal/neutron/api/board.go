@@ -25,9 +25,10 @@ type board struct {
 	inSync  bool               // the list of chassis has been read
 	reports map[string]*report // by name of the chassis
 	lost    map[string]time.Time
-	arrived map[string]*model.PortStatus // ports whose guest was heard where their binding is inactive
-	pokes   int                          // how often something else was changed that follows from the chassis
-	wake    chan struct{}                // closed at the next change; nil if nobody waits
+	arrived map[string]*model.PortStatus   // ports whose guest was heard where their binding is inactive
+	claims  map[db.Key]*model.AddressClaim // of addresses that several ports may have, not yet looked at
+	pokes   int                            // how often something else was changed that follows from the chassis
+	wake    chan struct{}                  // closed at the next change; nil if nobody waits
 }
 
 // report is what one chassis says of itself and its ports.
@@ -41,7 +42,7 @@ type report struct {
 func newBoard(conn *db.Connection, log *slog.Logger, now func() time.Time) *board {
 	return &board{conn: conn, log: log, now: now, chassis: map[string]*model.Chassis{},
 		reports: map[string]*report{}, lost: map[string]time.Time{},
-		arrived: map[string]*model.PortStatus{}}
+		arrived: map[string]*model.PortStatus{}, claims: map[db.Key]*model.AddressClaim{}}
 }
 
 // up reports whether a chassis said that a port is up.
@@ -172,6 +173,9 @@ func (b *board) takeReport(name string, l *listing) func(db.Event) {
 			r.changed(o)
 			if s, ok := o.(*model.PortStatus); ok && s.Activated {
 				b.arrived[s.ID] = s
+			}
+			if c, ok := o.(*model.AddressClaim); ok && c.Host == name {
+				b.claims[ev.Item.Key] = c
 			}
 		case ev.Type == db.Removed:
 			if r.removed(ev.Item.Key) {

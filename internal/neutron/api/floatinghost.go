@@ -63,13 +63,16 @@ func (s *Server) serversOf(f *resource.FloatingIP, p *resource.Port, places map[
 	return s.servers(f, p, r.(*resource.Router), n.(*resource.Network), places), true
 }
 
-// moveFloatingIPs lets the floating IPs of a port follow it in the batch in which the port is written: to the
-// chassis where it is now, and away from addresses that it no longer has.
-func (s *Server) moveFloatingIPs(t *rows.Txn, old, p *resource.Port) error {
+// followPort lets what depends on a port follow it in the batch in which the port is written: floating IPs to
+// the chassis where it is now; and these, port forwardings and announced addresses leave what it no longer has.
+func (s *Server) followPort(t *rows.Txn, old, p *resource.Port) error {
 	if len(old.AllowedAddressPairs)+len(p.AllowedAddressPairs) > 0 {
 		t.After(s.board.poke) // those of addresses that it shares with others follow
 	}
-	if err := s.leaveForwardings(t, p); err != nil {
+	if p.HostID != old.HostID && s.followsDistribution(p.NetworkID) {
+		t.After(s.board.poke)
+	}
+	if err := errors.Join(s.leaveForwardings(t, p), s.leaveAddresses(t, p)); err != nil {
 		return err
 	}
 	places := map[string]place(nil)
@@ -107,11 +110,11 @@ func hasAddress(p *resource.Port, a netip.Addr) bool {
 	return slices.ContainsFunc(p.FixedIPs, func(x model.FixedIP) bool { return x.IPAddress == a })
 }
 
-// leaveFloatingIPs takes a port that goes away from its floating IPs.
-func (s *Server) leaveFloatingIPs(t *rows.Txn, p *resource.Port) error {
+// leavePort takes a port that goes away from what depends on it.
+func (s *Server) leavePort(t *rows.Txn, p *resource.Port) error {
 	gone := *p
-	gone.FixedIPs, gone.AllowedAddressPairs = nil, nil
-	return s.moveFloatingIPs(t, p, &gone)
+	gone.FixedIPs, gone.AllowedAddressPairs, gone.HostID = nil, nil, ""
+	return s.followPort(t, p, &gone)
 }
 
 // settleFloatingIPs lets floating IPs be served by the chassis that should serve them now.
@@ -139,7 +142,7 @@ func (s *Server) settleFloatingIP(ctx context.Context, f *resource.FloatingIP) e
 		if err != nil {
 			return notGone(err)
 		}
-		return s.moveFloatingIPs(t, row.(*resource.Port), row.(*resource.Port))
+		return s.followPort(t, row.(*resource.Port), row.(*resource.Port))
 	})
 }
 

@@ -49,36 +49,49 @@ func (o floatingOps) addFloatingPort(t *rows.Txn, n *resource.Network, f *resour
 	p.ID, p.NetworkID = uuid.NewString(), n.ID // as in Neutron it belongs to no project
 	p.DeviceID, p.DeviceOwner, p.PortSecurityEnabled = f.ID, model.FloatingIPOwner, false
 	o.stamp(p, 1)
-	subnets, err := o.subnetsOf(t, n)
+	subnets, err := o.ipv4SubnetsOf(t, n)
 	if err != nil {
 		return err
 	}
-	subnets = slices.DeleteFunc(subnets, func(s *resource.Subnet) bool { return s.IPVersion != 4 })
 	switch {
 	case len(subnets) == 0:
 		return badFloatingIP("Network %s does not contain any IPv4 subnet", n.ID)
 	case f.FloatingIPAddress.Is6():
 		return badFloatingIP("Cannot use %s as a floating IP, since that is not an IPv4 address", f.FloatingIPAddress)
 	}
-	wanted := []model.FixedIP{{SubnetID: f.SubnetID, IPAddress: f.FloatingIPAddress}}
-	named := wanted[0] != (model.FixedIP{})
-	if !named {
-		wanted = nil
+	if want := (model.FixedIP{SubnetID: f.SubnetID, IPAddress: f.FloatingIPAddress}); want != (model.FixedIP{}) {
+		p.FixedIPs = []model.FixedIP{want}
 	}
-	if err := (portOps{o.Server}).takeMAC(t, p); err != nil {
+	if err := (portOps{o.Server}).addOn(t, n, subnets, p); err != nil {
 		return err
 	}
+	f.FloatingPortID, f.MACAddress, f.FloatingIPAddress = p.ID, p.MACAddress, p.FixedIPs[0].IPAddress
+	return nil
+}
+
+// addOn adds a port that is a part of another resource, with the address that it names or one of these
+// subnets of the network.
+func (o portOps) addOn(t *rows.Txn, n *resource.Network, subnets []*resource.Subnet, p *resource.Port) error {
+	if err := o.takeMAC(t, p); err != nil {
+		return err
+	}
+	var err error
 	p.FixedIPs, err = ipam.Allocate(&ipam.Request{
-		NetworkID: n.ID, Subnets: subnets, MAC: p.MACAddress, Wanted: wanted, Named: named, From: o.hint,
-		Take: (portOps{o.Server}).taker(t, p),
+		NetworkID: n.ID, Subnets: subnets, MAC: p.MACAddress, Wanted: p.FixedIPs, Named: len(p.FixedIPs) > 0, From: o.hint,
+		Take: o.taker(t, p),
 	})
 	if err != nil {
 		return err
 	}
 	o.remember(p.FixedIPs)
-	f.FloatingPortID, f.MACAddress, f.FloatingIPAddress = p.ID, p.MACAddress, p.FixedIPs[0].IPAddress
 	t.Create(o.ports, p)
 	return nil
+}
+
+// ipv4SubnetsOf returns the IPv4 subnets of a network that the batch depends on.
+func (s *Server) ipv4SubnetsOf(t *rows.Txn, n *resource.Network) ([]*resource.Subnet, error) {
+	subnets, err := s.subnetsOf(t, n)
+	return slices.DeleteFunc(subnets, func(s *resource.Subnet) bool { return s.IPVersion != 4 }), err
 }
 
 func (o floatingOps) update(t *rows.Txn, oldRow, row resource.Row, given resource.Given) error {

@@ -29,6 +29,9 @@ func (o portOps) create(t *rows.Txn, row resource.Row, given resource.Given) err
 	if p.RouterID() != "" {
 		return errHandMade
 	}
+	if p.DeviceOwner == model.ChassisAddressOwner {
+		return errServersOwn
+	}
 	return o.add(t, p, given)
 }
 
@@ -62,8 +65,8 @@ func (o portOps) add(t *rows.Txn, p *resource.Port, given resource.Given) error 
 		return err
 	}
 	t.Create(o.ports, p)
-	if len(p.AllowedAddressPairs) > 0 {
-		t.After(o.board.poke) // floating IPs of shared addresses follow
+	if len(p.AllowedAddressPairs) > 0 || p.HostID != "" && o.followsDistribution(p.NetworkID) {
+		t.After(o.board.poke) // floating IPs of shared addresses follow, and addresses of chassis
 	}
 	return nil
 }
@@ -216,7 +219,7 @@ func (o portOps) deleteOnce(ctx context.Context, id string, revision int64) erro
 		if err := o.checkDeletable(t, p); err != nil {
 			return err
 		}
-		if err := o.leaveFloatingIPs(t, p); err != nil {
+		if err := o.leavePort(t, p); err != nil {
 			return err
 		}
 		o.drop(t, p)
@@ -250,7 +253,7 @@ func (s *Server) decoratePort(row resource.Row) resource.Row {
 	if p.DeviceOwner == model.RouterGatewayOwner && p.AdminStateUp && s.store.Count(s.routers.Kind, rows.ByGateway(p.ID)) > 0 {
 		p.Status = "ACTIVE"
 	}
-	if p.DeviceOwner == model.FloatingIPOwner {
+	if p.DeviceOwner == model.FloatingIPOwner || p.DeviceOwner == model.ChassisAddressOwner {
 		p.Status = "N/A" // as in Neutron: nothing is plugged
 	}
 	p.DNSSuffix = s.opts.DNSDomain

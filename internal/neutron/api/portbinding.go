@@ -121,7 +121,7 @@ func (b bindings) edit(r *http.Request, change func(p *resource.Port) error) (ed
 		b.stamp(p, p.Revision+1)
 		t.Update(b.ports, p)
 		edited = p
-		return b.moveFloatingIPs(t, row.(*resource.Port), p)
+		return b.followPort(t, row.(*resource.Port), p)
 	})
 	return edited, err
 }

@@ -42,7 +42,7 @@ func (o portOps) update(t *rows.Txn, oldRow, row resource.Row, given resource.Gi
 	}
 	settleBinding(old, p)
 	t.Update(o.ports, p)
-	return o.moveFloatingIPs(t, old, p)
+	return o.followPort(t, old, p)
 }
 
 // settleBinding lets a port that is bound anew have one binding to its host.
@@ -179,6 +179,6 @@ func (s *Server) BindPort(ctx context.Context, portID, host string) error {
 		}
 		s.stamp(p, p.Revision+1)
 		t.Update(s.ports, p)
-		return s.moveFloatingIPs(t, old, p)
+		return s.followPort(t, old, p)
 	})
 }

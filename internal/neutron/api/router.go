@@ -43,6 +43,7 @@ func (o routerOps) update(t *rows.Txn, _, row resource.Row, given resource.Given
 		}
 	}
 	t.Update(o.routers, r)
+	t.After(o.board.poke)
 	return nil
 }
 

@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"slices"
+	"time"
 
 	"github.com/dragonflow/dragonflow/internal/model"
 	"github.com/dragonflow/dragonflow/internal/neutron/resource"
@@ -131,8 +132,13 @@ func (s *Server) followPlaces(ctx context.Context) error {
 			s.log.Warn("chassis of gateways and floating IPs not all chosen anew, will be tried again", "err", err)
 			rest(ctx, upgradePause)
 		}
+		rest(ctx, settlePause)
 	}
 }
+
+// settlePause lies between two looks at everything that follows from the chassis, so that many changes cost
+// one.
+const settlePause = 50 * time.Millisecond
 
 // known reports whether the list of chassis has been read.
 func (b *board) known() bool {
@@ -143,7 +149,8 @@ func (b *board) known() bool {
 
 // settlePlaces chooses chassis anew for what is not where it should be.
 func (s *Server) settlePlaces(ctx context.Context) error {
-	return errors.Join(s.settleGateways(ctx), s.settleFloatingIPs(ctx), s.settleForwardings(ctx))
+	return errors.Join(s.settleGateways(ctx), s.settleFloatingIPs(ctx), s.settleForwardings(ctx),
+		s.settleAddresses(ctx))
 }
 
 // settleGateways gives routers the gateway chassis that they should have now.

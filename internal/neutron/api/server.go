@@ -68,6 +68,7 @@ type Server struct {
 	quotas, quotaGuards, defaultGroups      *resource.Type
 	portBindings, agents                    *resource.Type
 	floatingIPs, forwardings                *resource.Type
+	activeAddresses                         *resource.Type
 	collections                             []*collection
 
 	// slots bound how many requests are worked on at once, and with that the memory they take.
@@ -105,11 +106,13 @@ func New(opts Options) (*Server, error) {
 	s.quotas, s.quotaGuards, s.defaultGroups = resource.Quotas(), resource.QuotaGuards(), resource.DefaultGroups()
 	s.routers = resource.Routers()
 	s.subnetPools, s.addressScopes, s.defaultPools = resource.SubnetPools(), resource.AddressScopes(), resource.DefaultPools()
+	s.activeAddresses = resource.ActiveAddresses()
 	s.floatingIPs, s.forwardings = resource.FloatingIPs(), resource.PortForwardings()
 	s.portBindings, s.agents = resource.PortBindings(), resource.Agents()
 	types := []*resource.Type{
 		s.networks, s.subnets, s.ports, s.groups, s.rules, s.routers, s.quotas, s.quotaGuards, s.defaultGroups, s.agents,
 		s.subnetPools, s.addressScopes, s.defaultPools, s.floatingIPs, s.forwardings,
+		s.activeAddresses,
 	}
 	s.vnis = &vnis{next: map[string]int{}}
 	s.store = rows.New(opts.DB, types, opts.Logger, opts.Clock)
@@ -173,7 +176,7 @@ func (s *Server) Run(ctx context.Context) error {
 	defer cancel(nil)
 	var wg sync.WaitGroup
 	for _, task := range []func(context.Context) error{
-		s.store.Run, s.followChassis, s.finishDeletions, s.auditLoop, s.upgradeNetworks, s.followArrivals, s.followPlaces,
+		s.store.Run, s.followChassis, s.finishDeletions, s.auditLoop, s.upgradeNetworks, s.followArrivals, s.followPlaces, s.followClaims,
 	} {
 		wg.Go(func() {
 			if err := task(ctx); err != nil {

@@ -41,7 +41,7 @@ func ByDevice(id string) string { return "device/" + id }
 // ByFloatingIP finds the port forwardings of a floating IP.
 func ByFloatingIP(id string) string { return "floatingip/" + id }
 
-// ByPort finds the floating IPs and port forwardings of a port.
+// ByPort finds the floating IPs, port forwardings and announced addresses of a port.
 func ByPort(id string) string { return "port/" + id }
 
 // ByRouter finds the floating IPs and port forwardings behind a router.
@@ -58,6 +58,12 @@ func ByGateway(port string) string { return "gateway/" + port }
 
 // ByTransit finds the router that has a transit VNI.
 func ByTransit(vni uint32) string { return "transit/" + strconv.FormatUint(uint64(vni), 10) }
+
+// ByOwner finds the ports of a device owner of which the server looks for all.
+func ByOwner(deviceOwner string) string { return "owner/" + deviceOwner }
+
+// OnChassis finds the ports that hold a chassis' own addresses.
+func OnChassis(host string) string { return "chassis/" + host }
 
 // ByHost finds the ports with a binding to a host, active or not, the routers of which it may be the gateway, and the
 // floating IPs that it may serve.
@@ -94,6 +100,8 @@ func indexKeys(row resource.Row) []string {
 		keys = append(keys, routerKeys(r)...)
 	case *resource.FloatingIP:
 		keys = append(keys, floatingKeys(r)...)
+	case *resource.ActiveAddress:
+		keys = append(keys, ByNetwork(r.NetworkID), ByPort(r.PortID))
 	case *resource.PortForwarding:
 		keys = append(keys, ByFloatingIP(r.FloatingIPID), ByPort(r.InternalPortID), ByRouter(r.RouterID))
 		for _, h := range r.Hosts {
@@ -161,6 +169,9 @@ func portKeys(p *resource.Port) []string {
 		if a.IPAddress.IsSingleIP() {
 			keys = append(keys, ByPair(p.NetworkID, a.IPAddress.Addr()))
 		}
+	}
+	if p.DeviceOwner == model.ChassisAddressOwner {
+		keys = append(keys, ByOwner(p.DeviceOwner), OnChassis(p.DeviceID))
 	}
 	if p.RouterID() != "" {
 		keys = append(keys, ByRouterOn(p.NetworkID))

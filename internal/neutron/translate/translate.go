@@ -32,6 +32,11 @@ func Objects(row resource.Row) []model.Object {
 		return floatingObjects(r)
 	case *resource.PortForwarding:
 		return forwardingObjects(r)
+	case *resource.ActiveAddress:
+		m := meta(r)
+		m.ID = r.IPAddress.String()
+		return []model.Object{&model.ActiveAddress{Meta: m, NetworkID: r.NetworkID, IPAddress: r.IPAddress, PortID: r.PortID,
+			MACAddress: r.MACAddress, Seq: r.Seq}}
 	}
 	return nil
 }
@@ -75,6 +80,9 @@ func portObjects(r *resource.Port) []model.Object {
 			Meta: meta(r), RouterID: id, NetworkID: r.NetworkID, MACAddress: r.MACAddress, FixedIPs: r.FixedIPs,
 			AdminStateUp: r.AdminStateUp,
 		})
+	}
+	if r.DeviceOwner == model.ChassisAddressOwner {
+		out = append(out, &model.ChassisAddress{Meta: meta(r), Host: r.DeviceID, NetworkID: r.NetworkID, MACAddress: r.MACAddress, FixedIPs: r.FixedIPs})
 	}
 	for _, b := range r.Inactive {
 		out = append(out, &model.Binding{
