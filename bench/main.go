@@ -39,6 +39,7 @@ func experiments() []experiment {
 		{"latency", "from a request to the switch's barrier", requestToBarrier},
 		{"dhcp", "DHCP beside dnsmasq", dhcpExchanges},
 		{"networks", "300 networks on one chassis beside 300 dnsmasq", manyNetworks},
+		{"metadata", "metadata beside an HAProxy for each network", metadataRequests},
 		{"secgroup", "security groups with many members", securityGroups},
 		{"restart", "restart of a controller with 5,000 ports in view", restart},
 		{"memory", "memory of ports in view", memoryOfPorts},

@@ -17,7 +17,9 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/dragonflow/dragonflow/internal/controller/view"
 	"github.com/dragonflow/dragonflow/internal/telemetry"
+	"github.com/dragonflow/dragonflow/internal/testkit/packet"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -246,6 +248,31 @@ func TestAGuestHasItsShareOfConnections(t *testing.T) {
 	}
 	for range guestConnections {
 		w.service.stack.places.leave("port-a")
+	}
+}
+
+// TestAFloodOfHandshakesHurtsNobody begins connections and never answers.
+func TestAFloodOfHandshakesHurtsNobody(t *testing.T) {
+	w := newWorld(t)
+	hostile := netip.MustParseAddr("240.0.0.7") // the guests' stack, which would refuse what comes back, does not have it
+	w.service.o.Clients.Set(netip.PrefixFrom(hostile, 32), Client{Port: "port-h", Device: "instance-h", Project: "p", Address: netip.MustParseAddr("10.0.0.7")})
+	const ethernet = 14
+	for n := range 5000 {
+		w.cable.v4 <- packet.Build(packet.Ethernet("02:00:00:00:00:01", "02:00:00:00:00:02"), packet.IP(hostile, view.MetadataIPv4),
+			packet.TCP(uint16(10000+n), 80, "S"))[ethernet:]
+	}
+	if code, _ := w.get(b4, ask("/")); code != 200 {
+		t.Errorf("another guest gets %d", code)
+	}
+	taken := 0
+	for w.service.stack.places.try("port-h") {
+		taken++
+	}
+	for range taken {
+		w.service.stack.places.leave("port-h")
+	}
+	if taken > 0 {
+		t.Errorf("%d places are free after a flood: it was not counted", taken)
 	}
 }
 

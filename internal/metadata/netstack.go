@@ -26,14 +26,13 @@ import (
 const (
 	// nic is the stack's only interface.
 	nic = 1
-	// mtu is that of the packets which the stack sends. A guest says itself what it takes.
-	mtu = 1500
+	// mtu is that of the packets which the stack sends and asks for: the least that any link has (RFC 8200 section 5),
+	// since Open vSwitch gives the device that of whatever ports the bridge has.
+	mtu = 1280
 	// queue is how many packets may wait to be sent; what is more is lost, as on a full wire.
 	queue = 1024
 	// window is how much of a connection may be on its way to us: no request is larger than maxBody.
 	window = 64 << 10
-	// handshakes is how many connections may be in the making.
-	handshakes = 1024
 )
 
 // The times and numbers by which a connection that its guest does not end well ends all the same.
@@ -41,6 +40,7 @@ const (
 	timeWait = time.Second
 	linger   = 5 * time.Second
 	retries  = 5
+	maxRTO   = 4 * time.Second
 )
 
 // netstack is the network stack of the service, and the listener for its connections.
@@ -89,11 +89,12 @@ func newNetstack(clients *Directory, metrics *Metrics) (*netstack, error) {
 	}
 	n.stack.SetRouteTable([]tcpip.Route{{Destination: header.IPv4EmptySubnet, NIC: nic}, {Destination: header.IPv6EmptySubnet, NIC: nic}})
 	wait, close, again := tcpip.TCPTimeWaitTimeoutOption(timeWait), tcpip.TCPLingerTimeoutOption(linger), tcpip.TCPMaxRetriesOption(retries)
+	rto := tcpip.TCPMaxRTOOption(maxRTO)
 	moderate := tcpip.TCPModerateReceiveBufferOption(false)
-	for _, option := range []tcpip.SettableTransportProtocolOption{&wait, &close, &again, &moderate} {
+	for _, option := range []tcpip.SettableTransportProtocolOption{&wait, &close, &again, &rto, &moderate} {
 		check("TCP", n.stack.SetTransportProtocolOption(tcp.ProtocolNumber, option))
 	}
-	n.stack.SetTransportProtocolHandler(tcp.ProtocolNumber, tcp.NewForwarder(n.stack, window, handshakes, n.begin).HandlePacket)
+	n.stack.SetTransportProtocolHandler(tcp.ProtocolNumber, tcp.NewForwarder(n.stack, window, allConnections, n.begin).HandlePacket)
 	return n, errors.Join(errs...)
 }
 

@@ -68,10 +68,3 @@ func (s *share) leave(guest string) {
 	close(s.freed)
 	s.freed = make(chan struct{})
 }
-
-// inUse is how many places are taken.
-func (s *share) inUse() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.total
-}
