@@ -25,7 +25,7 @@ type still struct {
 
 func (s *still) Chassis() string                             { return s.name }
 func (s *still) Read(_ context.Context, f func(World)) error { f(s.World); return nil }
-func (s *still) Tables(context.Context) (*Tables, error)     { return Snapshot(s.Engine), nil }
+func (s *still) Tables(context.Context) (*Tables, error)     { return Snapshot(s.Engine, s.View), nil }
 
 // Inspector runs a function inside the loop of a controller, and waits for it.
 type Inspector func(ctx context.Context, f func(controller.Inside)) error
@@ -56,6 +56,7 @@ const piece = 2048
 
 func (l *live) Tables(ctx context.Context) (*Tables, error) {
 	var c *engine.Copy
+	var unheard map[uint32]bool
 	defer func() {
 		if c != nil {
 			c.End()
@@ -67,10 +68,11 @@ func (l *live) Tables(ctx context.Context) (*Tables, error) {
 				c = in.Engine.BeginCopy()
 			}
 			done = c.Continue(piece)
+			unheard = silent(in.View)
 		})
 		if err != nil {
 			return nil, err
 		}
 	}
-	return tablesOf(c.Flows(), c.Groups()), nil
+	return tablesOf(c.Flows(), c.Groups(), unheard), nil
 }

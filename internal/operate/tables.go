@@ -7,6 +7,7 @@ import (
 
 	"github.com/dragonflow/dragonflow/internal/controller/engine"
 	"github.com/dragonflow/dragonflow/internal/controller/flow"
+	"github.com/dragonflow/dragonflow/internal/controller/view"
 )
 
 // Tables is a copy of what a switch shall have, in which packets can be looked up. It is immutable but
@@ -14,13 +15,28 @@ import (
 type Tables struct {
 	tables map[uint8]*table
 	groups map[uint32]flow.GroupEntry
+	// silent are the ports whose other end is not heard: a fast failover group passes them over.
+	silent map[uint32]bool
 }
 
-// Snapshot copies the desired flows and groups of an engine.
-func Snapshot(e *engine.Engine) *Tables { return tablesOf(e.Flows(), e.Groups()) }
+// Snapshot copies the desired flows and groups of an engine, and what the view knows of watched ports.
+func Snapshot(e *engine.Engine, v *view.DB) *Tables {
+	return tablesOf(e.Flows(), e.Groups(), silent(v))
+}
 
-func tablesOf(flows iter.Seq[flow.Flow], groups iter.Seq[flow.GroupEntry]) *Tables {
-	t := &Tables{tables: map[uint8]*table{}, groups: map[uint32]flow.GroupEntry{}}
+// silent returns the ports on which a watched chassis is not heard.
+func silent(v *view.DB) map[uint32]bool {
+	ports := map[uint32]bool{}
+	v.Each(view.WatchPorts, func(_ string, row any) {
+		if w := row.(view.WatchPort); !w.Alive {
+			ports[w.OFPort] = true
+		}
+	})
+	return ports
+}
+
+func tablesOf(flows iter.Seq[flow.Flow], groups iter.Seq[flow.GroupEntry], silent map[uint32]bool) *Tables {
+	t := &Tables{tables: map[uint8]*table{}, groups: map[uint32]flow.GroupEntry{}, silent: silent}
 	for f := range flows {
 		t.add(f)
 	}

@@ -263,6 +263,9 @@ func (w *walker) group(fr *frame, id uint32) {
 		return
 	}
 	for _, b := range g.Buckets.All() {
+		if g.Type == flow.GroupFastFailover && w.tables.silent[b.WatchPort] {
+			continue
+		}
 		w.copied(fr, fr.packet.clone(), b.Actions)
 		if g.Type != flow.GroupAll {
 			return

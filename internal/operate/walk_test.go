@@ -30,7 +30,7 @@ func TestWalkIsWhatTheSwitchDoes(t *testing.T) {
 	for n := range c.Numbers.Names(pipeline.Zones.Name) {
 		zones[uint16(n)] = flow.Value{}
 	}
-	tables := operate.Snapshot(c.Engine)
+	tables := operate.Snapshot(c.Engine, c.DB)
 	for state, conn := range map[string]operate.Connection{
 		"trk,new": {}, "trk,est": {Marks: zones}, "trk,est,rpl": {Marks: zones, Reply: true},
 	} {

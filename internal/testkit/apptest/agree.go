@@ -17,7 +17,7 @@ import (
 func (s *Switch) agree(ofport uint32, frame []byte) *oftrace.Trace {
 	s.w.t.Helper()
 	p := operate.FromFrame(ofport, frame)
-	tables := operate.Snapshot(s.w.Engine)
+	tables := operate.Snapshot(s.w.Engine, s.w.DB)
 	var first *operate.Packet
 	if f := s.firstOf(ofport, frame); f != nil {
 		q := operate.FromFrame(ofport, f)

@@ -98,7 +98,7 @@ func way(r *view.Reader, g *model.RouterGateway, out *app.Output) {
 	network := r.Number(pipeline.NetworkNumbers, c.NetworkID)
 	if c.mine && c.TransitVNI != 0 {
 		app.Emit(out, view.Transits, view.Transit{
-			VNI: c.TransitVNI, RouterKey: number, NetworkKey: network, Source: r.Number(pipeline.PortNumbers, c.ID),
+			VNI: c.TransitVNI, RouterKey: number, NetworkKey: network, Source: pipeline.Routed,
 		})
 	}
 	match := flow.NewMatch(pipeline.Network.Is(uint64(network)), pipeline.Router.Is(uint64(number)))

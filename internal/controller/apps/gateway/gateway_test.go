@@ -17,6 +17,7 @@ import (
 	"github.com/dragonflow/dragonflow/internal/controller/engine"
 	"github.com/dragonflow/dragonflow/internal/controller/view"
 	"github.com/dragonflow/dragonflow/internal/model"
+	"github.com/dragonflow/dragonflow/internal/operate"
 	"github.com/dragonflow/dragonflow/internal/packet"
 	"github.com/dragonflow/dragonflow/internal/testkit/apptest"
 )
@@ -209,6 +210,9 @@ func TestAGuestsPacketLeavesByTheGatewayThatLives(t *testing.T) {
 			t.Errorf("the packet reaches %q, want the gateway c2", got)
 		}
 	}
+	if got := tracedTo(c.At("c1"), udp4(a, "198.51.100.9")); got != "172.16.0.2" {
+		t.Errorf("the trace leads to %s, want c2", got)
+	}
 	apptest.Readme(t, "dump", c.At("c1").Dump(func(owner string) bool {
 		return strings.HasPrefix(owner, "gateway.") || strings.HasPrefix(owner, "tunnel.peer") || strings.Contains(owner, "RouterDestination/r/0")
 	}))
@@ -218,7 +222,12 @@ func TestAGuestsPacketLeavesByTheGatewayThatLives(t *testing.T) {
 	}
 	c.At("c1").Appctl("netdev-dummy/set-admin-state", "watch-c2", "down")
 	c.At("c3").World.Set(watch("c2", 99, false))
+	port, _ := strconv.ParseUint(strings.TrimSpace(c.At("c1").Vsctl("get", "interface", "watch-c2", "ofport")), 10, 32)
+	c.At("c1").World.Set(watch("c2", uint32(port), false))
 	c.Install()
+	if got := tracedTo(c.At("c1"), udp4(a, "198.51.100.9")); got != "172.16.0.3" {
+		t.Errorf("with c2 away the trace leads to %s, want c3", got)
+	}
 	c.At("c1").ForgetDecisions()
 	if got := c.Send(a, udp4(a, "198.51.100.9")); got != "out-c3" {
 		t.Errorf("with c2 away the packet reaches %q, want c3", got)
@@ -237,4 +246,13 @@ func udp6(from *model.Port, to string) []byte {
 	u := packet.UDP{SrcPort: 1000, DstPort: 2000, Payload: []byte("out")}.Append(nil, src, dst)
 	e := packet.Ethernet{Dst: packet.MAC(insideMAC), Src: packet.MAC(from.MACAddress), EtherType: packet.EtherTypeIPv6}
 	return append(packet.IPv6{HopLimit: 64, NextHeader: packet.ProtocolUDP, Src: src, Dst: dst}.Append(e.Append(nil), len(u)), u...)
+}
+
+// tracedTo is the chassis to which operators are told that a packet goes.
+func tracedTo(h *apptest.Hypervisor, frame []byte) string {
+	row, _ := h.DB.Row(view.Interfaces, "tap-a")
+	trace := operate.Snapshot(h.Engine, h.DB).Walk(operate.FromFrame(row.(view.Interface).OFPort, frame), operate.Assumptions{})
+	_, to, _ := strings.Cut(trace.Steps[len(trace.Steps)-1].Flow, "set_field:")
+	to, _, _ = strings.Cut(to, "->")
+	return to
 }
