@@ -42,7 +42,6 @@ func (d *daemon) addServer(conn *db.Connection) (*api.Server, error) {
 	metrics := api.NewMetrics(d.metrics)
 	server, err := api.New(api.Options{
 		DB: conn, Logger: d.log, Observe: metrics.Observe, Segments: d.settings.Networks.Plan(),
-		DistributedSNAT: d.settings.Networks.DistributedSNAT,
 	})
 	if err != nil {
 		return nil, err

@@ -15,7 +15,6 @@ type Networks struct {
 	PhysicalMTU       int      `key:"physical-mtu" help:"largest IP packet that the network between the hosts carries; networks get what a tunnel leaves of it"`
 	NetworkVLANRanges []string `key:"network-vlan-ranges" help:"physical networks with VLANs, and those of them that networks get whose creator names none: NAME:FIRST:LAST or NAME,…; empty: any physical network, and VLANs must be named"`
 	PhysicalNetMTUs   []string `key:"physical-network-mtus" help:"largest IP packet of physical networks that differ from physical-mtu: NAME:BYTES,…"`
-	DistributedSNAT   bool     `key:"distributed-snat" help:"value of distributed_snat of routers whose creator names none: each chassis with the physical network translates what its own guests send outside, to an address of its own"`
 	OverlayIPVersion  int      `key:"overlay-ip-version" help:"4 or 6: version of the addresses that chassis have as tunnel-ip; 6 leaves networks 20 bytes less"`
 }
 

@@ -41,10 +41,12 @@ type extension struct {
 	Links       []string `json:"links"`
 }
 
-func extensions() []extension {
+func (s *Server) extensions() []extension {
 	var out []extension
 	for _, x := range served() {
-		out = append(out, extension{x.alias, x.name, x.description, "2026-01-01T00:00:00-00:00", []string{}})
+		if s.offers(x.alias) {
+			out = append(out, extension{x.alias, x.name, x.description, "2026-01-01T00:00:00-00:00", []string{}})
+		}
 	}
 	return out
 }
@@ -105,7 +107,7 @@ func served() []words {
 func (s *Server) resolveExtensions(prefix string, parts []string) (string, methods) {
 	if len(parts) == 0 {
 		return prefix, methods{http.MethodGet: func(w http.ResponseWriter, _ *http.Request) error {
-			answer(w, http.StatusOK, map[string]any{"extensions": extensions()})
+			answer(w, http.StatusOK, map[string]any{"extensions": s.extensions()})
 			return nil
 		}}
 	}
@@ -113,7 +115,7 @@ func (s *Server) resolveExtensions(prefix string, parts []string) (string, metho
 		return "other", nil
 	}
 	return prefix + "/{alias}", methods{http.MethodGet: func(w http.ResponseWriter, _ *http.Request) error {
-		all := extensions()
+		all := s.extensions()
 		i := slices.IndexFunc(all, func(e extension) bool { return e.Alias == parts[0] })
 		if i < 0 {
 			return &resource.Error{Status: http.StatusNotFound, Type: "ExtensionsNotFound",

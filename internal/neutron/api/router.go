@@ -11,15 +11,15 @@ import (
 
 type routerOps struct{ *Server }
 
-func (o routerOps) create(t *rows.Txn, row resource.Row, given resource.Given) error {
+func (o routerOps) create(t *rows.Txn, row resource.Row, _ resource.Given) error {
 	r := row.(*resource.Router)
 	if err := o.checkQuota(t, o.routers, r.ProjectID); err != nil {
 		return err
 	}
-	if !given["distributed_snat"] {
-		r.DistributedSNAT = o.opts.DistributedSNAT
-	}
 	if err := o.setGateway(t, r); err != nil {
+		return err
+	}
+	if err := o.checkFinished(r); err != nil {
 		return err
 	}
 	t.Create(o.routers, r)
@@ -30,6 +30,11 @@ func (o routerOps) update(t *rows.Txn, _, row resource.Row, given resource.Given
 	r := row.(*resource.Router)
 	if given["external_gateway_info"] {
 		if err := o.setGateway(t, r); err != nil {
+			return err
+		}
+	}
+	if given["external_gateway_info"] || given["distributed_snat"] {
+		if err := o.checkFinished(r); err != nil {
 			return err
 		}
 	}
