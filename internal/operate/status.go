@@ -63,6 +63,7 @@ func StatusOf(w World, s controller.Status, conditions []telemetry.Condition) *S
 			st.Problems = append(st.Problems, c)
 		}
 	}
+	st.Problems = append(st.Problems, w.crowded()...)
 	for _, e := range w.Numbers.Entries() {
 		st.Numbers[e.Space]++
 	}
