@@ -16,17 +16,18 @@ import (
 // expectations are the statements that look.
 func expectations() map[string]statement {
 	return map[string]statement{
-		"ping":    {"ping GUEST GUEST|ADDRESS [0|all lost [because REASON]]: IPv4, or the address", func(w *words) action { return parsePing(w, false) }},
-		"ping6":   {"ping6 GUEST GUEST [0|all lost [because REASON]]", func(w *words) action { return parsePing(w, true) }},
-		"reach":   {"reach GUEST GUEST [0|all lost [because REASON]]: a ping of each family", func(w *words) action { return parsePing(w, false, true) }},
-		"tcp":     {"tcp GUEST GUEST|ADDRESS:PORT open|refused|silent [because REASON]", func(w *words) action { return parseService(w, "tcp", "open", "refused", "silent") }},
-		"udp":     {"udp GUEST GUEST|ADDRESS:PORT answered|refused|silent [because REASON]", func(w *words) action { return parseService(w, "udp", "answered", "refused", "silent") }},
-		"probe":   {"probe GUEST GUEST|ADDRESS [v6] [ttl N] [size N] answered|silent|exceeded ADDRESS|unreachable ADDRESS|toobig ADDRESS MTU", parseProbe},
-		"connect": {"connect NAME GUEST GUEST|ADDRESS:PORT: a connection that stays open", parseConnect},
-		"alive":   {"alive CONNECTION", func(w *words) action { return parseConnection(w, true) }},
-		"dead":    {"dead CONNECTION", func(w *words) action { return parseConnection(w, false) }},
-		"traffic": {"traffic NAME GUEST GUEST: pings, connections old and new, until it ends", parseTraffic},
-		"ends":    {"ends TRAFFIC 0 lost|late|gap MILLISECONDS", parseEnds},
+		"ping":     {"ping GUEST GUEST|ADDRESS [0|all lost [because REASON]]: IPv4, or the address", func(w *words) action { return parsePing(w, false) }},
+		"ping6":    {"ping6 GUEST GUEST [0|all lost [because REASON]]", func(w *words) action { return parsePing(w, true) }},
+		"reach":    {"reach GUEST GUEST [0|all lost [because REASON]]: a ping of each family", func(w *words) action { return parsePing(w, false, true) }},
+		"tcp":      {"tcp GUEST GUEST|ADDRESS:PORT open|refused|silent [because REASON]", func(w *words) action { return parseService(w, "tcp", "open", "refused", "silent") }},
+		"udp":      {"udp GUEST GUEST|ADDRESS:PORT answered|refused|silent [because REASON]", func(w *words) action { return parseService(w, "udp", "answered", "refused", "silent") }},
+		"probe":    {"probe GUEST GUEST|ADDRESS [v6] [ttl N] [size N] answered|silent|exceeded ADDRESS|unreachable ADDRESS|toobig ADDRESS MTU", parseProbe},
+		"metadata": {"metadata GUEST: it is told who it is", parseMetadata},
+		"connect":  {"connect NAME GUEST GUEST|ADDRESS:PORT: a connection that stays open", parseConnect},
+		"alive":    {"alive CONNECTION", func(w *words) action { return parseConnection(w, true) }},
+		"dead":     {"dead CONNECTION", func(w *words) action { return parseConnection(w, false) }},
+		"traffic":  {"traffic NAME GUEST GUEST: pings, connections old and new, until it ends", parseTraffic},
+		"ends":     {"ends TRAFFIC 0 lost|late|gap MILLISECONDS", parseEnds},
 	}
 }
 

@@ -83,7 +83,7 @@ func parseDevice(w *words) action {
 
 // fields are those of the guest's port.
 func (s guestSpec) fields(r *Run, n *network) cloud.Object {
-	fields := cloud.Object{"name": s.name, "network_id": n.id, "binding:host_id": s.chassis, "device_owner": "compute:nova"}
+	fields := cloud.Object{"name": s.name, "network_id": n.id, "binding:host_id": s.chassis, "device_owner": "compute:nova", "device_id": instanceOf(s.name)}
 	if len(s.addresses) > 0 {
 		var fixed []cloud.Object
 		for _, a := range s.addresses {

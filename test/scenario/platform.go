@@ -65,6 +65,8 @@ const (
 	Switch     Part = "switch"
 	Host       Part = "chassis"
 	Guests     Part = "guest"
+	// Nova is the metadata server; chassis that come later ask it.
+	Nova Part = "nova"
 	// Crowd are interfaces with nobody behind them.
 	Crowd Part = "crowd"
 )

@@ -17,6 +17,7 @@ import (
 func topology() map[string]statement {
 	return map[string]statement{
 		"tunnels": {"tunnels TYPE[,TYPE]: of the chassis that follow", parseTunnels},
+		"nova":    {"nova: the chassis that follow serve metadata", parseNova},
 		"chassis": {"chassis NAME…", parseChassis},
 		"project": {"project NAME: whose is what follows", parseProject},
 		"network": {"network NAME PREFIX… [slaac|stateless|stateful] [shared] [geneve|vxlan] [mtu N] [nodhcp] [scope SCOPE]", parseNetwork},

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 
 	"github.com/dragonflow/dragonflow/internal/lab"
 	"github.com/dragonflow/dragonflow/internal/lab/cloud"
@@ -19,6 +20,9 @@ import (
 type Platform struct {
 	Cloud  *cloud.Cloud
 	guests map[string]*guest
+	// flags are those of chassis that come.
+	flags    []string
+	stopNova func() error
 }
 
 // New starts a database and a server of the dragonflow program.
@@ -27,7 +31,7 @@ func New(ctx context.Context, program string) (*Platform, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Platform{Cloud: c, guests: map[string]*guest{}}, nil
+	return &Platform{Cloud: c, guests: map[string]*guest{}, stopNova: func() error { return nil }}, nil
 }
 
 // Close ends all of it.
@@ -36,7 +40,7 @@ func (p *Platform) Close() error {
 	for _, g := range p.guests {
 		errs = append(errs, g.Close())
 	}
-	return errors.Join(append(errs, p.Cloud.Close())...)
+	return errors.Join(append(errs, p.stopNova(), p.Cloud.Close())...)
 }
 
 // API is the server's.
@@ -44,9 +48,9 @@ func (p *Platform) API() *cloud.Client { return p.Cloud.API }
 
 // AddChassis makes a hypervisor with its controller.
 func (p *Platform) AddChassis(ctx context.Context, name, tunnels string) error {
-	var flags []string
+	flags := slices.Clone(p.flags)
 	if tunnels != "" {
-		flags = []string{"--tunnel-types", tunnels}
+		flags = append(flags, "--tunnel-types", tunnels)
 	}
 	_, err := p.Cloud.AddChassis(ctx, name, flags...)
 	return err
@@ -150,6 +154,8 @@ func (p *Platform) Do(ctx context.Context, a scenario.Action) error {
 		return p.onHost(ctx, a)
 	case scenario.Guests:
 		return p.onGuest(ctx, a)
+	case scenario.Nova:
+		return p.startNova(ctx)
 	case scenario.Crowd:
 		return p.Cloud.Chassis(a.Name).PlugDummies(ctx, cloud.Bridge, a.Ports)
 	}
