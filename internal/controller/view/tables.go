@@ -39,6 +39,13 @@ var (
 		func(s *model.Subnet) []string { return []string{s.NetworkID} }, model.ScopeNetwork)
 	PortsByNetwork = NewIndex(Ports, "network",
 		func(p *model.Port) []string { return []string{p.NetworkID} }, model.ScopeNetworkPorts)
+	// ChassisByTunnelIP finds the chassis that have an address for tunnels.
+	ChassisByTunnelIP = NewIndex(ChassisAll, "tunnel-ip", func(c *model.Chassis) []string {
+		if !c.TunnelIP.IsValid() {
+			return nil
+		}
+		return []string{c.TunnelIP.String()}
+	}, nil)
 	// RouterPortsByNetwork finds the ports of a network that routers own, without the others.
 	RouterPortsByNetwork = NewIndex(Ports, "router-network", func(p *model.Port) []string {
 		if !p.IsRouterInterface() || p.DeviceID == "" {

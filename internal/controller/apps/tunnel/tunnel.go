@@ -25,6 +25,7 @@ func New() *app.App {
 		Rules: []app.Rule{
 			app.For("tunnel.network", view.Networks, network),
 			app.For("tunnel.port", view.Ports, port),
+			app.For("tunnel.twin", view.ChassisAll, twinned),
 			app.For("tunnel.member", view.RemoteMembers, member),
 			app.For("tunnel.arrival", view.LocalNetworks, arrival),
 			app.For("tunnel.set", floodSets, floodSet),
@@ -166,7 +167,7 @@ func member(r *view.Reader, m view.RemoteMember, out *app.Output) {
 	if _, found := view.Get(r, view.WatchedNetworks, m.NetworkID); found == view.Present {
 		app.Emit(out, view.Watches, view.Watch{Chassis: m.Chassis})
 	}
-	if _, found := view.Get(r, view.LocalNetworks, m.NetworkID); found != view.Present {
+	if _, found := view.Get(r, view.LocalNetworks, m.NetworkID); found != view.Present || copiedAlready(r, m) {
 		return
 	}
 	via := r.Number(pipeline.ChassisNumbers, pipeline.ChassisContent(m.Chassis, string(m.Type)))
