@@ -74,15 +74,12 @@ func answerND(n servedNetwork, c claim, out *app.Output) {
 		flow.Do(turnND(c.address, c.mac)...).Goto(pipeline.NDReply.Table()), "the address is this port's: the chassis answers for it")
 	// A solicitation to a group that does not tell the sender's MAC address is duplicate address
 	// detection. Its answer goes to all nodes and must have an option for which the packet has no room
-	// (section 4.4), so it is built by the controller; the chassis' own guests do not come here when
-	// they ask for their own addresses.
+	// (section 4.4), so it is built by the controller, to which the next stage sends it; the chassis' own
+	// guests do not come here when they ask for their own addresses.
 	group := [6]byte{1}
 	out.Flow(pipeline.NDResponder, pipeline.Normal+1,
 		flow.NewMatch(append(asks, flow.NDSLL.Is(0), flow.EthDst.MACMasked(group, group))...),
-		flow.Do(flow.Controller(flow.Punt{
-			ID: pipeline.ControllerID, Userdata: app.Userdata(appID, ownerData(c)...), Meter: n.meter,
-		})),
-		"somebody looks whether the address of this port is free")
+		flow.Goto(pipeline.NDReply.Table()), "somebody looks whether the address of this port is free")
 	if c.router {
 		complete(out, pipeline.High, naFlags|naRouter, "the advertisement of a router goes back to the asker",
 			pipeline.Network.Is(uint64(n.key)), flow.EthSrc.MAC(c.mac))
@@ -135,34 +132,27 @@ func asksFor(a netip.Addr) (pipeline.Stage, []flow.Constraint) {
 	}
 }
 
-// Packets that a network's guests may send to the controller in a second: conflicts of addresses are rare.
+// isPort begins what tells the handler which port asks.
+const isPort byte = 'P'
+
+// Packets that a port may send to the controller in a second: conflicts of addresses are rare.
 const (
 	punted      = 10
 	puntedBurst = 20
 )
 
-func meterName(network string) string { return "neighbour/" + network }
-
-func meter(r *view.Reader, n servedNetwork, out *app.Output) {
-	out.Meter(flow.NewMeter(r.Number(pipeline.MeterNumbers, meterName(n.id)), flow.PacketsPerSecond, punted, puntedBurst))
-}
-
-// ownerData is what the handler needs to answer for a claim.
-func ownerData(c claim) []byte {
-	b := c.address.As16()
-	data := append(c.mac[:], b[:]...)
-	if c.router {
-		return append(data, isRouter)
+// detects sends to the controller what a port asks about addresses that others have: so little of it that no port
+// keeps others from being answered.
+func detects(r *view.Reader, p view.LocalPort, out *app.Output) {
+	if p.Prepared {
+		return
 	}
-	return data
-}
-
-// isRouter follows the address of a router.
-const isRouter byte = 'R'
-
-func parseOwner(b []byte) (c claim, ok bool) {
-	if len(b) != 6+16 && (len(b) != 6+16+1 || b[6+16] != isRouter) {
-		return claim{}, false
-	}
-	return claim{mac: model.MAC(b[:6]), address: netip.AddrFrom16([16]byte(b[6 : 6+16])), router: len(b) > 6+16}, true
+	meter := r.Number(pipeline.MeterNumbers, "neighbour/"+p.Port.ID)
+	out.Meter(flow.NewMeter(meter, flow.PacketsPerSecond, punted, puntedBurst))
+	out.Flow(pipeline.NDReply, pipeline.Normal,
+		flow.NewMatch(pipeline.SourcePort.Is(uint64(p.Key)), flow.IPv6(), flow.IPProto.Is(flow.ProtoICMPv6),
+			flow.ICMPv6Type.Is(uint64(packet.ICMPv6NeighborSol))),
+		flow.Do(flow.Controller(flow.Punt{
+			ID: pipeline.ControllerID, Userdata: app.Userdata(appID, append([]byte{isPort}, p.Port.ID...)...), Meter: meter,
+		})), "the port asks for an address that somebody has")
 }

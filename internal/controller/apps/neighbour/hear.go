@@ -20,8 +20,7 @@ const (
 	neighboursKnown = 4096
 )
 
-// isNeighbour begins what tells the handler for whom a packet was heard. Its lowest bit is set, which that of a
-// port's MAC address is not.
+// isNeighbour begins what tells the handler for whom a packet was heard.
 const isNeighbour byte = 'W'
 
 // heardData is what the handler needs to know of a next hop.

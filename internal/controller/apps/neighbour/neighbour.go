@@ -11,7 +11,6 @@ import (
 	"slices"
 
 	"github.com/dragonflow/dragonflow/internal/controller/app"
-	"github.com/dragonflow/dragonflow/internal/controller/pipeline"
 	"github.com/dragonflow/dragonflow/internal/controller/view"
 	"github.com/dragonflow/dragonflow/internal/model"
 	"github.com/dragonflow/dragonflow/internal/packet"
@@ -30,7 +29,7 @@ func New() *app.App {
 			app.ForEach("neighbour.address", portsByAddress, address),
 			app.For("neighbour.own", view.LocalPorts, own),
 			app.For("neighbour.reply", view.Self, reply),
-			app.For("neighbour.meter", served, meter),
+			app.For("neighbour.detects", view.LocalPorts, detects),
 			app.For("neighbour.wire", view.Wires, wire),
 			app.For("neighbour.resolve", view.Resolves, resolve),
 			app.For("neighbour.wire-address", view.WireAddresses, wireAddress),
@@ -46,8 +45,6 @@ func New() *app.App {
 type servedNetwork struct {
 	id  string
 	key uint32
-	// meter is the number of the meter of what its guests send to the controller.
-	meter uint32
 }
 
 // claim says that somebody has an address.
@@ -101,9 +98,8 @@ func addressesOf(p *model.Port) []netip.Addr {
 }
 
 // network tells that somebody on this chassis may ask on a network.
-func network(r *view.Reader, p view.LocalPort, out *app.Output) {
-	id := p.Port.NetworkID
-	app.Emit(out, served, servedNetwork{id: id, key: p.NetworkKey, meter: r.Number(pipeline.MeterNumbers, meterName(id))})
+func network(_ *view.Reader, p view.LocalPort, out *app.Output) {
+	app.Emit(out, served, servedNetwork{id: p.Port.NetworkID, key: p.NetworkKey})
 }
 
 // dhcpServer is where the DHCP server of a subnet without gateway shows itself. Where there is a gateway the
@@ -144,6 +140,21 @@ func address(r *view.Reader, key string, ports []*model.Port, out *app.Output) {
 		return
 	}
 	answer(r, claim{p.NetworkID, a, p.MACAddress, p.IsRouterInterface()}, p.ID, out)
+}
+
+// ownerOf finds who alone has an address, as address and ours do.
+func ownerOf(r *view.Reader, network string, a netip.Addr) (claim, bool) {
+	ports, _ := view.Find(r, portsByAddress, addressKey(network, a))
+	switch {
+	case len(ports) == 1:
+		c := claim{network, a, ports[0].MACAddress, ports[0].IsRouterInterface()}
+		return c, !shared(r, c, ports[0].ID)
+	case len(ports) == 0 && a == view.MetadataIPv6:
+		c := claim{network: network, address: a, mac: view.ServiceMAC}
+		_, found := view.Get(r, view.MetadataPorts, view.MetadataPortKey)
+		return c, found == view.Present && !shared(r, c, "")
+	}
+	return claim{}, false
 }
 
 // taken reports whether 169.254.169.254 is the DHCP server of a network.

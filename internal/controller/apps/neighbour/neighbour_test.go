@@ -352,14 +352,36 @@ func TestFloodIsMetered(t *testing.T) {
 	}
 }
 
+// TestAPortThatAsksWithoutEndKeepsNobodyFromBeingAnswered floods from one port and then asks from another of the network.
+func TestAPortThatAsksWithoutEndKeepsNobodyFromBeingAnswered(t *testing.T) {
+	t.Parallel()
+	w := apptest.New(t, apps()...)
+	a, b, c := plain("a", 1), plain("b", 2), plain("c", 3)
+	a.PortSecurityEnabled, b.PortSecurityEnabled = false, false
+	w.Set(apptest.Net("n"), a, b, c, apptest.Bind(a), apptest.Bind(b))
+	s := w.Switch(a, b)
+	w.MustStep()
+	s.Install()
+	ctl := s.Controller()
+	asks := solicit("::", "ff02::1:ff00:3", "2001:db8::3", 255, nil)
+	if came := ctl.Flood(a, asks, 300); came == 0 {
+		t.Error("nothing of the flood came to the controller")
+	}
+	if got := ctl.Ask(neighbour.New(), b, asks); got.Err != nil || got.Reply.Event != "advertisement" {
+		t.Errorf("%+v", got)
+	}
+}
+
 func FuzzPacketIn(f *testing.F) {
+	w := apptest.New(f, apps()...)
+	a, c := plain("a", 1), plain("c", 3)
+	w.Set(apptest.Net("n"), a, c, apptest.Bind(a), apptest.Plug(a, 1))
+	w.MustStep()
 	f.Add([]byte{1, 2, 3}, solicit("::", "ff02::1:ff00:3", "2001:db8::3", 255, nil))
-	a := addr("2001:db8::3").As16()
-	m := mac(3)
-	f.Add(append(m[:], a[:]...), solicit("::", "ff02::1:ff00:3", "2001:db8::3", 255, nil))
-	handle := neighbour.New().PacketIn
+	f.Add([]byte("Pa"), solicit("::", "ff02::1:ff00:3", "2001:db8::3", 255, nil))
+	handle, r := neighbour.New().PacketIn, w.Reader()
 	f.Fuzz(func(t *testing.T, userdata, frame []byte) {
-		_, _ = handle(nil, app.PacketIn{Userdata: userdata, InPort: 1, Data: frame})
+		_, _ = handle(r, app.PacketIn{Userdata: userdata, InPort: 1, Data: frame})
 	})
 }
 

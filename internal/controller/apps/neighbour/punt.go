@@ -10,15 +10,16 @@ import (
 	"github.com/dragonflow/dragonflow/internal/packet"
 )
 
-// packetIn notes who outside has an address that is looked for, and answers a solicitation that does not tell its sender's MAC address, from a guest that looks
-// whether an address is free. Whose address it is comes with the flow.
-func packetIn(_ *view.Reader, in app.PacketIn) (app.Reply, error) {
+// packetIn notes who outside has an address that is looked for, and answers a solicitation that does not tell its
+// sender's MAC address, from a guest that looks whether an address is free. Who sent that is told by the flow, not by
+// the packet.
+func packetIn(r *view.Reader, in app.PacketIn) (app.Reply, error) {
 	if network, nextHop, ok := parseHeard(in.Userdata); ok {
 		return hear(network, nextHop, in.Data)
 	}
-	owner, ok := parseOwner(in.Userdata)
-	if !ok {
-		return app.Reply{}, errors.New("neighbour: a packet without its address' owner")
+	from, ok := asker(r, in.Userdata)
+	if !ok || from.OFPort != in.InPort {
+		return app.Reply{}, errors.New("neighbour: a packet of a port that is not served here")
 	}
 	eth, err := packet.ParseEthernet(in.Data)
 	if err != nil {
@@ -32,8 +33,9 @@ func packetIn(_ *view.Reader, in app.PacketIn) (app.Reply, error) {
 	if err != nil {
 		return app.Reply{}, fmt.Errorf("neighbour: %w", err)
 	}
-	if ns.Target != owner.address {
-		return app.Reply{}, fmt.Errorf("neighbour: a solicitation for %s came to the flow of %s", ns.Target, owner.address)
+	owner, alone := ownerOf(r, from.Port.NetworkID, ns.Target)
+	if !alone {
+		return app.Reply{}, fmt.Errorf("neighbour: nobody alone has %s any more", ns.Target)
 	}
 	to, toMAC := p.Src, eth.Src
 	if to.IsUnspecified() {
@@ -42,6 +44,15 @@ func packetIn(_ *view.Reader, in app.PacketIn) (app.Reply, error) {
 	}
 	frame := advertisement(owner, toMAC, to, !p.Src.IsUnspecified())
 	return app.Reply{Packets: []app.PacketOut{{OFPort: in.InPort, Data: frame}}, Event: "advertisement"}, nil
+}
+
+// asker is the port that a flow has named.
+func asker(r *view.Reader, userdata []byte) (view.LocalPort, bool) {
+	if len(userdata) == 0 || userdata[0] != isPort {
+		return view.LocalPort{}, false
+	}
+	p, found := view.Get(r, view.LocalPorts, string(userdata[1:]))
+	return p, found == view.Present
 }
 
 func advertisement(owner claim, toMAC packet.MAC, to netip.Addr, solicited bool) []byte {
