@@ -163,18 +163,33 @@ func besidePlain(ctx context.Context, t *testing.T, ours *flood.Plane) {
 	}
 	t.Cleanup(func() { closed(t, plain) })
 	var c flood.Comparison
-	for n := 1; ; n++ {
+	for n := 1; n <= manyRounds; n++ {
 		if err := c.Round(ctx, ours, plain, floodFor, offered, flood.Sender.All); err != nil {
 			t.Fatal(err)
 		}
-		cheap(t, c.Ours[len(c.Ours)-1])
-		near, far, packet := c.Ratios()
-		if good := near <= worse && far <= worse && packet <= worse; n >= manyRounds || n >= fewRounds && good {
-			t.Logf("measured: %v", &c)
-			if !good {
-				t.Errorf("with ours the p99 of the others is %.2f × that with plain switches on the chassis and %.2f × across, a packet costs %.2f ×", near, far, packet)
-			}
-			return
+		cheap(t, c.Ours[n-1])
+		if n >= fewRounds && len(c.Undisturbed().Ours) >= fewRounds && better(&c) == nil {
+			break
 		}
 	}
+	t.Logf("measured: %v", &c)
+	if err := better(&c); err != nil {
+		t.Error(err)
+	}
+	if n := len(c.Undisturbed().Ours); n < fewRounds {
+		t.Logf("measured: NOT JUDGED: the p99, as only %d of %d rounds had the processors to themselves", n, len(c.Ours))
+	}
+}
+
+// better returns an error if the others are worse off with ours than with plain switches. Round trips count where the
+// switches had a processor when they needed one; what they use of it counts always.
+func better(c *flood.Comparison) error {
+	if _, _, packet := c.Ratios(); packet > worse {
+		return fmt.Errorf("a packet costs ovs-vswitchd %.2f × what it costs a plain switch", packet)
+	}
+	quiet := c.Undisturbed()
+	if near, far, _ := quiet.Ratios(); len(quiet.Ours) >= fewRounds && max(near, far) > worse {
+		return fmt.Errorf("the p99 of the others is %.2f × that with plain switches on the chassis and %.2f × across: %v", near, far, quiet)
+	}
+	return nil
 }

@@ -33,6 +33,20 @@ func (c *Comparison) Round(ctx context.Context, ours, plain *Plane, d time.Durat
 	return nil
 }
 
+// waitedMost is the part of a round that ovs-vswitchd may wait for a processor until the round counts as disturbed.
+const waitedMost = 0.25
+
+// Undisturbed are the rounds in which other work on the machine kept neither switch from its own.
+func (c *Comparison) Undisturbed() *Comparison {
+	var u Comparison
+	for i := range c.Ours {
+		if max(c.Ours[i].Waited, c.Plain[i].Waited) <= waitedMost {
+			u.Ours, u.Plain = append(u.Ours, c.Ours[i]), append(u.Plain, c.Plain[i])
+		}
+	}
+	return &u
+}
+
 // Ratios are ours to those with plain switches of the same round: of the other guests' p99 on the flooded chassis and to
 // the other one, and of what a packet costs ovs-vswitchd.
 func (c *Comparison) Ratios() (near, far, packet float64) {
@@ -73,6 +87,7 @@ func Median(list []Sample) (m Sample) {
 	for _, get := range []func(*Sample) *float64{
 		func(s *Sample) *float64 { return &s.Offered }, func(s *Sample) *float64 { return &s.Taken },
 		func(s *Sample) *float64 { return &s.Controller }, func(s *Sample) *float64 { return &s.Switch },
+		func(s *Sample) *float64 { return &s.Waited },
 	} {
 		share(get)
 	}
@@ -92,7 +107,8 @@ func (c *Comparison) String() string {
 	near, far, packet := c.Ratios()
 	ours, plain := Median(c.Ours), Median(c.Plain)
 	return fmt.Sprintf("%d rounds, offered %.0f and %.0f frames/s, taken %.0f and %.0f; the controller used %.1f %% of a core; "+
-		"p99 on the chassis %v to %v of plain switches: %.2f ×, across %v to %v: %.2f ×; vswitchd a packet %v to %v: %.2f ×",
+		"p99 on the chassis %v to %v of plain switches: %.2f ×, across %v to %v: %.2f ×; vswitchd a packet %v to %v: %.2f ×; it waited for a processor %.0f and %.0f %% of the time",
 		len(c.Ours), ours.Offered, plain.Offered, ours.Taken, plain.Taken, 100*ours.Controller,
-		ours.Near.P99, plain.Near.P99, near, ours.Far.P99, plain.Far.P99, far, ours.Packet, plain.Packet, packet)
+		ours.Near.P99, plain.Near.P99, near, ours.Far.P99, plain.Far.P99, far, ours.Packet, plain.Packet, packet,
+		100*ours.Waited, 100*plain.Waited)
 }

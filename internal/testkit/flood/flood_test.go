@@ -50,6 +50,10 @@ func TestRatiosAreMedians(t *testing.T) {
 	if near, far, packet := c.Ratios(); near != 2 || far != 1 || packet != 2 {
 		t.Errorf("%v %v %v", near, far, packet)
 	}
+	c.Plain[1].Waited = 0.5
+	if u := c.Undisturbed(); len(u.Ours) != 2 || len(u.Plain) != 2 || u.Ours[1] != c.Ours[2] {
+		t.Errorf("%+v", u)
+	}
 	if m := Median(c.Ours); m.Near.P99 != 2 || m.Far.P99 != 3 || m.Packet != 2 {
 		t.Errorf("%+v", m)
 	}

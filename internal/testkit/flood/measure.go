@@ -10,7 +10,6 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/dragonflow/dragonflow/internal/lab"
@@ -26,6 +25,9 @@ type Sample struct {
 	// that each cost it.
 	Taken  float64
 	Packet time.Duration
+	// Waited is the part of the time in which ovs-vswitchd had work and no processor, as others had them: then round trips
+	// tell of the others.
+	Waited float64
 	// Near and Far are what the client saw meanwhile.
 	Near, Far Trips
 }
@@ -75,6 +77,7 @@ func (p *Plane) Round(ctx context.Context, d time.Duration, perSecond int, frame
 		return s, err
 	}
 	s.Controller, s.Switch = (after.controller-before.controller).Seconds()/took, (after.vswitchd-before.vswitchd).Seconds()/took
+	s.Waited = (after.waited - before.waited).Seconds() / took
 	packets := after.packets - before.packets
 	s.Taken, s.Packet = float64(packets)/took, (after.vswitchd-before.vswitchd)/time.Duration(max(1, packets))
 	for i, to := range []*Trips{&s.Near, &s.Far} {
@@ -109,8 +112,8 @@ const underWay = 5
 
 // use is what the processes of the flooded chassis have used, and the packets that ovs-vswitchd has taken in.
 type use struct {
-	controller, vswitchd time.Duration
-	packets              int
+	controller, vswitchd, waited time.Duration
+	packets                      int
 }
 
 var received = regexp.MustCompile(`packets received: (\d+)`)
@@ -128,7 +131,11 @@ func (p *Plane) used(ctx context.Context) (c use, err error) {
 		}
 		c.packets += n
 	}
-	if c.vswitchd, err = cpuOf(sw.VswitchdPID()); err != nil || p.Cloud == nil {
+	pid := sw.VswitchdPID()
+	if _, c.waited, err = schedule(fmt.Sprintf("/proc/%d/schedstat", pid)); err != nil { // of the thread that moves packets
+		return c, err
+	}
+	if c.vswitchd, err = cpuOf(pid); err != nil || p.Cloud == nil {
 		return c, err
 	}
 	c.controller, err = cpuOf(p.Cloud.All()[0].Controller.PID())
@@ -143,19 +150,26 @@ func cpuOf(pid int) (time.Duration, error) {
 	}
 	var sum time.Duration
 	for _, name := range files {
-		text, err := os.ReadFile(name)
+		ran, _, err := schedule(name)
 		if errors.Is(err, os.ErrNotExist) {
 			continue // the thread has ended
 		}
 		if err != nil {
-			return 0, fmt.Errorf("processor time of process %d: %w", pid, err)
+			return 0, err
 		}
-		on, _, _ := strings.Cut(string(text), " ")
-		ns, err := strconv.ParseInt(on, 10, 64)
-		if err != nil {
-			return 0, fmt.Errorf("processor time of process %d: %w", pid, err)
-		}
-		sum += time.Duration(ns)
+		sum += ran
 	}
 	return sum, nil
+}
+
+// schedule is how long a thread ran, and how long it waited for a processor.
+func schedule(file string) (ran, waited time.Duration, err error) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return 0, 0, fmt.Errorf("processor time: %w", err)
+	}
+	if _, err := fmt.Sscan(string(text), (*int64)(&ran), (*int64)(&waited)); err != nil {
+		return 0, 0, fmt.Errorf("processor time in %s: %w", file, err)
+	}
+	return ran, waited, nil
 }
