@@ -65,7 +65,7 @@ func (o floatingOps) addFloatingPort(t *rows.Txn, n *resource.Network, f *resour
 	if want := (model.FixedIP{SubnetID: f.SubnetID, IPAddress: f.FloatingIPAddress}); want != (model.FixedIP{}) {
 		p.FixedIPs = []model.FixedIP{want}
 	}
-	if err := (portOps{o.Server}).addOn(t, n, subnets, p); err != nil {
+	if err := portOps(o).addOn(t, n, subnets, p); err != nil {
 		return err
 	}
 	f.FloatingPortID, f.MACAddress, f.FloatingIPAddress = p.ID, p.MACAddress, p.FixedIPs[0].IPAddress
@@ -135,7 +135,7 @@ func (o floatingOps) delete(ctx context.Context, id string, revision int64) erro
 			return err
 		}
 		if err == nil {
-			portOps{o.Server}.drop(t, port.(*resource.Port))
+			portOps(o).drop(t, port.(*resource.Port))
 		}
 		for _, row := range o.store.Select(o.forwardings.Kind, rows.ByFloatingIP(id)) { // that came since
 			if _, err := t.Get(o.forwardings, row.Base().ID); err == nil {
