@@ -12,7 +12,7 @@ func diffCommand(h *host) *cobra.Command {
 		Use:   "diff",
 		Short: "compare database, view, desired flows and switch, and repair differences",
 		Long: `Compares what the controller of this host knows with the database, what it wants of its switch with what it
-knows, and what the switch has with that, and lists what is missing, different or there without being wanted.
+knows, what the switch has with that, and bridge, ports and settings in the switch's database with the configuration, and lists what is missing, different or there without being wanted.
 There should be nothing: slow audits repair differences by themselves, count and log them. While the
 controller works, what is on its way to the switch is listed. What belongs to others is left alone.
 

@@ -29,6 +29,9 @@ const (
 	LayerDerivation Layer = "derivation"
 	// LayerSwitch is between the desired state and the switch.
 	LayerSwitch Layer = "switch"
+	// LayerSettings is between the configuration and the switch's database. Differences are corrected as
+	// soon as that tells of them, and counted nowhere.
+	LayerSettings Layer = "ovsdb"
 )
 
 func layers() []Layer { return []Layer{LayerView, LayerDerivation, LayerSwitch} }
@@ -251,6 +254,8 @@ func (c *Controller) Repair(ctx context.Context, list []Drift) error {
 				again[d.Scope] = true
 			case LayerDerivation:
 				in.Engine.Redo(d.Owner)
+			case LayerSettings:
+				c.ensureBridge(ctx)
 			case LayerSwitch:
 				if c.auditDue = true; !c.full {
 					incomplete = errIncomplete
@@ -297,7 +302,7 @@ func (c *Controller) settled(ctx context.Context) error {
 	for {
 		var quiet bool
 		err := c.Inspect(ctx, func(Inside) {
-			quiet = c.phase == down || c.phase == idle && !c.auditDue && !c.engine.Pending() && c.pend.empty()
+			quiet = !c.bridged.inFlight && (c.phase == down || c.phase == idle && !c.auditDue && !c.engine.Pending() && c.pend.empty())
 		})
 		if err != nil || quiet {
 			return err

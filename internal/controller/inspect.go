@@ -27,6 +27,8 @@ type Inside struct {
 	Engine  *engine.Engine
 	Numbers *number.Allocator
 	Status  Status
+	// Settings lists where the switch's database is not as the chassis needs it.
+	Settings func() []Drift
 }
 
 // Status says how a chassis is.
@@ -73,7 +75,7 @@ func (c *Controller) Inspect(ctx context.Context, f func(Inside)) error {
 	var failed error
 	q := call{done: make(chan struct{}), run: func(c *Controller) {
 		failed = guarded(func() error {
-			f(Inside{View: c.db, Engine: c.engine, Numbers: c.numbers, Status: c.status()})
+			f(Inside{View: c.db, Engine: c.engine, Numbers: c.numbers, Status: c.status(), Settings: c.compareSettings})
 			return nil
 		})
 	}}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/dragonflow/dragonflow/internal/controller/pipeline"
@@ -75,9 +76,9 @@ func (c *Controller) isGuest(row *ovsdb.Interface) bool {
 // bridgeState keeps the loop from sending the same correction again before the database has told of it.
 type bridgeState struct{ inFlight bool }
 
-// ensureBridge makes the integration bridge exist with the settings that a chassis needs. It is called
-// whenever the database told something, so that a bridge deleted under us comes back.
-func (c *Controller) ensureBridge(ctx context.Context) {
+// settings is what the switch's database lacks of what the chassis wants there: its bridge, the ports that
+// are the chassis' own, and their settings.
+func (c *Controller) settings() ovsdb.Txn {
 	prefixes := map[int][]string{}
 	for _, s := range pipeline.Stages() {
 		if p := s.Prefixes(); len(p) > 0 {
@@ -96,6 +97,33 @@ func (c *Controller) ensureBridge(ctx context.Context) {
 	watches, err := c.ensureWatches()
 	c.trouble("gateways watched", err)
 	txn = ovsdb.Join(txn, tunnels, c.ensureProviders(), c.ensureMetadata(), watches)
+	return txn
+}
+
+// compareSettings lists the same as differences.
+func (c *Controller) compareSettings() []Drift {
+	var out []Drift
+	for _, change := range c.settings().Steps() {
+		d := Drift{Layer: LayerSettings, Scope: change.Table, ID: change.Object, What: "not as the chassis needs it: " + change.Op, Want: change.What}
+		if change.Op != "insert" {
+			d.Have = "otherwise"
+		}
+		out = append(out, d)
+	}
+	for topic, err := range c.troubles {
+		for _, about := range []string{"tunnels", "bridge-mappings", "bridge", "metadata"} {
+			if topic == about || strings.HasPrefix(topic, about+" ") {
+				out = append(out, Drift{Layer: LayerSettings, Scope: "Port", ID: topic, What: fmt.Sprint(err), Want: "as configured", Have: "otherwise"})
+			}
+		}
+	}
+	return out
+}
+
+// ensureBridge makes the integration bridge exist with the settings that a chassis needs. It is called
+// whenever the database told something, so that a bridge deleted under us comes back.
+func (c *Controller) ensureBridge(ctx context.Context) {
+	txn := c.settings()
 	if txn.Empty() {
 		c.trouble("bridge", nil)
 		return

@@ -62,6 +62,10 @@ func Drifted(w World, list []controller.Drift) DifferenceList {
 		case d.Want == "" && d.Have != "":
 			out[i].Kind = Stale
 		}
+		if d.Layer == controller.LayerSettings {
+			out[i].Object, out[i].Where = d.ID, d.Scope
+			continue
+		}
 		if d.Layer == controller.LayerView {
 			out[i].Object, out[i].Where = w.stored(d.Kind, d.ID), d.Scope
 			continue

@@ -44,7 +44,16 @@ func (h *handler) compare(ctx context.Context) (operate.DifferenceList, []contro
 	if err != nil {
 		return nil, nil, fmt.Errorf("derive everything anew: %w", err)
 	}
-	drift := slices.Concat(inView, derived)
+	var settings []controller.Drift
+	err = h.chassis.Inspect(ctx, func(in controller.Inside) {
+		if in.Settings != nil {
+			settings = in.Settings()
+		}
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	drift := slices.Concat(inView, derived, settings)
 	dump, err := h.dump(ctx, true)
 	if err != nil {
 		return nil, nil, err

@@ -105,6 +105,34 @@ func (t Txn) String() string {
 	return string(b)
 }
 
+// Step is an operation of a transaction in words.
+type Step struct {
+	// Object is whose it is, such as `bridge "br-int"`, and Table where.
+	Object, Table string
+	// Op is insert, update, mutate or delete, and What the columns.
+	Op, What string
+}
+
+// Steps lists what a transaction would do, without the guards.
+func (t Txn) Steps() []Step {
+	var out []Step
+	for i, op := range t.ops {
+		if op.Op == "wait" {
+			continue
+		}
+		var columns any = op.Row
+		if op.Row == nil {
+			columns = op.Mutations
+		}
+		text, err := json.Marshal(columns)
+		if err != nil {
+			text = []byte(err.Error())
+		}
+		out = append(out, Step{Object: t.objects[i], Table: op.Table, Op: op.Op, What: string(text)})
+	}
+	return out
+}
+
 var (
 	// ErrChanged says that the database was no longer as the transaction expected,
 	// and that nothing of it happened. The events tell what changed.
