@@ -95,7 +95,7 @@ func (p *Platform) Agree(ctx context.Context) error {
 
 // controlled reports whether controller and switch run.
 func (c *chassis) controlled() bool {
-	return c.ctl != nil && c.controller.ctx.Err() == nil && c.ovs.VswitchdPID() != 0
+	return c.ctl != nil && c.controller != nil && c.controller.ctx.Err() == nil && c.ovs.VswitchdPID() != 0
 }
 
 func (c *chassis) agrees(ctx context.Context, s sent) error {
