@@ -39,7 +39,7 @@ func (w *words) because() string {
 // the reason, if one is given.
 func (r *Run) explained(ctx context.Context, from *machine, q operate.Question, because string) error {
 	asker, can := r.platform.(Asker)
-	if !can {
+	if !can || from.chassis == "" { // of hosts outside nobody knows anything
 		return nil
 	}
 	q.Port = from.port

@@ -26,6 +26,7 @@ func expectations() map[string]statement {
 		"connect":  {"connect NAME GUEST GUEST|ADDRESS:PORT: a connection that stays open", parseConnect},
 		"alive":    {"alive CONNECTION", func(w *words) action { return parseConnection(w, true) }},
 		"dead":     {"dead CONNECTION", func(w *words) action { return parseConnection(w, false) }},
+		"steady":   {"steady: no MAC address was seen at two places of the provider's network", parseSteady},
 		"traffic":  {"traffic NAME GUEST GUEST: pings, connections old and new, until it ends", parseTraffic},
 		"ends":     {"ends TRAFFIC 0 lost|late|gap MILLISECONDS", parseEnds},
 	}

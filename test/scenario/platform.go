@@ -17,7 +17,7 @@ type Platform interface {
 	// AddChassis makes a hypervisor with its controller. tunnels is a list of types, empty for the default.
 	AddChassis(ctx context.Context, name, tunnels string) error
 	// Boot starts the machine of a port on a chassis, or, for a machine that was booted before, prepares it
-	// there: its interface is plugged in and not yet connected.
+	// there: its interface is plugged in and not yet connected. A machine outside is on no chassis.
 	Boot(ctx context.Context, chassis string, m Machine) (Guest, error)
 	// Do does something to a part of the cloud.
 	Do(ctx context.Context, a Action) error
@@ -33,7 +33,13 @@ type Machine struct {
 	Mobile bool
 	// AcceptRA says that it configures itself by router advertisements.
 	AcceptRA bool
+	// Outside says that it is a host on the provider's network, without a port, in the VLAN, if that is not zero.
+	Outside bool
+	VLAN    uint16
 }
+
+// PhysicalNetwork is the name of the provider's network. All chassis are connected to it.
+const PhysicalNetwork = "physnet1"
 
 // Verb is what an Action does.
 type Verb string
@@ -50,6 +56,8 @@ const (
 	Plug Verb = "plug"
 	// Resume connects a machine that moves to where it was booted last, and has it say so to the network.
 	Resume Verb = "resume"
+	// Steady returns an error if the provider's network has seen a MAC address at two places.
+	Steady Verb = "steady"
 	// Unplug takes the interface of a machine off its switch.
 	Unplug Verb = "unplug"
 )

@@ -37,6 +37,7 @@ type network struct {
 	// mode is how the machines get their IPv6 addresses.
 	mode    string
 	mtu     int
+	vlan    uint16 // zero: without a tag
 	scope   string // empty: in no address scope
 	subnets []*subnet
 }

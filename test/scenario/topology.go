@@ -20,7 +20,7 @@ func topology() map[string]statement {
 		"nova":    {"nova: the chassis that follow serve metadata", parseNova},
 		"chassis": {"chassis NAME…", parseChassis},
 		"project": {"project NAME: whose is what follows", parseProject},
-		"network": {"network NAME PREFIX… [slaac|stateless|stateful] [shared] [geneve|vxlan] [mtu N] [nodhcp] [scope SCOPE]", parseNetwork},
+		"network": {"network NAME PREFIX… [slaac|stateless|stateful] [shared] [geneve|vxlan|flat|vlan N] [mtu N] [nodhcp] [scope SCOPE]", parseNetwork},
 		"router":  {"router NAME [NETWORK…]", parseRouter},
 		"attach":  {"attach ROUTER NETWORK", parseAttach},
 		"detach":  {"detach ROUTER NETWORK", parseDetach},
@@ -31,6 +31,7 @@ func topology() map[string]statement {
 		"deny":    {"deny GROUP in|out v4|v6 PROTOCOL|any [PORT]: removes such rules", parseDeny},
 		"guest":   {"guest NAME on CHASSIS in NETWORK [at ADDRESS,…] [dhcp|ra|bare] [unsecured] [pairs PREFIX,…] [groups GROUP…]", parseGuest},
 		"device":  {"device GUEST on CHASSIS: its interface is on the switch before the guest comes", parseDevice},
+		"outside": {"outside NAME in NETWORK at ADDRESS[,ADDRESS]: a host on the provider's network", parseOutside},
 		"crowd":   {"crowd N on CHASSIS in NETWORK: ports that are plugged in, with nobody behind them", parseCrowd},
 		"set":     {"set network|router|guest NAME FIELD=VALUE…", parseSet},
 		"remove":  {"remove guest NAME", parseRemove},
@@ -91,6 +92,12 @@ func parseNetwork(w *words) action {
 			fields["shared"] = true
 		case "geneve", "vxlan":
 			fields["provider:network_type"] = word
+		case "flat", "vlan":
+			fields["provider:network_type"], fields["provider:physical_network"] = word, PhysicalNetwork
+			if word == "vlan" {
+				n.vlan = uint16(w.number("a VLAN", 1, 4094))
+				fields["provider:segmentation_id"] = n.vlan
+			}
 		case "mtu":
 			fields["mtu"] = w.number("an MTU", 68, 9000)
 		case "nodhcp":

@@ -27,6 +27,7 @@ type chassis struct {
 	ovs        *private.Switch
 	tunnel     netip.Prefix
 	link       *link
+	outlet     *outlet
 	controller *task
 	ctl        *controller.Controller
 }
@@ -47,10 +48,7 @@ func (c *chassis) start(ctx context.Context) error {
 		return err
 	}
 	c.tunnel = tunnelAddress(c.number)
-	err = c.ovs.AddBridge(ctx, lab.PhysicalBridge, "set-fail-mode", lab.PhysicalBridge, "standalone",
-		"--", "set", "bridge", lab.PhysicalBridge, fmt.Sprintf("other_config:hwaddr=%s", c.mac()),
-		"--", "add-port", lab.PhysicalBridge, "phy0", "--", "set", "interface", "phy0", "type=dummy", "options:pstream=punix:"+c.p.path(c.name, "phy0"))
-	if err != nil {
+	if err := c.bridges(ctx); err != nil {
 		return err
 	}
 	if err := c.join(ctx); err != nil {
@@ -69,7 +67,7 @@ func (c *chassis) join(ctx context.Context) error {
 		return err
 	}
 	c.link = c.p.underlay.add(conn, c.mac())
-	return c.address(ctx)
+	return errors.Join(c.address(ctx), c.reach(ctx))
 }
 
 // address has the switch know its address and the way to those of others, as the kernel's tables tell it elsewhere.
@@ -109,6 +107,7 @@ func (c *chassis) control(ctx context.Context) error {
 			Chassis: c.name, DB: c.p.conn, OVSDB: "unix:" + c.ovs.OVSDB(), Bridge: cloud.Bridge, StateDir: c.p.path(c.name, "state"),
 			DatapathType: private.DummyTunnels.Type(), Apps: apps.All(), Self: view.Chassis{DHCPLeaseTime: leaseTime},
 			TunnelIP: c.tunnel.Addr(), TunnelTypes: types, Log: c.p.log,
+			BridgeMappings: map[string]string{scenario.PhysicalNetwork: lab.ExternalBridge},
 		})
 		started <- err
 		if err != nil {

@@ -31,6 +31,7 @@ type Platform struct {
 	server   *task
 	client   *cloud.Client
 	underlay *underlay
+	external *external
 	chassis  map[string]*chassis
 	guests   map[string]*guest
 	sent     *sample
@@ -44,7 +45,7 @@ func New(ctx context.Context) (*Platform, error) {
 	}
 	said := &record{}
 	p := &Platform{
-		dir: dir, said: said, log: slog.New(slog.NewTextHandler(said, nil)), underlay: newUnderlay(),
+		dir: dir, said: said, log: slog.New(slog.NewTextHandler(said, nil)), underlay: newUnderlay(), external: newExternal(),
 		chassis: map[string]*chassis{}, guests: map[string]*guest{}, sent: newSample(),
 	}
 	p.client = cloud.NewClient(func(ctx context.Context) (net.Conn, error) {
@@ -89,6 +90,7 @@ func (p *Platform) Close() error {
 		c.close()
 	}
 	p.underlay.close()
+	p.external.close()
 	var errs []error
 	if p.server != nil {
 		errs = append(errs, p.server.end())
@@ -121,6 +123,9 @@ func (p *Platform) Flows(ctx context.Context, name string) (string, error) {
 
 // Boot starts a machine, or prepares it on a further chassis.
 func (p *Platform) Boot(ctx context.Context, at string, m scenario.Machine) (scenario.Guest, error) {
+	if m.Outside {
+		return p.outside(m)
+	}
 	plug, err := p.chassis[at].plug(ctx, m)
 	if err != nil {
 		return nil, err
@@ -148,6 +153,8 @@ func (p *Platform) Boot(ctx context.Context, at string, m scenario.Machine) (sce
 func (p *Platform) Do(ctx context.Context, a scenario.Action) error {
 	isStart := a.Verb == scenario.Start
 	switch {
+	case a.Verb == scenario.Steady:
+		return p.external.steady()
 	case a.Part == scenario.Server && isStart:
 		return p.serve(ctx)
 	case a.Part == scenario.Server:

@@ -23,6 +23,9 @@ type Platform struct {
 	// flags are those of chassis that come.
 	flags    []string
 	stopNova func() error
+	// beyond is where hosts outside are, made for the first; fdb tells what the provider's network learns.
+	beyond *lab.Chassis
+	fdb    *lab.Process
 }
 
 // New starts a database and a server of the dragonflow program.
@@ -40,6 +43,9 @@ func (p *Platform) Close() error {
 	for _, g := range p.guests {
 		errs = append(errs, g.Close())
 	}
+	if p.beyond != nil {
+		errs = append(errs, p.beyond.Close())
+	}
 	return errors.Join(append(errs, p.stopNova(), p.Cloud.Close())...)
 }
 
@@ -48,7 +54,7 @@ func (p *Platform) API() *cloud.Client { return p.Cloud.API }
 
 // AddChassis makes a hypervisor with its controller.
 func (p *Platform) AddChassis(ctx context.Context, name, tunnels string) error {
-	flags := slices.Clone(p.flags)
+	flags := append(slices.Clone(p.flags), "--bridge-mappings", scenario.PhysicalNetwork+":"+lab.ExternalBridge)
 	if tunnels != "" {
 		flags = append(flags, "--tunnel-types", tunnels)
 	}
@@ -79,6 +85,9 @@ func (p *Platform) Why(ctx context.Context, chassis string, q operate.Question) 
 
 // Boot starts a machine, or prepares it on a further chassis.
 func (p *Platform) Boot(ctx context.Context, chassis string, m scenario.Machine) (scenario.Guest, error) {
+	if m.Outside {
+		return p.outside(ctx, m)
+	}
 	at := p.Cloud.Chassis(chassis)
 	spec := lab.Spec{Name: m.Name, Port: "tap-" + m.Name, MAC: m.MAC, NoDAD: true, AcceptRA: m.AcceptRA}
 	if g := p.guests[m.Name]; g != nil && !m.Mobile {
@@ -138,6 +147,9 @@ func (p *Platform) own(ctx context.Context, at *cloud.Chassis, device string, m 
 
 // Do does something to a part of the cloud.
 func (p *Platform) Do(ctx context.Context, a scenario.Action) error {
+	if a.Verb == scenario.Steady {
+		return p.steady()
+	}
 	switch a.Part {
 	case scenario.Server:
 		return onDaemon(ctx, p.Cloud.Server, a.Verb)

@@ -52,8 +52,30 @@ func beyond(r *view.Reader, n view.Neighbour, out *app.Output) {
 		flow.Do(flow.SetField(flow.EthDst.MAC(n.MAC))).Goto(pipeline.RouteOutput.Table()), "somebody outside has the next hop's address")
 }
 
-// seeks is the fact that a port sends to a host outside that may be there.
-func seeks(r *view.Reader, p view.LocalPort, in app.PacketIn) (app.Fact, bool) {
+// outside has the controller hear of what those outside send to hosts that a router has to look for first.
+func outside(r *view.Reader, _ view.Wire, out *app.Output) {
+	meter := r.Number(pipeline.MeterNumbers, "l3/outside")
+	out.Meter(flow.NewMeter(meter, flow.PacketsPerSecond, punted, puntedBurst))
+	out.Flow(pipeline.RouterRefuse, pipeline.Normal, flow.NewMatch(pipeline.SourcePort.Is(pipeline.Routed)),
+		flow.Do(flow.Controller(flow.Punt{ID: pipeline.ControllerID, Userdata: app.Userdata(appID), Meter: meter})),
+		"somebody outside may have sent to a host that a router has to look for")
+}
+
+// senderOutside owns what is sought for those outside.
+const senderOutside = "outside"
+
+// fromOutside looks for the host to which somebody outside sends. He is told nothing.
+func fromOutside(r *view.Reader, in app.PacketIn) (app.Reply, error) {
+	if cause(in.Refusal) == noNeighbour {
+		if fact, ok := seeks(r, senderOutside, in); ok {
+			return app.Reply{Facts: []app.Fact{fact}, Event: "sought"}, nil
+		}
+	}
+	return app.Reply{Event: "refused-outside"}, nil
+}
+
+// seeks is the fact that somebody sends to a host outside that may be there.
+func seeks(r *view.Reader, owner string, in app.PacketIn) (app.Fact, bool) {
 	network, known := identify(r, pipeline.NetworkNumbers.Name, in.Network)
 	if _, wired := view.Get(r, view.Wires, network); !known || wired != view.Present {
 		return app.Fact{}, false
@@ -62,7 +84,7 @@ func seeks(r *view.Reader, p view.LocalPort, in app.PacketIn) (app.Fact, bool) {
 	if !ok || modelled(r, network, dst) {
 		return app.Fact{}, false
 	}
-	return app.Fact{Table: view.SoughtAddresses, Row: view.Sought{NetworkID: network, Address: dst}, Owner: p.Port.ID, Age: soughtFor}, true
+	return app.Fact{Table: view.SoughtAddresses, Row: view.Sought{NetworkID: network, Address: dst}, Owner: owner, Age: soughtFor}, true
 }
 
 func destinationOf(frame []byte) (netip.Addr, bool) {

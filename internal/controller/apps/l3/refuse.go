@@ -154,6 +154,9 @@ func sender(r *view.Reader, p view.LocalPort, out *app.Output) {
 
 // packetIn tells a port why a router refuses its packet. Who sent it is told by the flow, not by the packet.
 func packetIn(r *view.Reader, in app.PacketIn) (app.Reply, error) {
+	if len(in.Userdata) == 0 {
+		return fromOutside(r, in)
+	}
 	p, found := view.Get(r, view.LocalPorts, string(in.Userdata))
 	if found != view.Present {
 		return app.Reply{}, fmt.Errorf("l3: port %q is not served here any more", in.Userdata)
@@ -173,7 +176,7 @@ func packetIn(r *view.Reader, in app.PacketIn) (app.Reply, error) {
 		about.mtu = net.MTU
 	}
 	if about.cause == noNeighbour {
-		if fact, ok := seeks(r, p, in); ok {
+		if fact, ok := seeks(r, p.Port.ID, in); ok {
 			return app.Reply{Facts: []app.Fact{fact}, Event: "sought"}, nil
 		}
 	}
