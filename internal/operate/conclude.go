@@ -32,10 +32,20 @@ func (w World) explain(leg *Leg, apps []*app.App) {
 			continue
 		}
 		w.tunnelled(o)
+		w.wired(o)
 		if o.Kind == Controlled {
 			o.Reason = leg.refusal(*o) + w.controllerSays(o, apps)
 		}
 	}
+}
+
+// wired says into which physical network a frame went, behind which nobody can look.
+func (w World) wired(o *Outcome) {
+	w.View.Each(view.ProviderPorts, func(name string, row any) {
+		if row.(view.ProviderPort).OFPort == o.OFPort && o.Kind == Delivered {
+			o.Port, o.wire = "physical network "+name, true
+		}
+	})
 }
 
 // refusal is why a router refused a packet that went to the controller for that.
@@ -179,7 +189,7 @@ func (q *inquiry) elsewhere(ctx context.Context, ans *Answer, a *asked, ends []e
 	slices.Sort(texts)
 	ans.Sentence = strings.Join(slices.Compact(texts), "; ")
 	last := ends[len(ends)-1]
-	if a.dst == nil || last.Kind != Delivered {
+	if a.dst == nil || last.Kind != Delivered || last.wire {
 		return nil
 	}
 	return q.at(ctx, last.leg, func(w World) {

@@ -97,6 +97,8 @@ type Outcome struct {
 	port, at *model.Port
 	// serves says that OFPort is the one behind which the chassis serves metadata.
 	serves bool
+	// wire says that it went into a physical network.
+	wire bool
 }
 
 // Explain fills in why the flows exist.

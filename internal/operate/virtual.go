@@ -97,7 +97,7 @@ func (v *virtual) load(ctx context.Context, scope string) error {
 	return nil
 }
 
-// plug invents the interfaces of the ports bound to the chassis, and its tunnels.
+// plug invents the interfaces of the ports bound to the chassis, its tunnels, and its ways to physical networks.
 func (v *virtual) plug() error {
 	row, known := v.View.Row(view.ChassisAll, v.chassis)
 	if !known {
@@ -108,10 +108,13 @@ func (v *virtual) plug() error {
 	for i, t := range types {
 		view.Set(v.View, view.TunnelPorts, view.TunnelPort{Type: t, OFPort: firstTunnelPort + uint32(i), Local: self.TunnelIP})
 	}
+	for i, name := range self.PhysicalNetworks {
+		view.Set(v.View, view.ProviderPorts, view.ProviderPort{PhysicalNetwork: name, OFPort: firstTunnelPort + uint32(len(types)+i)})
+	}
 	n := uint32(0)
 	v.View.Each(view.Bindings, func(id string, _ any) {
 		if n++; n == firstTunnelPort {
-			n += uint32(len(types))
+			n += uint32(len(types) + len(self.PhysicalNetworks))
 		}
 		view.Set(v.View, view.Interfaces, view.Interface{Name: "of " + id, PortID: id, OFPort: n})
 	})
