@@ -84,7 +84,7 @@ func TestAHostOutsideIsFoundAndReached(t *testing.T) {
 			answer = append(answer, packet.IP(f.host, "2001:db8:2::1"))
 		}
 		b.sw.Inject(outside, packet.Build(append(answer, f.answers)...))
-		b.eventually(name+": the host outside is known", func() bool { return b.knows(f.host) })
+		b.eventually(name+": the host outside is known", func() bool { return b.knows("w", f.host) })
 		b.eventually(name+": there is a flow to it", func() bool { return strings.Contains(b.dump(), "set_field:"+hostOutside+"->eth_dst") })
 		b.sw.ForgetDecisions()
 		b.sw.Inject("tap-a", request)
@@ -108,9 +108,9 @@ func TestTheRouterIsFoundFromOutside(t *testing.T) {
 }
 
 // knows tells whether a host outside is known.
-func (b beyond) knows(address string) (known bool) {
+func (b beyond) knows(network, address string) (known bool) {
 	_ = b.ctl.Inspect(b.t.Context(), func(in controller.Inside) {
-		known = in.View.Has(view.Neighbours, view.NeighbourKey("w", netip.MustParseAddr(address)))
+		known = in.View.Has(view.Neighbours, view.NeighbourKey(network, netip.MustParseAddr(address)))
 	})
 	return known
 }

@@ -220,7 +220,7 @@ var stages = [numStages]declaration{
 	Routers: {
 		name: "routers", app: "l3",
 		purpose: "takes what is addressed to a router's MAC address to that router",
-		matches: fields(one(flow.Metadata), ethernet), sets: one(flow.Reg2, flow.Reg12, flow.Reg13), next: []Stage{RouterAddresses}, pass: L2Lookup,
+		matches: fields(one(flow.Metadata, flow.Reg6), ethernet), sets: one(flow.Reg2, flow.Reg6, flow.Reg12, flow.Reg13), next: []Stage{RouterAddresses}, pass: L2Lookup,
 	},
 	RouterAddresses: {
 		name: "router-addresses", app: "l3",

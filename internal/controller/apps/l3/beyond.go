@@ -29,14 +29,22 @@ func lookFor(r *view.Reader, network string, a netip.Addr, out *app.Output) {
 	self, _ := view.Get(r, view.Self, "self")
 	list, _ := view.Find(r, linksByNetwork, network)
 	for _, l := range list {
+		mac := view.WireMAC(self.Name, l.mac)
+		if l.external {
+			if _, active := view.Get(r, view.ActiveGateways, l.router); active != view.Present {
+				continue // who is asks
+			}
+			mac = l.mac
+		}
 		through, found := view.Longest(r, connectionsByPrefix, l.router, a)
 		if found == view.Present && through[0].link == l.id {
-			app.Emit(out, view.Resolves, view.Resolve{
-				NetworkID: network, NextHop: a, Address: through[0].address, MAC: view.WireMAC(self.Name, l.mac),
-			})
+			app.Emit(out, view.Resolves, view.Resolve{NetworkID: network, NextHop: a, Address: through[0].address, MAC: mac})
 		}
 	}
 }
+
+// via looks for the next hop of a route.
+func via(r *view.Reader, e extra, out *app.Output) { lookFor(r, e.network, e.hop, out) }
 
 // sought looks for a host to which a guest has sent.
 func sought(r *view.Reader, s view.Sought, out *app.Output) { lookFor(r, s.NetworkID, s.Address, out) }

@@ -5,6 +5,8 @@ import (
 	"slices"
 
 	"github.com/dragonflow/dragonflow/internal/controller/app"
+	"github.com/dragonflow/dragonflow/internal/controller/flow"
+	"github.com/dragonflow/dragonflow/internal/controller/pipeline"
 	"github.com/dragonflow/dragonflow/internal/controller/view"
 	"github.com/dragonflow/dragonflow/internal/model"
 	"github.com/dragonflow/dragonflow/internal/packet"
@@ -22,7 +24,7 @@ func gateway(r *view.Reader, g *model.RouterGateway, out *app.Output) {
 	if found != view.Present || netFound != view.Present || !ro.AdminStateUp || !net.AdminStateUp {
 		return
 	}
-	app.Emit(out, links, link{g.ID, g.RouterID, g.NetworkID, g.MACAddress, net.MTU})
+	app.Emit(out, links, link{g.ID, g.RouterID, g.NetworkID, g.MACAddress, net.MTU, true})
 	app.Emit(out, ways, way{g.RouterID, g.NetworkID})
 	app.Emit(out, routedNetworks, routedNetwork{g.NetworkID})
 	if comesIn(r, g.RouterID) {
@@ -64,4 +66,35 @@ func comesIn(r *view.Reader, router string) bool {
 	}
 	_, found := view.Find(r, view.FloatingIPsByRouter, router)
 	return found == view.Present
+}
+
+// exit has the gateway of a router be where it leaves the cloud: it takes what comes for the router from
+// the wire, and answers there for its addresses. Only the chassis that is the gateway now does so.
+func exit(r *view.Reader, g *model.RouterGateway, out *app.Output) {
+	_, active := view.Get(r, view.ActiveGateways, g.RouterID)
+	_, wired := view.Get(r, view.Wires, g.NetworkID)
+	list, _ := view.Find(r, linksByWay, way{g.RouterID, g.NetworkID}.key())
+	if active != view.Present || wired != view.Present || len(list) == 0 {
+		return
+	}
+	takeIn(r, list[0], out)
+	for _, f := range g.FixedIPs {
+		app.Emit(out, view.WireAddresses, view.WireAddress{NetworkID: g.NetworkID, Address: f.IPAddress, MAC: g.MACAddress, Announce: true})
+	}
+}
+
+// takeIn takes to a router what comes for it from the wire.
+func takeIn(r *view.Reader, l link, out *app.Output) {
+	network := uint64(r.Number(pipeline.NetworkNumbers, l.network))
+	for family, ip := range families() {
+		do := []flow.Action{
+			flow.Load(pipeline.SourcePort, pipeline.Routed), flow.Load(pipeline.CameBy, network),
+			flow.Load(pipeline.Router, uint64(r.Number(pipeline.RouterNumbers, l.router))),
+		}
+		if mixed(r, l.router, family) {
+			do = append(do, flow.Load(pipeline.AddressScope, way{l.router, l.network}.scope(r, family)))
+		}
+		out.Flow(pipeline.Routers, pipeline.High, flow.NewMatch(pipeline.Network.Is(network), pipeline.SourcePort.Is(0), flow.EthDst.MAC(l.mac), ip),
+			flow.Do(do...).Goto(pipeline.RouterAddresses.Table()), "the packet came from outside for the router, whose gateway is here")
+	}
 }

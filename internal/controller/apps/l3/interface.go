@@ -20,6 +20,8 @@ type link struct {
 	id, router, network string
 	mac                 model.MAC
 	mtu                 int
+	// external says that it is the router's gateway, whose MAC address is on one chassis alone.
+	external bool
 }
 
 // connection is a subnet on which a router has an address.
@@ -99,7 +101,7 @@ func routerInterface(r *view.Reader, i *model.RouterInterface, out *app.Output) 
 			flow.Load(pipeline.CameBy, network),
 		).Goto(pipeline.RouterAddresses.Table()), "the packet is addressed to the router")
 	}
-	app.Emit(out, links, link{i.ID, i.RouterID, i.NetworkID, i.MACAddress, net.MTU})
+	app.Emit(out, links, link{i.ID, i.RouterID, i.NetworkID, i.MACAddress, net.MTU, false})
 	app.Emit(out, ways, way{i.RouterID, i.NetworkID})
 	app.Emit(out, routedNetworks, routedNetwork{i.NetworkID})
 	app.Emit(out, linkMTUs, linkMTU{i.RouterID, net.MTU})

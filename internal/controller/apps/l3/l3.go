@@ -29,6 +29,8 @@ func New() *app.App {
 			app.For("l3.port", view.Ports, port),
 			app.ForEach("l3.hop", holdersByHop, nextHop),
 			app.For("l3.outside", view.Wires, outside),
+			app.For("l3.via", extras, via),
+			app.For("l3.exit", view.RouterGateways, exit),
 			app.For("l3.sought", view.SoughtAddresses, sought),
 			app.For("l3.beyond", view.Neighbours, beyond),
 			app.For("l3.output", ways, output),

@@ -58,7 +58,6 @@ func extraRoutes(r *view.Reader, f follow, out *app.Output) {
 			continue
 		}
 		app.Emit(out, extras, extra{f.router, x.Destination, through[0].network, x.NextHop, through[0].external})
-		lookFor(r, through[0].network, x.NextHop, out)
 		app.Emit(out, destinations, destination{f.router, x.Destination})
 	}
 }
