@@ -184,5 +184,8 @@ func (w *World) named(o engine.Owner) string {
 	case view.Networks.Name(), view.LocalNetworks.Name():
 		return "network " + key
 	}
+	if row, ok := w.DB.Row(view.Networks, key); ok {
+		return "network " + cmp.Or(row.(*model.Network).Name, key)
+	}
 	return ""
 }
