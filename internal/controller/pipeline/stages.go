@@ -140,8 +140,8 @@ var stages = [numStages]declaration{
 	},
 	EgressState: {
 		name: "egress-state", app: "secgroup",
-		purpose: "lets known connections pass whose rules have not changed, and replies",
-		matches: fields(one(flow.Reg5), conntrack), sets: one(flow.Reg1), next: []Stage{EgressRules, Services},
+		purpose: "lets known connections pass whose rules have not changed, and replies; drops what a DHCP server sends in fragments",
+		matches: fields(one(flow.Reg5, flow.EthType, flow.IPFrag), conntrack, conntrackTuple), sets: one(flow.Reg1), next: []Stage{EgressRules, Services},
 		miss: "security group: no state of a connection that any rule could allow",
 	},
 	EgressRules: {

@@ -55,6 +55,23 @@ func always(_ *view.Reader, _ view.Chassis, out *app.Output) {
 		refuse(d, out)
 		commit(d, out)
 	}
+	noServer(out)
+}
+
+// noServer keeps guests from serving DHCP in fragments. Port security drops what a DHCP server sends, but knows
+// the ports of a fragment no more than the switch does; the connection's first has them.
+func noServer(out *app.Output) {
+	const reason = "a guest may not serve DHCP, in fragments neither"
+	for family, server := range [...]struct{ client, server uint64 }{{dhcpv4Client, dhcpv4Server}, {dhcpv6Client, dhcpv6Server}} {
+		for _, frag := range [...]uint64{flow.FragAny, flow.FragAny | flow.FragLater} {
+			of := func(state flow.Constraint, from, to uint64) {
+				out.Flow(pipeline.EgressState, pipeline.Override+1, flow.NewMatch(families()[family], flow.IPFrag.Is(frag), state,
+					flow.CTNwProto.Is(flow.ProtoUDP), flow.CTTpSrc.Is(from), flow.CTTpDst.Is(to)), flow.Drop(), reason)
+			}
+			of(flow.CTStateIs(flow.CTTrk, flow.CTInv|flow.CTRpl), server.server, server.client)
+			of(flow.CTStateIs(flow.CTTrk|flow.CTRpl, flow.CTInv), server.client, server.server)
+		}
+	}
 }
 
 // onLink lets neighbour discovery pass to the global addresses of a link: who is asked whether he is still there is

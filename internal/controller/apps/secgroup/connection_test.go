@@ -2,6 +2,7 @@ package secgroup_test
 
 import (
 	"bytes"
+	"fmt"
 	"net/netip"
 	"strconv"
 	"strings"
@@ -71,6 +72,26 @@ func TestFragmentsFollowTheirFirst(t *testing.T) {
 			c.arrive(p, "another of the same connection", 2, p.fragments(p.large(40000, port), 1400))
 		}
 		c.arrive(p, "a datagram to a closed port", 0, p.fragments(p.large(40000, 54), 1400))
+	})
+}
+
+// Port security knows no ports of fragments; the connection does.
+func TestAGuestServesNoDHCPInFragments(t *testing.T) {
+	inFamilies(t, func(t *testing.T, n int, e model.EtherType) {
+		server, client := uint16([]int{67, 547}[n]), uint16([]int{68, 546}[n])
+		for _, to := range []struct {
+			port uint16
+			asks bool
+			want int
+		}{{client, false, 0}, {client, true, 0}, {5000, false, 2}} {
+			c := newCloud(t, []string{"web"}, group("web"), rule("out", "web", model.Egress, e), rule("in", "web", model.Ingress, e),
+				rule("into", "all", model.Ingress, e, proto(17)))
+			p := pathOf(c.server, c.client, n)
+			if to.asks {
+				c.passes(p.back(), "a request that begins the connection", p.back().udp(client, server))
+			}
+			c.arrive(p, fmt.Sprintf("what a DHCP server sends to port %d, asked: %v", to.port, to.asks), to.want, p.fragments(p.large(server, to.port), 1400))
+		}
 	})
 }
 
