@@ -25,7 +25,6 @@ func New() *app.App {
 			app.For("classifier.tunnel", view.TunnelPorts, tunnel),
 			app.For("classifier.provider", view.ProviderPorts, provider),
 			app.For("classifier.stranger", view.Interfaces, stranger),
-			app.For("classifier.tagged", view.Self, tagged),
 			app.For("classifier.services", view.Self, services),
 			app.For("classifier.metadata", view.MetadataPorts, metadata),
 		},
@@ -94,15 +93,10 @@ func port(_ *view.Reader, p view.LocalPort, out *app.Output) {
 			flow.Load(pipeline.SourcePort, uint64(p.Key)),
 			flow.Load(pipeline.Network, uint64(p.NetworkKey)),
 		).Goto(next.Table()), reason)
+	out.Flow(pipeline.Classify, pipeline.Normal, flow.NewMatch(in, flow.AnyTag()), flow.Drop(),
+		"the guest sends VLAN tags, and the port is not a trunk")
 	out.Flow(pipeline.Deliver, pipeline.Normal, flow.NewMatch(pipeline.DestPort.Is(uint64(p.Key))),
 		flow.Do(flow.Output(p.OFPort)), "the port receives through its interface")
-}
-
-// tagged drops what guests send with VLAN tags. One flow does for all ports, since what may have a tag is
-// taken by flows of its own.
-func tagged(_ *view.Reader, _ view.Chassis, out *app.Output) {
-	out.Flow(pipeline.Classify, pipeline.Low, flow.NewMatch(flow.AnyTag()), flow.Drop(),
-		"the guest sends VLAN tags, and the port is not a trunk")
 }
 
 // tunnel sends what comes from other chassis to where its network is told.
