@@ -17,6 +17,7 @@ import (
 // Cloud is several chassis, each with a real switch, joined by an underlay of which the test is the wire.
 type Cloud struct {
 	t     *testing.T
+	apps  func() []*app.App
 	hosts []*Hypervisor
 }
 
@@ -36,7 +37,7 @@ const underlay = "phy"
 // NewCloud makes chassis c1, c2, … whose underlay addresses are base and those after it.
 func NewCloud(t *testing.T, apps func() []*app.App, n int, base string) *Cloud {
 	t.Helper()
-	c := &Cloud{t: t}
+	c := &Cloud{t: t, apps: apps}
 	at := netip.MustParseAddr(base)
 	for i := range n {
 		h := &Hypervisor{World: New(t, apps()...), Name: fmt.Sprint("c", i+1), ip: at, mac: fmt.Sprintf("aa:55:aa:55:00:%02d", i+1)}
@@ -185,6 +186,9 @@ func (c *Cloud) SendAt(chassis string, from *model.Port, frame []byte) string {
 			}
 		}
 	})
+	if len(got) == 0 {
+		c.explained(chassis, from, frame)
+	}
 	slices.Sort(got)
 	return strings.Join(got, " ")
 }
