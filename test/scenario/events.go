@@ -69,10 +69,11 @@ func parsePrepare(w *words) action {
 	}
 }
 
-// holds returns an error until a chassis has flows for the machine's MAC address.
+// holds returns an error until a chassis listens for the machine: has flows for what comes from its MAC address.
+// Flows to that address are there before, and after the machine has left.
 func (r *Run) holds(ctx context.Context, chassis string, m *machine) error {
 	flows, err := r.platform.Flows(ctx, chassis)
-	if err == nil && !strings.Contains(flows, m.mac.String()) {
+	if err == nil && !strings.Contains(flows, "dl_src="+m.mac.String()) {
 		err = fmt.Errorf("%s has nothing of %s", chassis, m.name)
 	}
 	return err
