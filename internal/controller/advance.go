@@ -110,6 +110,7 @@ func (c *Controller) finishing(j *job) *job {
 }
 
 func (c *Controller) start(ctx context.Context, j *job) {
+	j.announce, c.untold = c.untold, nil
 	c.phase, c.current = busy, j
 	c.jobs++
 	select {
@@ -132,6 +133,7 @@ func (c *Controller) takeLink(ctx context.Context, e linkEvent) {
 		c.phase, c.synced, c.full = down, false, false
 		c.watches.lost = true
 		if c.current != nil { // it never came to the switch
+			c.untold = append(c.current.announce, c.untold...)
 			c.current.done(c, false)
 			c.current = nil
 		}
@@ -148,6 +150,7 @@ func (c *Controller) takeOutcome(ctx context.Context, e linkEvent) {
 		// What the switch has is not known any more: compare again, after a pause.
 		c.trouble("switch", fmt.Errorf("program the switch: %w", e.err))
 		c.full = false
+		c.untold = append(e.job.announce, c.untold...)
 		e.job.done(c, false)
 		c.retry(ctx)
 		return
@@ -176,6 +179,7 @@ func (c *Controller) takeOutcome(ctx context.Context, e linkEvent) {
 		c.ports.lacks(c, r)
 	}
 	e.job.done(c, true)
+	c.tell(e.job.announce)
 }
 
 // announce tells those who wait for the first sync.

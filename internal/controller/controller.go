@@ -120,6 +120,8 @@ type Controller struct {
 	auditDue bool
 	bridged  bridgeState
 	watches  watches
+	// untold are the announcements that wait for the switch.
+	untold   []announcement
 	journal  journal
 	progress progress
 	facts    facts

@@ -49,8 +49,8 @@ func TestARoutersGatewayReachesOutside(t *testing.T) {
 		if name == "v6" {
 			answer = append(answer, packet.IP(f.gateway, f.own))
 		}
+		b.sw.Inject(outside, packet.Build(append(answer, f.answers)...))
 		b.eventually(name+": there is a flow to the gateway of the subnet", func() bool {
-			b.sw.Inject(outside, packet.Build(append(answer, f.answers)...))
 			return b.knows("x", f.gateway) && strings.Contains(b.dump(), "set_field:"+hostOutside+"->eth_dst")
 		})
 		b.sw.ForgetDecisions()

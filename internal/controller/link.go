@@ -45,6 +45,8 @@ type job struct {
 	complete bool
 	// audit says that a sync is expected to find nothing to do.
 	audit bool
+	// announce is told once the switch has what the job brought.
+	announce []announcement
 	// done hears in the loop whether the switch has what the job brought.
 	done func(c *Controller, ok bool)
 }

@@ -115,6 +115,10 @@ func (c *Controller) step(ctx context.Context) {
 	c.remember()
 	c.rewatch(ctx)
 	c.advance(ctx)
+	if c.phase == idle { // the switch needs nothing for it
+		c.tell(c.untold)
+		c.untold = nil
+	}
 	c.tellProgress()
 }
 

@@ -85,7 +85,14 @@ func tracked(apps []*app.App) []view.AnyTable {
 	return list
 }
 
-// announceChanges lets the apps tell guests at once what has changed for them.
+// announcement is a change that an app tells others about.
+type announcement struct {
+	app *app.App
+	key string
+}
+
+// announceChanges notes what the apps have to tell others. They are told once the switch has what follows from
+// the change: who is told answers, or sends, at once.
 func (c *Controller) announceChanges(d *engine.Delta) {
 	if c.phase == down || !c.synced {
 		return
@@ -95,8 +102,15 @@ func (c *Controller) announceChanges(d *engine.Delta) {
 			continue
 		}
 		for _, key := range d.Changed(a.Announcer.Table) {
-			c.announceRow(a, key)
+			c.untold = append(c.untold, announcement{a, key})
 		}
+	}
+}
+
+// tell lets apps send what they announce.
+func (c *Controller) tell(list []announcement) {
+	for _, a := range list {
+		c.announceRow(a.app, a.key)
 	}
 }
 
