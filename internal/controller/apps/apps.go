@@ -5,6 +5,7 @@ import (
 	"github.com/dragonflow/dragonflow/internal/controller/app"
 	"github.com/dragonflow/dragonflow/internal/controller/apps/classifier"
 	"github.com/dragonflow/dragonflow/internal/controller/apps/dhcp"
+	"github.com/dragonflow/dragonflow/internal/controller/apps/dnat"
 	"github.com/dragonflow/dragonflow/internal/controller/apps/gateway"
 	"github.com/dragonflow/dragonflow/internal/controller/apps/l2"
 	"github.com/dragonflow/dragonflow/internal/controller/apps/l3"
@@ -31,6 +32,7 @@ func All() []*app.App {
 		tunnel.New(),
 		l2.New(),
 		l3.New(),
+		dnat.New(),
 		dhcp.New(),
 		metadata.New(),
 		secgroup.New(),

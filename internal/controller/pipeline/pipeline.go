@@ -15,7 +15,7 @@ import (
 
 // Layout is the version of the pipeline's meaning, in every cookie. It grows when a stage or register
 // changes what it stands for.
-const Layout = 3
+const Layout = 4
 
 // What registers carry.
 var (
@@ -37,7 +37,8 @@ var (
 	FloodSet = flow.Reg3.All()
 	// RouteSet is the number of a set of routes of one router with the same destination.
 	RouteSet = flow.Reg3.All()
-	// Router is the number of the router that has the packet, from Routers to RouterRefuse.
+	// Router is the number of the router that has the packet, from Routers to RouterRefuse; of what it sends into
+	// its external network, until its address is translated.
 	Router = flow.Reg2.All()
 	// CameBy is the network by which the packet came to the router.
 	CameBy = flow.Reg12.All()

@@ -12,6 +12,7 @@ const (
 	TunnelInput
 	ProviderInput
 	WireServices
+	DNATInput
 	MetadataReply
 	Announce
 	EgressPortSecurity
@@ -41,6 +42,7 @@ const (
 	RouteOutput
 	RouteMTU
 	RouterRefuse
+	DNATOutput
 	L2Lookup
 	L2Flood
 	Tunnel
@@ -92,7 +94,14 @@ var stages = [numStages]declaration{
 		name: "wire-services", app: "neighbour",
 		purpose: "answers those outside who ask for an address that this chassis has there, and hears who has an address that it looks for",
 		matches: fields(one(flow.Metadata, flow.Reg6), ethernet, ip, l4, arp, nd), sets: fields(ethernet, ip, l4, arp, nd, one(flow.Reg6)),
-		next: []Stage{NDReply, Routers, ProviderOutput}, pass: Routers,
+		next: []Stage{DNATInput, NDReply, ProviderOutput}, pass: DNATInput,
+	},
+	DNATInput: {
+		name: "dnat-input", app: "dnat",
+		purpose: "gives what is for a floating IP of this chassis the address for which that stands, and takes it to its router",
+		matches: fields(one(flow.Metadata, flow.Reg6), ethernet, ip, l4),
+		sets:    fields(ip, one(flow.Reg2, flow.Reg6, flow.Reg12, flow.Reg13)),
+		next:    []Stage{Routers, RouterAddresses}, pass: Routers, prefixes: destinations,
 	},
 	MetadataReply: {
 		name: "metadata-reply", app: "metadata",
@@ -245,7 +254,7 @@ var stages = [numStages]declaration{
 	Gateways: {
 		name: "gateways", app: "gateway",
 		purpose: "decides where a packet leaves the cloud: here, or on the chassis of the router's gateway, to which it goes unrouted",
-		matches: fields(one(flow.Metadata, flow.Reg2), ip), sets: one(flow.TunID, flow.Reg2, flow.InPort),
+		matches: fields(one(flow.Metadata, flow.Reg2), ip), sets: one(flow.TunID, flow.Reg2, flow.Reg13, flow.InPort),
 		next: []Stage{NextHops, TunnelOutput},
 		miss: "router: no chassis is its gateway", prefixes: sources,
 	},
@@ -261,14 +270,14 @@ var stages = [numStages]declaration{
 		name: "route-output", app: "l3",
 		purpose: "sends the packet from the router's interface: its MAC address, one hop less to live; keeps it in its address scope",
 		matches: fields(one(flow.Metadata, flow.Reg2, flow.Reg13), ip), sets: fields(ethernet, ip, one(flow.Reg2), nextHop),
-		next: []Stage{RouteMTU, L2Lookup},
+		next: []Stage{RouteMTU, DNATOutput, L2Lookup},
 		miss: "router: it has no interface on the network of the next hop",
 	},
 	RouteMTU: {
 		name: "route-mtu", app: "l3",
 		purpose: "refuses packets that are too large for the network to which they go (RFC 1191, RFC 8201)",
 		matches: fields(one(flow.Metadata, flow.Reg2), nextHop, ip), sets: fields(ethernet, ip, one(flow.Reg2, flow.Reg3)),
-		next: []Stage{RouterRefuse, L2Lookup},
+		next: []Stage{RouterRefuse, DNATOutput, L2Lookup},
 		miss: "router: it has no interface on the network of the next hop",
 	},
 	RouterRefuse: {
@@ -276,6 +285,12 @@ var stages = [numStages]declaration{
 		purpose: "has the controller tell the sender why its packet is refused, metered; the packet is as it came",
 		matches: fields(one(flow.Reg6, flow.Reg3), ip),
 		miss:    "router: the packet is refused, and its sender is not a port of this chassis",
+	},
+	DNATOutput: {
+		name: "dnat-output", app: "dnat",
+		purpose: "gives what a router sends into an external network the floating IP of its sender",
+		matches: fields(one(flow.Metadata, flow.Reg2), ethernet, ip, l4), sets: fields(ethernet, ip, one(flow.Reg2)),
+		next: []Stage{L2Lookup}, pass: L2Lookup, prefixes: sources,
 	},
 	L2Lookup: {
 		name: "l2-lookup", app: "l2",

@@ -89,6 +89,8 @@ func (w *World) place(r any) {
 		view.Set(w.DB, view.Arrivals, r)
 	case view.Departure:
 		view.Set(w.DB, view.Departures, r)
+	case view.Neighbour:
+		view.Set(w.DB, view.Neighbours, r)
 	case view.Chassis:
 		view.Set(w.DB, view.Self, r)
 	default:
@@ -117,6 +119,8 @@ func (w *World) Remove(rows ...any) {
 			view.Delete(w.DB, view.ProviderPorts, r.PhysicalNetwork)
 		case view.WatchPort:
 			view.Delete(w.DB, view.WatchPorts, r.Chassis)
+		case view.Neighbour:
+			view.Delete(w.DB, view.Neighbours, view.NeighbourKey(r.NetworkID, r.Address))
 		default:
 			w.t.Fatalf("a world has no table for a %T", r)
 		}

@@ -26,6 +26,7 @@ func New() *app.App {
 		Rules: []app.Rule{
 			app.For("gateway.watch", view.RouterGateways, watches),
 			app.For("gateway.way", view.RouterGateways, way),
+			app.For("gateway.floating", view.FloatingIPs, floating),
 		},
 	}
 }

@@ -29,18 +29,31 @@ func lookFor(r *view.Reader, network string, a netip.Addr, out *app.Output) {
 	self, _ := view.Get(r, view.Self, "self")
 	list, _ := view.Find(r, linksByNetwork, network)
 	for _, l := range list {
-		mac := view.WireMAC(self.Name, l.mac)
-		if l.external {
-			if _, active := view.Get(r, view.ActiveGateways, l.router); active != view.Present {
-				continue // who is asks
-			}
-			mac = l.mac
-		}
 		through, found := view.Longest(r, connectionsByPrefix, l.router, a)
-		if found == view.Present && through[0].link == l.id {
-			app.Emit(out, view.Resolves, view.Resolve{NetworkID: network, NextHop: a, Address: through[0].address, MAC: mac})
+		if found != view.Present || through[0].link != l.id {
+			continue
 		}
+		as := view.Resolve{NetworkID: network, NextHop: a, Address: through[0].address, MAC: view.WireMAC(self.Name, l.mac)}
+		if l.external && !asGateway(r, l, &as) {
+			continue // who is the gateway asks
+		}
+		app.Emit(out, view.Resolves, as)
 	}
+}
+
+// asGateway has who asks on a router's external network be who the chassis is there: the router's gateway, or one of
+// its floating IPs.
+func asGateway(r *view.Reader, l link, as *view.Resolve) bool {
+	if _, active := view.Get(r, view.ActiveGateways, l.router); active == view.Present {
+		as.MAC = l.mac
+		return true
+	}
+	list, _ := view.Find(r, view.ServedFloatingIPsByRouter, l.router)
+	if len(list) == 0 || !as.NextHop.Is4() {
+		return false
+	}
+	as.Address, as.MAC = list[0].Address, list[0].MAC
+	return true
 }
 
 // via looks for the next hop of a route.

@@ -152,6 +152,9 @@ func output(r *view.Reader, w way, out *app.Output) {
 		}
 		leave := flow.Do(flow.DecTTL(), flow.SetField(flow.EthSrc.MAC(at.mac)), flow.Load(pipeline.Router, 0)).
 			Goto(pipeline.L2Lookup.Table())
+		if at.external { // who translates the sender's address must know whose it is
+			leave = flow.Do(flow.DecTTL(), flow.SetField(flow.EthSrc.MAC(at.mac))).Goto(pipeline.DNATOutput.Table())
+		}
 		if size == 0 {
 			out.Flow(pipeline.RouteOutput, pipeline.Normal, of, leave, "the packet leaves by the router's interface")
 			continue

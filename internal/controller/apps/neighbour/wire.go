@@ -49,7 +49,7 @@ func resolve(r *view.Reader, x view.Resolve, out *app.Output) {
 	app.Emit(out, utterances, utterance{x.NetworkID, w, x.Address, x.MAC, x.NextHop})
 	hear := flow.Do(flow.Controller(flow.Punt{
 		ID: pipeline.ControllerID, Userdata: app.Userdata(appID, heardData(x)...), Meter: r.Number(pipeline.MeterNumbers, wireMeter(x.NetworkID)),
-	})).Goto(pipeline.Routers.Table())
+	})).Goto(pipeline.DNATInput.Table())
 	network := pipeline.Network.Is(uint64(w.Key))
 	const reason = "somebody outside tells that he has an address that is looked for"
 	if x.NextHop.Is4() {

@@ -1,0 +1,38 @@
+package view
+
+import (
+	"net/netip"
+	"slices"
+
+	"github.com/dragonflow/dragonflow/internal/model"
+)
+
+// ServedFloatingIP says that a floating IP leaves and enters the cloud here: this chassis translates it, and
+// answers for it outside.
+type ServedFloatingIP struct {
+	ID, RouterID string
+	// NetworkID is the external network, on which Address has MAC.
+	NetworkID string
+	Address   netip.Addr
+	MAC       model.MAC
+	// Fixed is the address for which it stands, of port PortID in PortNetworkID.
+	Fixed                 netip.Addr
+	PortID, PortNetworkID string
+}
+
+// ServedFloatingIPs holds them, by id. The app gateway, which decides where packets leave, derives it.
+var ServedFloatingIPs = NewDerived("ServedFloatingIP", func(f ServedFloatingIP) string { return f.ID })
+
+// ServedFloatingIPsByRouter finds those of a router.
+var ServedFloatingIPsByRouter = NewIndex(ServedFloatingIPs, "router",
+	func(f ServedFloatingIP) []string { return []string{f.RouterID} }, nil)
+
+// AddressScopeOf returns the id of the address scope of an address on a network, empty for none.
+func AddressScopeOf(r *Reader, network string, a netip.Addr) string {
+	subnets, _ := Find(r, SubnetsByNetwork, network)
+	i := slices.IndexFunc(subnets, func(s *model.Subnet) bool { return s.CIDR.Contains(a) })
+	if i < 0 {
+		return ""
+	}
+	return subnets[i].AddressScopeID
+}
