@@ -237,7 +237,7 @@ func unmarshalArray(raw json.RawMessage, to ...any) error {
 func (c *Client) watch(ctx context.Context, cn *conn) error {
 	probe := time.NewTicker(c.cfg.Probe)
 	defer probe.Stop()
-	var asked time.Time // when the last sign of life was asked for
+	var asked question
 	for {
 		select {
 		case m := <-cn.notify:
@@ -288,26 +288,33 @@ func (c *Client) take(m message) ([]Change, error) {
 	return changes, nil
 }
 
+// question is the last one for a sign of life.
+type question struct {
+	at time.Time // zero if none is open
+	// sign is the last sign of life before it. Another one answers it, however the clock went meanwhile.
+	sign int64
+}
+
 // probe asks a silent server for a sign of life, or says that it has given none
 // since it was asked. The reply itself is not waited for: anything read will do.
-func (c *Client) probe(ctx context.Context, cn *conn, asked *time.Time) error {
-	switch idle := cn.idle(); {
-	case idle < c.cfg.Probe:
-		*asked = time.Time{}
+func (c *Client) probe(ctx context.Context, cn *conn, open *question) error {
+	sign, idle := cn.lastRead.Load(), cn.idle()
+	if sign != open.sign {
+		*open = question{}
+	}
+	switch {
+	case idle < c.cfg.Probe || !open.at.IsZero() && time.Since(open.at) < c.cfg.Probe:
 		return nil
-	case asked.IsZero() || time.Since(*asked) > idle: // not asked since the last sign
-	case time.Since(*asked) < c.cfg.Probe:
-		return nil
-	default:
+	case !open.at.IsZero():
 		return fmt.Errorf("no sign of life for %v", idle.Round(time.Millisecond))
 	}
 	ctx, cancel := context.WithTimeout(ctx, c.cfg.Probe)
 	defer cancel()
+	*open = question{at: time.Now(), sign: sign}
 	_, forget, err := cn.begin(ctx, "echo", []any{})
 	if err != nil {
 		return err
 	}
 	forget()
-	*asked = time.Now()
 	return nil
 }
