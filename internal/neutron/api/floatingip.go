@@ -22,9 +22,6 @@ func badFloatingIP(format string, args ...any) *resource.Error {
 
 func (o floatingOps) create(t *rows.Txn, row resource.Row, _ resource.Given) error {
 	f := row.(*resource.FloatingIP)
-	if err := o.floatingFinished(); err != nil {
-		return err
-	}
 	n, err := o.network(t, f.NetworkID)
 	if err != nil {
 		return err

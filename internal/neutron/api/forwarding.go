@@ -64,6 +64,9 @@ func badForwarding(format string, args ...any) *resource.Error {
 }
 
 func (o forwardingOps) create(t *rows.Txn, row resource.Row, _ resource.Given) error {
+	if err := o.forwardingFinished(); err != nil {
+		return err
+	}
 	f := row.(*resource.PortForwarding)
 	if err := o.point(t, f); err != nil {
 		return err

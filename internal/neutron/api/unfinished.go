@@ -7,12 +7,12 @@ import (
 )
 
 // What chassis do not do yet is refused, since a client that is told that it is done would believe it. All of it
-// waits for the translation of addresses: the server writes what chassis need for that, and they ignore it.
+// waits for the translation of addresses by gateways: the server writes what chassis need for that, and they ignore it.
 
 // unfinishedExtensions are those that stand for what is refused.
 func unfinishedExtensions() []string {
 	return []string{
-		"dragonflow-distributed-snat", "expose-port-forwarding-in-fip", "fip-port-details", "floating-ip-port-forwarding",
+		"dragonflow-distributed-snat", "expose-port-forwarding-in-fip", "floating-ip-port-forwarding",
 		"floating-ip-port-forwarding-description", "floating-ip-port-forwarding-port-ranges",
 	}
 }
@@ -37,12 +37,12 @@ func (s *Server) checkFinished(r *resource.Router) error {
 	return nil
 }
 
-// floatingFinished refuses floating IPs.
-func (s *Server) floatingFinished() error {
+// forwardingFinished refuses port forwardings.
+func (s *Server) forwardingFinished() error {
 	if s.opts.Unfinished {
 		return nil
 	}
-	return resource.InvalidInput("floating IPs are not supported yet: chassis do not translate addresses")
+	return resource.InvalidInput("port forwardings are not supported yet: chassis do not translate ports")
 }
 
 // offers reports whether an extension is listed.

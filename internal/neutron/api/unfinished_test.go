@@ -13,7 +13,9 @@ func TestUnfinished(t *testing.T) {
 	ext := c.external("ext")
 	six := c.network(obj{"router:external": true})
 	c.subnet(id(six), "2001:db8:e::/64", obj{"ip_version": 6})
-	c.refused(400, "InvalidInput", "POST", "/v2.0/floatingips", obj{"floatingip": obj{"floating_network_id": id(ext)}})
+	f := c.must(201, "POST", "/v2.0/floatingips", obj{"floatingip": obj{"floating_network_id": id(ext)}})
+	forwarding := obj{"port_forwarding": obj{"protocol": "tcp", "external_port": 80, "internal_port": 80, "internal_port_id": "p"}}
+	c.refused(400, "InvalidInput", "POST", "/v2.0/floatingips/"+id(f)+"/port_forwardings", forwarding)
 	c.refused(400, "InvalidInput", "POST", "/v2.0/routers", obj{"router": obj{"external_gateway_info": obj{"network_id": id(ext)}}})
 	c.refused(400, "InvalidInput", "POST", "/v2.0/routers", obj{"router": obj{"distributed_snat": true}})
 	r := c.router(obj{"external_gateway_info": obj{"network_id": id(ext), "enable_snat": false}})
@@ -21,6 +23,7 @@ func TestUnfinished(t *testing.T) {
 	c.refused(400, "InvalidInput", "PUT", path, obj{"router": obj{"external_gateway_info": obj{"network_id": id(ext)}}})
 	c.refused(400, "InvalidInput", "PUT", path, obj{"router": obj{"distributed_snat": true}})
 	c.must(200, "PUT", path, obj{"router": obj{"external_gateway_info": obj{"network_id": id(six)}}}) // nothing to translate
+	c.must(204, "DELETE", "/v2.0/floatingips/"+id(f), nil)
 	if l := c.list("/v2.0/ports"); len(l) != 1 {
 		t.Errorf("left: %v", l)
 	}
