@@ -295,7 +295,8 @@ var stages = [numStages]declaration{
 	L2Lookup: {
 		name: "l2-lookup", app: "l2",
 		purpose: "finds the destination by MAC address; copies broadcast and multicast to the network's members",
-		matches: fields(one(flow.Metadata, flow.Reg6), ethernet), sets: one(flow.Reg7, flow.Reg3, flow.Reg2), next: []Stage{L2Flood, Tunnel, ProviderOutput, L2Horizon},
+		matches: fields(one(flow.Metadata, flow.Reg6), ethernet), sets: one(flow.Reg7, flow.Reg6, flow.Reg3, flow.Reg2, flow.InPort),
+		next: []Stage{L2Flood, Tunnel, ProviderOutput, L2Horizon}, again: []Stage{DNATInput},
 		miss: "no port of the network has the destination address",
 	},
 	L2Flood: {

@@ -36,3 +36,13 @@ func AddressScopeOf(r *Reader, network string, a netip.Addr) string {
 	}
 	return subnets[i].AddressScopeID
 }
+
+// Hairpin is a MAC address on an external network of which this chassis translates what is addressed to it: what
+// somebody here sends there does not leave, since nobody outside would send it back.
+type Hairpin struct {
+	NetworkID string
+	MAC       model.MAC
+}
+
+// Hairpins holds them. The app gateway derives it, the app l2 turns packets back.
+var Hairpins = NewDerived("Hairpin", func(h Hairpin) string { return h.NetworkID + "/" + h.MAC.String() })

@@ -14,7 +14,7 @@ func TestUnfinished(t *testing.T) {
 	six := c.network(obj{"router:external": true})
 	c.subnet(id(six), "2001:db8:e::/64", obj{"ip_version": 6})
 	f := c.must(201, "POST", "/v2.0/floatingips", obj{"floatingip": obj{"floating_network_id": id(ext)}})
-	forwarding := obj{"port_forwarding": obj{"protocol": "tcp", "external_port": 80, "internal_port": 80, "internal_port_id": "p"}}
+	forwarding := obj{"port_forwarding": obj{"protocol": "tcp", "external_port": 80, "internal_port": 80, "internal_port_id": id(ext), "internal_ip_address": "10.0.0.1"}}
 	c.refused(400, "InvalidInput", "POST", "/v2.0/floatingips/"+id(f)+"/port_forwardings", forwarding)
 	c.refused(400, "InvalidInput", "POST", "/v2.0/routers", obj{"router": obj{"external_gateway_info": obj{"network_id": id(ext)}}})
 	c.refused(400, "InvalidInput", "POST", "/v2.0/routers", obj{"router": obj{"distributed_snat": true}})

@@ -21,6 +21,7 @@ func floating(r *view.Reader, f *model.FloatingIP, out *app.Output) {
 		ID: f.ID, RouterID: f.RouterID, NetworkID: f.NetworkID, Address: f.FloatingIPAddress, MAC: f.MACAddress,
 		Fixed: f.FixedIPAddress, PortID: f.PortID, PortNetworkID: f.PortNetworkID,
 	})
+	app.Emit(out, view.Hairpins, view.Hairpin{NetworkID: f.NetworkID, MAC: f.MACAddress})
 	out.Flow(pipeline.Gateways, pipeline.High, flow.NewMatch(
 		pipeline.Network.Is(uint64(r.Number(pipeline.NetworkNumbers, f.NetworkID))),
 		pipeline.Router.Is(uint64(r.Number(pipeline.RouterNumbers, f.RouterID))), flow.IPv4(), flow.IPv4Src.Addr(f.FixedIPAddress),

@@ -105,6 +105,9 @@ func way(r *view.Reader, g *model.RouterGateway, out *app.Output) {
 	match := flow.NewMatch(pipeline.Network.Is(uint64(network)), pipeline.Router.Is(uint64(number)))
 	if c.mine && !slices.ContainsFunc(c.before, func(o model.GatewayChassis) bool { return alive(r, o.Name) }) {
 		app.Emit(out, view.ActiveGateways, view.ActiveGateway{RouterID: c.RouterID})
+		if _, wired := view.Get(r, view.Wires, c.NetworkID); wired == view.Present {
+			app.Emit(out, view.Hairpins, view.Hairpin{NetworkID: c.NetworkID, MAC: c.MACAddress})
+		}
 		out.Flow(pipeline.Gateways, pipeline.Normal, match, flow.Do().Goto(pipeline.NextHops.Table()), "this chassis is the router's gateway")
 		return
 	}

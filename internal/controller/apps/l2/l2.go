@@ -25,6 +25,7 @@ func New() *app.App {
 			app.For("l2.set", sets, floodSet),
 			app.For("l2.network", view.LocalNetworks, network),
 			app.For("l2.wire", view.Wires, wired),
+			app.For("l2.hairpin", view.Hairpins, hairpin),
 		},
 	}
 }
@@ -216,6 +217,20 @@ func wired(r *view.Reader, w view.Wire, out *app.Output) {
 		}
 		flood(w.Key, group, copies[kind], []flow.Action{toWire()}, out)
 	}
+}
+
+// hairpin turns back what goes to an address outside that this chassis translates, as if it had come from there. What
+// did come from there, and nobody took, has no other receiver.
+func hairpin(r *view.Reader, h view.Hairpin, out *app.Output) {
+	match := flow.NewMatch(pipeline.Network.Is(uint64(r.Number(pipeline.NetworkNumbers, h.NetworkID))), flow.EthDst.MAC(h.MAC))
+	out.Flow(pipeline.L2Lookup, pipeline.High, match, flow.Do(
+		flow.Load(pipeline.SourcePort, 0),
+		flow.Load(flow.InPort.All(), 0), // the switch puts no packet out where it came in
+		flow.CTClear(),                  // with other addresses it is of another connection, also in the same zone
+		flow.Resubmit(pipeline.DNATInput.Table()),
+	), "the address outside is translated here: the packet turns back")
+	out.Flow(pipeline.L2Lookup, pipeline.High+1, match.And(pipeline.SourcePort.Is(0)), flow.Drop(),
+		"the packet is for an address outside that is translated here, and not of a kind that is")
 }
 
 // copiesHere returns what copies to the members of a network, by kind.

@@ -14,8 +14,11 @@ import (
 // soughtFor is how long a host outside is looked for after a guest sent to it last.
 const soughtFor = 10 * time.Second
 
-// modelled reports whether a port of the model has an address.
+// modelled reports whether a port of the model has an address, or what this chassis knows of without its ports.
 func modelled(r *view.Reader, network string, a netip.Addr) bool {
+	if _, found := view.Get(r, exits, hop{network, a}.key()); found == view.Present {
+		return true
+	}
 	list, _ := view.Find(r, holdersByHop, hop{network, a}.key())
 	return len(list) > 0
 }

@@ -31,6 +31,7 @@ func gateway(r *view.Reader, g *model.RouterGateway, out *app.Output) {
 		app.Emit(out, linkMTUs, linkMTU{g.RouterID, net.MTU})
 	}
 	for _, f := range g.FixedIPs {
+		app.Emit(out, exits, exitPoint{hop{g.NetworkID, f.IPAddress}, g.MACAddress})
 		if f.IPAddress.Is6() {
 			app.Emit(out, routerAddresses, routerAddress{g.RouterID, packet.LinkLocal(g.MACAddress)})
 		}
@@ -81,6 +82,43 @@ func exit(r *view.Reader, g *model.RouterGateway, out *app.Output) {
 	for _, f := range g.FixedIPs {
 		app.Emit(out, view.WireAddresses, view.WireAddress{NetworkID: g.NetworkID, Address: f.IPAddress, MAC: g.MACAddress, Announce: true})
 	}
+}
+
+// exitPoint is an address on an external network of which this chassis knows who has it, without following the
+// network's ports.
+type exitPoint struct {
+	hop
+	mac model.MAC
+}
+
+var exits = view.NewDerived("ExitPoint", func(e exitPoint) string { return e.key() })
+
+// floating has what routers of this chassis send to a floating IP that is here find it, and lets its port speak
+// to the address of its router outside: behind that there are those to whom the router gave it in place of theirs.
+func floating(r *view.Reader, f view.ServedFloatingIP, out *app.Output) {
+	app.Emit(out, exits, exitPoint{hop{f.NetworkID, f.Address}, f.MAC})
+	gateways, _ := view.Find(r, view.GatewaysByRouter, f.RouterID)
+	for _, g := range gateways {
+		for _, at := range g.FixedIPs {
+			if !g.EnableSNAT || !at.IPAddress.Is4() {
+				continue
+			}
+			out.Flow(pipeline.RouterAddresses, pipeline.Normal+1, flow.NewMatch(
+				pipeline.Router.Is(uint64(r.Number(pipeline.RouterNumbers, f.RouterID))), flow.IPv4(), flow.IPv4Src.Addr(f.Fixed), flow.IPv4Dst.Addr(at.IPAddress),
+			), flow.Goto(pipeline.Routes.Table()), "the sender has a floating IP, and answers somebody who has the address of the router outside")
+		}
+	}
+}
+
+// meet addresses packets to who has an address on the external network.
+func meet(r *view.Reader, e exitPoint, out *app.Output) {
+	_, routed := view.Get(r, routedNetworks, e.network)
+	if list, _ := view.Find(r, holdersByHop, e.key()); routed != view.Present || len(list) > 0 {
+		return
+	}
+	network := uint64(r.Number(pipeline.NetworkNumbers, e.network))
+	out.Flow(pipeline.NextHops, pipeline.Normal, flow.NewMatch(pipeline.Network.Is(network), flow.IPOf(e.address), isNextHop(e.address)),
+		flow.Do(flow.SetField(flow.EthDst.MAC(e.mac))).Goto(pipeline.RouteOutput.Table()), "a router, or a floating IP of this chassis, has the next hop's address")
 }
 
 // takeIn takes to a router what comes for it from the wire.
