@@ -58,7 +58,7 @@ func (q *inquiry) travel(ctx context.Context, start Site, p Packet, assume Assum
 		}
 		name := at.site.Chassis()
 		here := assume
-		here.Connection = Connection{Marks: known[name].Marks, Reply: assume.Reply}
+		here.Connection = Connection{Marks: known[name].Marks, Sources: known[name].Sources, Reply: assume.Reply}
 		leg := &Leg{Chassis: name, Virtual: q.isVirtual(at.site), From: at.from, Tunnel: at.tunnel, Trace: tables.Walk(at.packet, here)}
 		j.Legs = append(j.Legs, leg)
 		if err := at.site.Read(ctx, func(w World) { w.explain(leg, q.Apps) }); err != nil {

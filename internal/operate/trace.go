@@ -18,6 +18,8 @@ import (
 type Connection struct {
 	// Marks are the ct_mark values by zone; in other zones the connection is new.
 	Marks map[uint16]flow.Value
+	// Sources are the source addresses of those who began the connection, by zone, if they were translated.
+	Sources map[uint16]flow.Value
 	// Reply says that the packet goes in the other direction than the one that began the connection.
 	Reply bool
 }
@@ -32,12 +34,14 @@ type Trace struct {
 	Ways int `json:"ways,omitempty"`
 	// States are what the connection tracker was assumed to say, each time that the packet came to it.
 	States []string `json:"states,omitempty"`
-	// marks are the connections after the packet.
-	marks map[uint16]flow.Value
+	// marks and sources are the connections after the packet.
+	marks, sources map[uint16]flow.Value
 }
 
 // Connection is what the tracker knows after the packet, for the next one of the same connection.
-func (t *Trace) Connection(reply bool) Connection { return Connection{Marks: t.marks, Reply: reply} }
+func (t *Trace) Connection(reply bool) Connection {
+	return Connection{Marks: t.marks, Sources: t.sources, Reply: reply}
+}
 
 // Step is a flow that the packet met.
 type Step struct {

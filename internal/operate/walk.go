@@ -2,6 +2,7 @@ package operate
 
 import (
 	"fmt"
+	"maps"
 
 	"github.com/dragonflow/dragonflow/internal/controller/flow"
 	"github.com/dragonflow/dragonflow/internal/controller/pipeline"
@@ -35,7 +36,7 @@ type Assumptions struct {
 // trackedOf counts how often a first fragment comes to the connection tracker, by zone.
 func (t *Tables) trackedOf(p Packet, a Assumptions) map[uint16]int {
 	w := &walker{tables: t, Assumptions: a, origin: uint32(p.Get(flow.InPort).Lo), tracked: map[uint16]int{}}
-	w.trace.marks = map[uint16]flow.Value{}
+	w.trace.marks, w.trace.sources = map[uint16]flow.Value{}, map[uint16]flow.Value{}
 	w.visit(0, p.clone(), 0)
 	return w.tracked
 }
@@ -48,10 +49,9 @@ func (t *Tables) Walk(p Packet, a Assumptions) Trace {
 		a.First, w.First = nil, &first
 		w.first = t.trackedOf(first, a)
 	}
-	w.trace.marks = map[uint16]flow.Value{}
-	for zone, mark := range a.Marks {
-		w.trace.marks[zone] = mark
-	}
+	w.trace.marks, w.trace.sources = map[uint16]flow.Value{}, map[uint16]flow.Value{}
+	maps.Copy(w.trace.marks, a.Marks)
+	maps.Copy(w.trace.sources, a.Sources)
 	w.visit(0, p.clone(), 0)
 	if w.exhausted {
 		// Whatever the switch had collected to do is left undone.
@@ -283,6 +283,7 @@ func (w *walker) track(fr *frame, c flow.ConnTrack) {
 	known := fr.packet.clone()
 	w.tracked[zone]++
 	state, tuple := w.look(zone, known)
+	state |= w.translate(c.NAT, zone, state, known)
 	if c.HasTable {
 		w.trace.States = append(w.trace.States, stateName(state))
 	}
@@ -330,7 +331,9 @@ func stateName(state uint64) string {
 	for _, s := range []struct {
 		bit  uint64
 		name string
-	}{{flow.CTNew, ",new"}, {flow.CTEst, ",est"}, {flow.CTRpl, ",rpl"}, {flow.CTInv, ",inv"}} {
+	}{
+		{flow.CTNew, ",new"}, {flow.CTEst, ",est"}, {flow.CTRpl, ",rpl"}, {flow.CTInv, ",inv"}, {flow.CTSNAT, ",snat"}, {flow.CTDNAT, ",dnat"},
+	} {
 		if state&s.bit != 0 {
 			text += s.name
 		}

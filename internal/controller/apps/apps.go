@@ -16,6 +16,7 @@ import (
 	"github.com/dragonflow/dragonflow/internal/controller/apps/portsecurity"
 	"github.com/dragonflow/dragonflow/internal/controller/apps/provider"
 	"github.com/dragonflow/dragonflow/internal/controller/apps/secgroup"
+	"github.com/dragonflow/dragonflow/internal/controller/apps/snat"
 	"github.com/dragonflow/dragonflow/internal/controller/apps/tunnel"
 )
 
@@ -33,6 +34,7 @@ func All() []*app.App {
 		l2.New(),
 		l3.New(),
 		dnat.New(),
+		snat.New(),
 		dhcp.New(),
 		metadata.New(),
 		secgroup.New(),

@@ -53,3 +53,7 @@ func fields(lists ...[]flow.Field) []flow.Field {
 }
 
 func one(f ...flow.Field) []flow.Field { return f }
+
+// untranslated is why a packet does not leave with the address that it came with.
+const untranslated = "snat: the sender's address could not be translated: it begins no connection, no port or ICMP identifier of the address " +
+	"outside is free for it, or the router has as many connections as it may have"

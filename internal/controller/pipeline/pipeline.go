@@ -126,6 +126,9 @@ var (
 	MeterNumbers = number.Space{Name: "meter", Min: 1, Max: 60000}
 	// MetadataNumbers tell the service of metadata which address of which port a request came from.
 	MetadataNumbers = number.Space{Name: "metadata", Min: 1, Max: 1<<28 - 2}
+	// SNATNumbers stand for routers in the addresses that only this chassis knows, between the two steps of
+	// distributed SNAT.
+	SNATNumbers = number.Space{Name: "snat", Min: 1, Max: 1<<28 - 2}
 	// GroupNumbers are OpenFlow groups.
 	GroupNumbers = number.Space{Name: "group", Min: 1, Max: 1<<31 - 1}
 )

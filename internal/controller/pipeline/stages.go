@@ -13,6 +13,9 @@ const (
 	ProviderInput
 	WireServices
 	DNATInput
+	SNATInput
+	SNATInternal
+	SNATReply
 	MetadataReply
 	Announce
 	EgressPortSecurity
@@ -43,6 +46,9 @@ const (
 	RouteMTU
 	RouterRefuse
 	DNATOutput
+	SNATOutput
+	SNATShare
+	SNATLeave
 	L2Lookup
 	L2Flood
 	Tunnel
@@ -101,7 +107,25 @@ var stages = [numStages]declaration{
 		purpose: "gives what is for a floating IP of this chassis the address for which that stands, and takes it to its router",
 		matches: fields(one(flow.Metadata, flow.Reg6), ethernet, ip, l4),
 		sets:    fields(ip, one(flow.Reg2, flow.Reg6, flow.Reg12, flow.Reg13)),
-		next:    []Stage{Routers, RouterAddresses}, pass: Routers, prefixes: destinations,
+		next:    []Stage{SNATInput, RouterAddresses}, pass: SNATInput, prefixes: destinations,
+	},
+	SNATInput: {
+		name: "snat-input", app: "snat",
+		purpose: "has the connection tracker find who sent what this answers that comes for an address to which the senders' addresses were translated",
+		matches: fields(one(flow.Metadata), ethernet, ip), sets: one(flow.Reg2),
+		next: []Stage{SNATInternal, SNATReply, Routers}, pass: Routers, prefixes: destinations,
+	},
+	SNATInternal: {
+		name: "snat-internal", app: "snat",
+		purpose: "distributed: tells the router by the address that stands for it on this chassis, and has the sender found in its zone",
+		matches: fields(one(flow.Metadata), ip, conntrack), sets: one(flow.Reg2), next: []Stage{SNATReply},
+		miss: "snat: what came for the chassis' address belongs to no connection that was translated to it",
+	},
+	SNATReply: {
+		name: "snat-reply", app: "snat",
+		purpose: "takes what is again addressed to who sent first to his router",
+		matches: fields(one(flow.Reg2), ip, conntrack), sets: one(flow.Reg2, flow.Reg6, flow.Reg12, flow.Reg13),
+		next: []Stage{Routers, RouterAddresses}, pass: Routers, prefixes: destinations,
 	},
 	MetadataReply: {
 		name: "metadata-reply", app: "metadata",
@@ -290,7 +314,25 @@ var stages = [numStages]declaration{
 		name: "dnat-output", app: "dnat",
 		purpose: "gives what a router sends into an external network the floating IP of its sender",
 		matches: fields(one(flow.Metadata, flow.Reg2), ethernet, ip, l4), sets: fields(ethernet, ip, one(flow.Reg2)),
-		next: []Stage{L2Lookup}, pass: L2Lookup, prefixes: sources,
+		next: []Stage{SNATOutput, L2Lookup}, pass: SNATOutput, prefixes: sources,
+	},
+	SNATOutput: {
+		name: "snat-output", app: "snat",
+		purpose: "gives what a router sends into an external network the gateway's address, by the connection tracker; distributed: first one that stands for the router on this chassis",
+		matches: fields(one(flow.Metadata, flow.Reg2, flow.Reg6), ip), sets: one(flow.Reg2, flow.EthSrc),
+		next: []Stage{SNATShare, SNATLeave, L2Lookup}, pass: L2Lookup, prefixes: sources,
+	},
+	SNATShare: {
+		name: "snat-share", app: "snat",
+		purpose: "distributed: gives the packet the chassis' own address, which all routers share",
+		matches: fields(one(flow.Metadata), ip, conntrack), next: []Stage{SNATLeave},
+		miss: untranslated,
+	},
+	SNATLeave: {
+		name: "snat-leave", app: "snat",
+		purpose: "lets nothing leave that should have been translated and was not",
+		matches: conntrack, sets: one(flow.Reg2), next: []Stage{L2Lookup},
+		miss: untranslated,
 	},
 	L2Lookup: {
 		name: "l2-lookup", app: "l2",

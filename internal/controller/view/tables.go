@@ -22,10 +22,12 @@ var (
 		func(i *model.RouterInterface) string { return Within(i.RouterID, i.ID) }, within(model.ScopeRouter))
 	RouterGateways = NewTable("RouterGateway",
 		func(g *model.RouterGateway) string { return Within(g.RouterID, g.ID) }, within(model.ScopeRouter))
-	GatewayDuties  = NewTable("GatewayDuty", id[*model.GatewayDuty], nil)
-	FloatingIPs    = NewTable("FloatingIP", id[*model.FloatingIP], nil)
-	SecurityGroups = NewTable("SecurityGroup", id[*model.SecurityGroup], model.ScopeSecurityGroup)
-	Rules          = NewTable("SecurityGroupRule",
+	GatewayDuties = NewTable("GatewayDuty", id[*model.GatewayDuty], nil)
+	FloatingIPs   = NewTable("FloatingIP", id[*model.FloatingIP], nil)
+	// ChassisAddresses holds this chassis' own addresses on external networks.
+	ChassisAddresses = NewTable("ChassisAddress", id[*model.ChassisAddress], nil)
+	SecurityGroups   = NewTable("SecurityGroup", id[*model.SecurityGroup], model.ScopeSecurityGroup)
+	Rules            = NewTable("SecurityGroupRule",
 		func(r *model.SecurityGroupRule) string { return Within(r.SecurityGroupID, r.ID) },
 		within(model.ScopeSecurityGroup))
 	Members = NewTable("SecurityGroupMember",
@@ -66,6 +68,8 @@ var (
 		func(f *model.FloatingIP) []string { return []string{f.RouterID} }, nil)
 	FloatingIPsByPort = NewIndex(FloatingIPs, "port",
 		func(f *model.FloatingIP) []string { return []string{f.PortID} }, nil)
+	ChassisAddressesByNetwork = NewIndex(ChassisAddresses, "network",
+		func(a *model.ChassisAddress) []string { return []string{a.NetworkID} }, nil)
 	RulesByGroup = NewIndex(Rules, "group",
 		func(r *model.SecurityGroupRule) []string { return []string{r.SecurityGroupID} }, model.ScopeSecurityGroup)
 	MembersByGroup = NewIndex(Members, "group",
@@ -215,6 +219,8 @@ func TableOf(k model.Kind) AnyTable {
 		return GatewayDuties
 	case model.KindFloatingIP:
 		return FloatingIPs
+	case model.KindChassisAddress:
+		return ChassisAddresses
 	case model.KindSecurityGroup:
 		return SecurityGroups
 	case model.KindSecurityGroupRule:

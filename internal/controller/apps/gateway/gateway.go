@@ -25,6 +25,7 @@ func New() *app.App {
 		Name: "gateway", ID: 13,
 		Rules: []app.Rule{
 			app.For("gateway.watch", view.RouterGateways, watches),
+			app.For("gateway.distributed", view.RouterGateways, distributed),
 			app.For("gateway.way", view.RouterGateways, way),
 			app.For("gateway.floating", view.FloatingIPs, floating),
 		},
@@ -108,7 +109,7 @@ func way(r *view.Reader, g *model.RouterGateway, out *app.Output) {
 		if _, wired := view.Get(r, view.Wires, c.NetworkID); wired == view.Present {
 			app.Emit(out, view.Hairpins, view.Hairpin{NetworkID: c.NetworkID, MAC: c.MACAddress})
 		}
-		out.Flow(pipeline.Gateways, pipeline.Normal, match, flow.Do().Goto(pipeline.NextHops.Table()), "this chassis is the router's gateway")
+		leave(r, g, match, flow.Do().Goto(pipeline.NextHops.Table()), "this chassis is the router's gateway", out)
 		return
 	}
 	if c.TransitVNI == 0 {
@@ -126,7 +127,7 @@ func way(r *view.Reader, g *model.RouterGateway, out *app.Output) {
 	} else {
 		do = append(do, flow.Group(failover(r, c.RouterID, choices, out)))
 	}
-	out.Flow(pipeline.Gateways, pipeline.Normal, match, flow.Do(do...), "the packet goes to the router's gateway, unrouted")
+	leave(r, g, match, flow.Do(do...), "the packet goes to the router's gateway, unrouted", out)
 }
 
 // alive reports whether a chassis is known to forward packets.

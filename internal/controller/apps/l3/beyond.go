@@ -44,11 +44,15 @@ func lookFor(r *view.Reader, network string, a netip.Addr, out *app.Output) {
 	}
 }
 
-// asGateway has who asks on a router's external network be who the chassis is there: the router's gateway, or one of
-// its floating IPs.
+// asGateway has who asks on a router's external network be who the chassis is there: the router's gateway, the
+// chassis itself, or one of the router's floating IPs.
 func asGateway(r *view.Reader, l link, as *view.Resolve) bool {
 	if _, active := view.Get(r, view.ActiveGateways, l.router); active == view.Present {
 		as.MAC = l.mac
+		return true
+	}
+	if s, here := view.Get(r, view.DistributedSNATs, l.router); here == view.Present && as.NextHop.Is4() {
+		as.Address, as.MAC = s.Address, s.MAC
 		return true
 	}
 	list, _ := view.Find(r, view.ServedFloatingIPsByRouter, l.router)

@@ -65,6 +65,9 @@ func comesIn(r *view.Reader, router string) bool {
 	if _, found := view.Get(r, view.GatewayDuties, router); found == view.Present {
 		return true
 	}
+	if _, found := view.Get(r, view.DistributedSNATs, router); found == view.Present {
+		return true
+	}
 	_, found := view.Find(r, view.FloatingIPsByRouter, router)
 	return found == view.Present
 }

@@ -146,7 +146,7 @@ func output(r *view.Reader, w way, out *app.Output) {
 		match := flow.NewMatch(pipeline.Network.Is(uint64(r.Number(pipeline.NetworkNumbers, w.network))),
 			pipeline.Router.Is(uint64(r.Number(pipeline.RouterNumbers, w.router))), ip)
 		of := match
-		if mixed(r, w.router, family) {
+		if mixed(r, w.router, family) && !(at.external && family == family4 && translated(r, w.router)) {
 			out.Flow(pipeline.RouteOutput, pipeline.Low, match, flow.Drop(), otherScope)
 			of = match.And(pipeline.AddressScope.Is(w.scope(r, family)))
 		}

@@ -94,6 +94,13 @@ func enter(r *view.Reader, l link, out *app.Output) {
 // otherScope is why a router forwards from no address scope into another (Neutron API "address scopes").
 const otherScope = "router: the packet came from another address scope than that of the network to which it goes; only NAT leads there"
 
+// translated reports whether the gateway of a router translates the addresses of IPv4 senders: then they may send into
+// the external network from any address scope.
+func translated(r *view.Reader, router string) bool {
+	list, _ := view.Find(r, view.GatewaysByRouter, router)
+	return len(list) > 0 && view.TranslatedTo(list[0]).IsValid()
+}
+
 // handOver has what one router forwards to another go through the latter. One that reaches several address scopes
 // hands over only what came from that of the network between them.
 func handOver(r *view.Reader, h hop, to link, match flow.Match, out *app.Output) {
