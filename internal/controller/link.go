@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/dragonflow/dragonflow/internal/controller/app"
-	"github.com/dragonflow/dragonflow/internal/controller/flow"
 	"github.com/dragonflow/dragonflow/internal/controller/pipeline"
 	"github.com/dragonflow/dragonflow/internal/vswitch/openflow"
 	"github.com/dragonflow/dragonflow/internal/vswitch/reconcile"
@@ -220,9 +219,7 @@ func (l *link) carryPackets(ctx context.Context, conn *openflow.Conn) {
 				l.metrics.packetDropped()
 			}
 		case p := <-l.out:
-			err := conn.PacketOut(ctx, openflow.PacketOut{
-				Actions: []flow.Action{flow.Output(p.OFPort)}, Data: p.Data,
-			})
+			err := conn.PacketOut(ctx, openflow.PacketOut{Actions: p.Actions(), Data: p.Data})
 			if err != nil && !errors.Is(err, context.Canceled) {
 				l.log.Warn("packet not sent", "ofport", p.OFPort, "err", err)
 			}

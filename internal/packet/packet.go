@@ -40,6 +40,7 @@ const (
 	ErrTCPFormat         Error = "TCP: data offset is less than its header"
 	ErrICMPTruncated     Error = "ICMP: shorter than its header"
 	ErrICMPChecksum      Error = "ICMP: wrong checksum"
+	ErrTranslate         Error = "translation: not a packet that has the address, or an error about one"
 	ErrNDTruncated       Error = "ND: shorter than its message"
 	ErrNDType            Error = "ND: not the expected message"
 	ErrNDFormat          Error = "ND: fields that RFC 4861 forbids"

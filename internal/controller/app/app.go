@@ -179,8 +179,19 @@ type Fact struct {
 	Cap int
 }
 
-// PacketOut is a packet to send out of an OpenFlow port.
+// PacketOut is a packet to send out of an OpenFlow port, or to bring into the pipeline.
 type PacketOut struct {
 	OFPort uint32
 	Data   []byte
+	// Through, if not empty, is what is done with the packet in place of sending it out of OFPort: what a stage expects
+	// is loaded, and the packet resubmitted to it.
+	Through []flow.Action
+}
+
+// Actions returns what the switch does with the packet.
+func (p PacketOut) Actions() []flow.Action {
+	if len(p.Through) > 0 {
+		return p.Through
+	}
+	return []flow.Action{flow.Output(p.OFPort)}
 }

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/dragonflow/dragonflow/internal/controller/app"
-	"github.com/dragonflow/dragonflow/internal/controller/flow"
 	"github.com/dragonflow/dragonflow/internal/controller/pipeline"
 	"github.com/dragonflow/dragonflow/internal/controller/view"
 	"github.com/dragonflow/dragonflow/internal/model"
@@ -46,10 +45,21 @@ func (s *Switch) Controller() *Controller {
 // Ask gives a frame to the switch as the port's guest would, waits until it comes to the controller, has the app
 // answer it, sends the answer and waits until the guest has it.
 func (c *Controller) Ask(a *app.App, from *model.Port, frame []byte) Asked {
+	c.s.w.t.Helper()
+	got := c.Hand(a, Plug(from, 0).Name, frame)
+	for _, p := range got.Reply.Packets {
+		got.Frame = c.s.WaitSent(Plug(from, 0).Name, func(f []byte) bool { return bytes.Equal(f, p.Data) })
+	}
+	return got
+}
+
+// Hand gives a frame to the switch at a device, waits until it comes to the controller, has the app answer it, and
+// sends the answer.
+func (c *Controller) Hand(a *app.App, device string, frame []byte) Asked {
 	t := c.s.w.t
 	t.Helper()
-	c.s.Inject(Plug(from, 0).Name, frame)
-	in := c.next(from)
+	c.s.Inject(device, frame)
+	in := c.next(device)
 	if len(in.Userdata) == 0 || in.Userdata[0] != a.ID {
 		t.Fatalf("userdata %x is not of app %s", in.Userdata, a.Name)
 	}
@@ -63,16 +73,15 @@ func (c *Controller) Ask(a *app.App, from *model.Port, frame []byte) Asked {
 	ctx, cancel := context.WithTimeout(context.Background(), ovs.Deadline)
 	defer cancel()
 	for _, p := range got.Reply.Packets {
-		if err := c.conn.PacketOut(ctx, openflow.PacketOut{Actions: []flow.Action{flow.Output(p.OFPort)}, Data: p.Data}); err != nil {
+		if err := c.conn.PacketOut(ctx, openflow.PacketOut{Actions: p.Actions(), Data: p.Data}); err != nil {
 			t.Fatal(err)
 		}
-		got.Frame = c.s.WaitSent(Plug(from, 0).Name, func(f []byte) bool { return bytes.Equal(f, p.Data) })
 	}
 	return got
 }
 
-// next waits for a packet of the port.
-func (c *Controller) next(from *model.Port) openflow.PacketIn {
+// next waits for a packet that came in at a device.
+func (c *Controller) next(device string) openflow.PacketIn {
 	c.s.w.t.Helper()
 	deadline := time.NewTimer(ovs.Deadline)
 	defer deadline.Stop()
@@ -80,7 +89,7 @@ func (c *Controller) next(from *model.Port) openflow.PacketIn {
 	case in := <-c.conn.PacketIns():
 		return in
 	case <-deadline.C:
-		c.s.w.t.Fatalf("no packet came to the controller from port %s", from.ID)
+		c.s.w.t.Fatalf("no packet came to the controller from %s", device)
 		return openflow.PacketIn{}
 	}
 }
