@@ -117,6 +117,9 @@ func (c *Chassis) SetTunnel(p netip.Prefix) error {
 	return c.addAddress(PhysicalBridge, p)
 }
 
+// SetUnderlay connects the chassis with the underlay or takes it off it.
+func (c *Chassis) SetUnderlay(connected bool) error { return c.SetDevice(underlayDevice, connected) }
+
 // Boot makes a guest and plugs it into a bridge as Nova does: the interface knows its port and MAC.
 func (c *Chassis) Boot(ctx context.Context, bridge, port string, spec Spec) (*Guest, error) {
 	g, err := NewGuest(c.Namespace, spec)

@@ -102,6 +102,9 @@ func (n *Namespace) SetDevice(name string, up bool) error {
 	return n.link(name, func(h *netlink.Handle, l netlink.Link) error { return h.LinkSetDown(l) })
 }
 
+// AddressOn gives a device of the namespace an address.
+func (n *Namespace) AddressOn(device string, p netip.Prefix) error { return n.addAddress(device, p) }
+
 func (n *Namespace) addAddress(device string, p netip.Prefix) error {
 	return n.link(device, func(h *netlink.Handle, l netlink.Link) error {
 		return h.AddrAdd(l, &netlink.Addr{IPNet: ipNet(p)})

@@ -17,6 +17,17 @@
 // switches with real packets, and the dragonflow program in a process for each chassis; package fast has all of it in one
 // process but the switches, needs no root, and takes a second.
 //
+// Outside is a host on the provider's network; it becomes a router when another one is behind it:
+//
+//	gateways g1 g2
+//	network x 203.0.113.0/24 vlan 9 external nodhcp
+//	outside w in x at 203.0.113.1
+//	beyond o behind w at 198.51.100.9
+//	gateway w 10.0.1.0/24 via 203.0.113.5
+//	uplink r x at 203.0.113.5 nosnat
+//	leader G r
+//	kill chassis G
+//
 // What does not arrive is explained: dragonflow why is asked about each packet that is expected to be lost, must say that
 // it is not delivered, and, behind the word "because", the reason:
 //

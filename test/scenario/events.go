@@ -37,7 +37,11 @@ func parseAction(w *words, verb Verb) action {
 	if a.Part == Controller || a.Part == Switch || a.Part == Host {
 		a.Name = w.name(aChassis)
 	}
-	return func(ctx context.Context, r *Run) error { return r.platform.Do(ctx, a) }
+	return func(ctx context.Context, r *Run) error {
+		a := a
+		a.Name = r.chassis(a.Name)
+		return r.platform.Do(ctx, a)
+	}
 }
 
 func parseMove(w *words) action {
@@ -165,7 +169,7 @@ func (r *Run) settledFlows(ctx context.Context, chassis string) (string, error) 
 
 // flows are those of a chassis without the one that says how much of the snapshot the switch has.
 func (r *Run) flows(ctx context.Context, chassis string) (string, error) {
-	all, err := r.platform.Flows(ctx, chassis)
+	all, err := r.platform.Flows(ctx, r.chassis(chassis))
 	var kept strings.Builder
 	for line := range strings.Lines(all) {
 		if !strings.Contains(line, "actions=note:") {

@@ -50,6 +50,7 @@ func parseGuest(w *words) action {
 
 func (r *Run) makeGuest(ctx context.Context, s guestSpec, mobile bool) error {
 	n := r.networks[s.network]
+	s.chassis = r.chassis(s.chassis)
 	port, err := r.platform.API().As(s.project).Create(ctx, "port", s.fields(r, n))
 	if err != nil {
 		return err

@@ -14,8 +14,8 @@ import (
 type Platform interface {
 	// API is the server's.
 	API() *cloud.Client
-	// AddChassis makes a hypervisor with its controller. tunnels is a list of types, empty for the default.
-	AddChassis(ctx context.Context, name, tunnels string) error
+	// AddChassis makes a hypervisor with its controller.
+	AddChassis(ctx context.Context, c Chassis) error
 	// Boot starts the machine of a port on a chassis, or, for a machine that was booted before, prepares it
 	// there: its interface is plugged in and not yet connected. A machine outside is on no chassis.
 	Boot(ctx context.Context, chassis string, m Machine) (Guest, error)
@@ -23,6 +23,15 @@ type Platform interface {
 	Do(ctx context.Context, a Action) error
 	// Flows are the flows of a chassis' integration bridge, in order and without what counts.
 	Flows(ctx context.Context, chassis string) (string, error)
+}
+
+// Chassis describes a hypervisor.
+type Chassis struct {
+	Name string
+	// Tunnels is a list of types, empty for the default.
+	Tunnels string
+	// Gateway says that routers may have their gateways there.
+	Gateway bool
 }
 
 // Machine is a virtual machine of a port.
@@ -36,6 +45,10 @@ type Machine struct {
 	// Outside says that it is a host on the provider's network, without a port, in the VLAN, if that is not zero.
 	Outside bool
 	VLAN    uint16
+	// Behind is the machine outside behind which this one is: on a network of the two alone, on which that
+	// one has the addresses Router.
+	Behind string
+	Router []netip.Prefix
 }
 
 // PhysicalNetwork is the name of the provider's network. All chassis are connected to it.
@@ -60,6 +73,9 @@ const (
 	Steady Verb = "steady"
 	// Unplug takes the interface of a machine off its switch.
 	Unplug Verb = "unplug"
+	// Cut takes a chassis off the underlay, and Mend puts it back.
+	Cut  Verb = "cut"
+	Mend Verb = "mend"
 )
 
 // Part is a kind of part of the cloud.

@@ -18,9 +18,9 @@ func topology() map[string]statement {
 	return map[string]statement{
 		"tunnels": {"tunnels TYPE[,TYPE]: of the chassis that follow", parseTunnels},
 		"nova":    {"nova: the chassis that follow serve metadata", parseNova},
-		"chassis": {"chassis NAME…", parseChassis},
+		"chassis": {"chassis NAME…", func(w *words) action { return parseChassis(w, false) }},
 		"project": {"project NAME: whose is what follows", parseProject},
-		"network": {"network NAME PREFIX… [slaac|stateless|stateful] [shared] [geneve|vxlan|flat|vlan N] [mtu N] [nodhcp] [scope SCOPE]", parseNetwork},
+		"network": {"network NAME PREFIX… [slaac|stateless|stateful] [shared] [geneve|vxlan|flat|vlan N] [external] [mtu N] [nodhcp] [scope SCOPE]", parseNetwork},
 		"router":  {"router NAME [NETWORK…]", parseRouter},
 		"attach":  {"attach ROUTER NETWORK", parseAttach},
 		"detach":  {"detach ROUTER NETWORK", parseDetach},
@@ -32,6 +32,7 @@ func topology() map[string]statement {
 		"guest":   {"guest NAME on CHASSIS in NETWORK [at ADDRESS,…] [dhcp|ra|bare] [unsecured] [pairs PREFIX,…] [groups GROUP…]", parseGuest},
 		"device":  {"device GUEST on CHASSIS: its interface is on the switch before the guest comes", parseDevice},
 		"outside": {"outside NAME in NETWORK at ADDRESS[,ADDRESS]: a host on the provider's network", parseOutside},
+		"beyond":  {"beyond NAME behind OUTSIDE at ADDRESS[,ADDRESS]: a host behind one on the provider's network, which becomes its router", parseBeyond},
 		"crowd":   {"crowd N on CHASSIS in NETWORK: ports that are plugged in, with nobody behind them", parseCrowd},
 		"set":     {"set network|router|guest NAME FIELD=VALUE…", parseSet},
 		"remove":  {"remove guest NAME", parseRemove},
@@ -51,16 +52,20 @@ func parseTunnels(w *words) action {
 	return nil
 }
 
-func parseChassis(w *words) action {
-	list := []string{w.declare(aChassis)}
+func parseChassis(w *words, gateway bool) action {
+	list := []Chassis{{Name: w.declare(aChassis)}}
 	for w.more() {
-		list = append(list, w.declare(aChassis))
+		list = append(list, Chassis{Name: w.declare(aChassis)})
 	}
 	tunnels := w.names.tunnels
 	return func(ctx context.Context, r *Run) error {
-		for _, name := range list {
-			if err := r.platform.AddChassis(ctx, name, tunnels); err != nil {
+		for _, c := range list {
+			c.Tunnels, c.Gateway = tunnels, gateway
+			if err := r.platform.AddChassis(ctx, c); err != nil {
 				return err
+			}
+			if gateway {
+				r.gateways = append(r.gateways, c.Name)
 			}
 		}
 		return nil
@@ -90,6 +95,8 @@ func parseNetwork(w *words) action {
 			n.mode = "dhcpv6-" + word
 		case "shared":
 			fields["shared"] = true
+		case "external":
+			fields["router:external"] = true
 		case "geneve", "vxlan":
 			fields["provider:network_type"] = word
 		case "flat", "vlan":

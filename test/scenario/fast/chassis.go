@@ -24,6 +24,7 @@ type chassis struct {
 	name       string
 	number     int
 	tunnels    []string
+	gateway    bool
 	ovs        *private.Switch
 	tunnel     netip.Prefix
 	link       *link
@@ -106,7 +107,7 @@ func (c *chassis) control(ctx context.Context) error {
 		ctl, err = controller.New(ctx, controller.Options{
 			Chassis: c.name, DB: c.p.conn, OVSDB: "unix:" + c.ovs.OVSDB(), Bridge: cloud.Bridge, StateDir: c.p.path(c.name, "state"),
 			DatapathType: private.DummyTunnels.Type(), Apps: apps.All(), Self: view.Chassis{DHCPLeaseTime: leaseTime},
-			TunnelIP: c.tunnel.Addr(), TunnelTypes: types, Log: c.p.log,
+			TunnelIP: c.tunnel.Addr(), TunnelTypes: types, Gateway: c.gateway, Log: c.p.log,
 			BridgeMappings: map[string]string{scenario.PhysicalNetwork: lab.ExternalBridge},
 		})
 		started <- err

@@ -123,6 +123,12 @@ func (p *Platform) outside(m scenario.Machine) (scenario.Guest, error) {
 	ours, theirs := net.Pipe()
 	p.guests[m.Name] = g
 	g.offer("", ours)
+	if m.Behind != "" {
+		if err := p.guests[m.Behind].attach(theirs, m.Router); err != nil {
+			return nil, err
+		}
+		return g, g.connect("")
+	}
 	p.external.add(&outlet{port: port{conn: theirs}, name: m.Name, host: true, vlan: m.VLAN})
 	return g, g.connect("")
 }

@@ -108,11 +108,12 @@ func (p *Platform) Said() string { return p.said.String() }
 func (p *Platform) API() *cloud.Client { return p.client }
 
 // AddChassis makes a switch with a controller.
-func (p *Platform) AddChassis(ctx context.Context, name, tunnels string) error {
+func (p *Platform) AddChassis(ctx context.Context, spec scenario.Chassis) error {
 	c := &chassis{
-		p: p, name: name, number: len(p.chassis) + 1, tunnels: strings.FieldsFunc(tunnels, func(r rune) bool { return r == ',' }),
+		p: p, name: spec.Name, number: len(p.chassis) + 1, gateway: spec.Gateway,
+		tunnels: strings.FieldsFunc(spec.Tunnels, func(r rune) bool { return r == ',' }),
 	}
-	p.chassis[name] = c
+	p.chassis[spec.Name] = c
 	return c.start(ctx)
 }
 
@@ -170,6 +171,11 @@ func (p *Platform) Do(ctx context.Context, a scenario.Action) error {
 		return nil
 	case a.Part == scenario.Host && a.Verb == scenario.Kill:
 		return p.chassis[a.Name].kill()
+	case a.Part == scenario.Host && a.Verb == scenario.Cut:
+		p.chassis[a.Name].link.close()
+		return nil
+	case a.Part == scenario.Host && a.Verb == scenario.Mend:
+		return p.chassis[a.Name].join(ctx)
 	case a.Part == scenario.Host && a.Verb == scenario.Address:
 		return p.chassis[a.Name].move(ctx, a.Prefix)
 	case a.Part == scenario.Guests && a.Verb == scenario.Resume:

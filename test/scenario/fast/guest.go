@@ -42,6 +42,7 @@ type guest struct {
 	taps     map[*tap]bool
 	prefixes []netip.Prefix
 	routes   []scenario.Route
+	legs     []*leg
 }
 
 func newGuest(m scenario.Machine, sent *sample) (*guest, error) {
@@ -239,6 +240,9 @@ func (g *guest) close() {
 	g.mu.Lock()
 	for _, p := range g.offers {
 		_ = p.conn.Close() // its switch may have gone
+	}
+	for _, l := range g.legs {
+		_ = l.conn.Close() // its machine may have gone
 	}
 	g.mu.Unlock()
 	_ = g.task.end() // it only moves frames

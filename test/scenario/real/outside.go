@@ -16,6 +16,9 @@ import (
 // outside makes a host on the provider's network. The kernel may have no devices for VLANs, so hosts outside are
 // plugged into a switch of their own.
 func (p *Platform) outside(ctx context.Context, m scenario.Machine) (scenario.Guest, error) {
+	if m.Behind != "" {
+		return p.behind(m)
+	}
 	if p.beyond == nil {
 		if err := p.openOutside(ctx); err != nil {
 			return nil, err
@@ -32,6 +35,21 @@ func (p *Platform) outside(ctx context.Context, m scenario.Machine) (scenario.Gu
 	}
 	_, err = p.beyond.OVS.Vsctl(ctx, "set", "port", spec.Port, fmt.Sprint("tag=", m.VLAN))
 	return p.guests[m.Name], err
+}
+
+// behind makes a host that a machine outside is the router of.
+func (p *Platform) behind(m scenario.Machine) (scenario.Guest, error) {
+	router, device := p.guests[m.Behind], "to-"+m.Name
+	g, err := lab.NewGuest(router.Namespace, lab.Spec{Name: m.Name, Port: device, MAC: m.MAC, NoDAD: true})
+	if err != nil {
+		return nil, err
+	}
+	p.guests[m.Name] = &guest{Guest: g, close: g.Close}
+	errs := []error{router.Sysctl("net.ipv6.conf."+device+".accept_dad", "0"), router.Sysctl("net.ipv6.conf."+device+".disable_ipv6", "0")}
+	for _, a := range m.Router {
+		errs = append(errs, router.AddressOn(device, a))
+	}
+	return p.guests[m.Name], errors.Join(errs...)
 }
 
 func (p *Platform) openOutside(ctx context.Context) error {

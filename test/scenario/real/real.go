@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 
 	"github.com/dragonflow/dragonflow/internal/lab"
 	"github.com/dragonflow/dragonflow/internal/lab/cloud"
@@ -53,12 +54,15 @@ func (p *Platform) Close() error {
 func (p *Platform) API() *cloud.Client { return p.Cloud.API }
 
 // AddChassis makes a hypervisor with its controller.
-func (p *Platform) AddChassis(ctx context.Context, name, tunnels string) error {
+func (p *Platform) AddChassis(ctx context.Context, c scenario.Chassis) error {
 	flags := append(slices.Clone(p.flags), "--bridge-mappings", scenario.PhysicalNetwork+":"+lab.ExternalBridge)
-	if tunnels != "" {
-		flags = append(flags, "--tunnel-types", tunnels)
+	if c.Tunnels != "" {
+		flags = append(flags, "--tunnel-types", c.Tunnels)
 	}
-	_, err := p.Cloud.AddChassis(ctx, name, flags...)
+	if c.Gateway {
+		flags = append(flags, "--gateway", "true")
+	}
+	_, err := p.Cloud.AddChassis(ctx, c.Name, flags...)
 	return err
 }
 
@@ -221,14 +225,34 @@ func (p *Platform) onHost(ctx context.Context, a scenario.Action) error {
 		c.OVS.KillOVSDB()
 		return nil
 	case scenario.Start:
-		if err := errors.Join(c.OVS.StartOVSDB(ctx), c.OVS.StartVswitchd(ctx)); err != nil {
-			return err
-		}
-		return c.Controller.Start(ctx)
+		return startHost(ctx, c)
+	case scenario.Cut, scenario.Mend:
+		return c.SetUnderlay(a.Verb == scenario.Mend)
 	case scenario.Address:
 		return p.Cloud.MoveChassis(ctx, c, a.Prefix)
 	}
 	return fmt.Errorf("%s chassis %s: %w", a.Verb, a.Name, errors.ErrUnsupported)
+}
+
+// startHost does what a host does that has power again: Open vSwitch's own script removes the ports that are to be gone
+// after that (ovs-ctl(8), other_config:transient), before it starts the switch.
+func startHost(ctx context.Context, c *cloud.Chassis) error {
+	if err := c.OVS.StartOVSDB(ctx); err != nil {
+		return err
+	}
+	ports, err := c.OVS.Vsctl(ctx, "--bare", "--columns=name", "find", "port", "other_config:transient=true")
+	if err != nil {
+		return err
+	}
+	for _, port := range strings.Fields(ports) {
+		if _, err := c.OVS.Vsctl(ctx, "--no-wait", "del-port", port); err != nil {
+			return err
+		}
+	}
+	if err := c.OVS.StartVswitchd(ctx); err != nil {
+		return err
+	}
+	return c.Controller.Start(ctx)
 }
 
 func (p *Platform) onGuest(ctx context.Context, a scenario.Action) error {
