@@ -202,9 +202,6 @@ func (s *Server) reattachGateway(t *rows.Txn, r *resource.Router, p *resource.Po
 	g := *r.Gateway
 	g.FixedIPs = slices.Clone(p.FixedIPs)
 	r.Gateway = &g
-	if err := s.checkFinished(r); err != nil {
-		return err
-	}
 	s.stamp(r, r.Revision+1)
 	t.Update(s.routers, r)
 	return nil

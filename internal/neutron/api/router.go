@@ -19,9 +19,6 @@ func (o routerOps) create(t *rows.Txn, row resource.Row, _ resource.Given) error
 	if err := o.setGateway(t, r); err != nil {
 		return err
 	}
-	if err := o.checkFinished(r); err != nil {
-		return err
-	}
 	t.Create(o.routers, r)
 	return nil
 }
@@ -30,11 +27,6 @@ func (o routerOps) update(t *rows.Txn, _, row resource.Row, given resource.Given
 	r := row.(*resource.Router)
 	if given["external_gateway_info"] {
 		if err := o.setGateway(t, r); err != nil {
-			return err
-		}
-	}
-	if given["external_gateway_info"] || given["distributed_snat"] {
-		if err := o.checkFinished(r); err != nil {
 			return err
 		}
 	}

@@ -32,8 +32,8 @@ type Options struct {
 	Clock func() time.Time
 	// Segments says how networks are tunnelled; segment.DefaultPlan if zero.
 	Segments segment.Plan
-	// Unfinished accepts also what chassis do not do yet: translation by gateways, port forwardings and
-	// distributed SNAT. It is for tests of what is being built.
+	// Unfinished accepts also what chassis do not do yet: port forwardings. It is for tests of what is being
+	// built.
 	Unfinished bool
 	// DNSDomain completes the names of ports on networks without a domain; "openstacklocal." if empty.
 	DNSDomain string
