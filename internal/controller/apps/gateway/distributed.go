@@ -32,6 +32,7 @@ func distributed(r *view.Reader, g *model.RouterGateway, out *app.Output) {
 			app.Emit(out, view.DistributedSNATs, view.DistributedSNAT{
 				RouterID: g.RouterID, NetworkID: g.NetworkID, Address: f.IPAddress, MAC: a.MACAddress,
 			})
+			app.Emit(out, view.Hairpins, view.Hairpin{NetworkID: g.NetworkID, MAC: a.MACAddress})
 			out.Flow(pipeline.Gateways, leavesHere, flow.NewMatch(
 				pipeline.Network.Is(uint64(r.Number(pipeline.NetworkNumbers, g.NetworkID))),
 				pipeline.Router.Is(uint64(r.Number(pipeline.RouterNumbers, g.RouterID))), flow.IPv4(),

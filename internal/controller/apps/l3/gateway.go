@@ -113,6 +113,11 @@ func floating(r *view.Reader, f view.ServedFloatingIP, out *app.Output) {
 	}
 }
 
+// ownAddress has floating IPs of this chassis find the address that its other guests have outside.
+func ownAddress(_ *view.Reader, s view.DistributedSNAT, out *app.Output) {
+	app.Emit(out, exits, exitPoint{hop{s.NetworkID, s.Address}, s.MAC})
+}
+
 // meet addresses packets to who has an address on the external network.
 func meet(r *view.Reader, e exitPoint, out *app.Output) {
 	_, routed := view.Get(r, routedNetworks, e.network)

@@ -28,6 +28,7 @@ func New() *app.App {
 			app.For("l3.route", destinations, route),
 			app.For("l3.port", view.Ports, port),
 			app.For("l3.floating", view.ServedFloatingIPs, floating),
+			app.For("l3.chassis", view.DistributedSNATs, ownAddress),
 			app.For("l3.meet", exits, meet),
 			app.ForEach("l3.hop", holdersByHop, nextHop),
 			app.For("l3.outside", view.Wires, outside),
