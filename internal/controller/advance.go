@@ -165,6 +165,7 @@ func (c *Controller) takeOutcome(ctx context.Context, e linkEvent) {
 		if c.full {
 			c.mend()
 			c.ports.review(c, c.reporter.reported())
+			c.tellClaims(c.claims.reported())
 		}
 	}
 	if n := e.outcome.FlowMods + e.outcome.EntryMods; e.job.audit && n > 0 {

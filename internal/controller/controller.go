@@ -85,7 +85,8 @@ type Controller struct {
 	feed     *northbound.Subscriber
 	ovs      *ovsdb.Client
 	link     *link
-	reporter *reporter
+	reporter *reporter[*model.PortStatus]
+	claims   *reporter[*model.AddressClaim]
 	herald   *herald
 	calls    chan call
 	posts    chan func(*Controller)
@@ -172,7 +173,8 @@ func New(ctx context.Context, o Options) (*Controller, error) {
 		return nil, fmt.Errorf("controller: %w", err)
 	}
 	c.link = newLink(o, c.log)
-	c.reporter = newReporter(c.store, o, c.log)
+	c.reporter = newReporter(c.store, c.log, statusReports(o.Chassis))
+	c.claims = newReporter(c.store, c.log, claimReports(o.Chassis))
 	c.herald = newHerald(c.store, o, c.started, c.log)
 	if c.held, err = c.restore(); err != nil {
 		return nil, fmt.Errorf("controller: %w", err)
@@ -226,6 +228,7 @@ func (c *Controller) Run(ctx context.Context) error {
 	work.Go(func() { _ = c.ovs.Run(ctx) })
 	work.Go(func() { c.link.run(ctx) })
 	work.Go(func() { c.reporter.run(ctx) })
+	work.Go(func() { c.claims.run(ctx) })
 	work.Go(func() { c.herald.run(ctx) })
 	work.Go(func() { c.audit(ctx) })
 	return c.loop(ctx)

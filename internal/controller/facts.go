@@ -218,6 +218,7 @@ func factKinds() []factKind {
 	return []factKind{
 		{view.Arrivals, arrivedFor, readFact[view.Arrival]},
 		{view.Departures, forwardFor, readFact[view.Departure]},
+		{view.Announcements, announcedFor, readFact[view.Announcement]},
 	}
 }
 

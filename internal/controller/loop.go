@@ -134,6 +134,8 @@ func (c *Controller) derive() {
 		c.noteMoves(d.Changed(view.Bindings))
 		c.followInterests(d.Changed(view.Interests))
 		c.announceUnbound(d.Changed(view.Interfaces))
+		c.forgetSuperseded(d.Changed(view.ActiveAddresses))
+		c.tellClaims(d.Changed(view.AddressClaims))
 		c.tellClients(d.Changed(view.MetadataClients))
 		c.announceChanges(&d)
 		c.watches.due = c.watches.due || len(d.Changed(view.WatchTargets)) > 0

@@ -27,7 +27,7 @@ func (c *Controller) packetIn(p openflow.PacketIn) {
 			Userdata: p.Userdata[1:], InPort: p.InPort(), Data: p.Data,
 			SourcePort: uint32(p.Register(pipeline.SourcePort.Field)), Network: uint32(p.Register(flow.Metadata)),
 			Router: uint32(p.Register(pipeline.Router.Field)), CameBy: uint32(p.Register(pipeline.CameBy.Field)),
-			Refusal: uint32(p.Register(pipeline.Refusal.Field)),
+			Refusal: uint32(p.Register(pipeline.Refusal.Field)), At: time.Now(),
 		})
 		if err != nil {
 			c.o.Metrics.packetIn(a.Name, "refused")
@@ -76,7 +76,8 @@ func (c *Controller) tick(i int) {
 
 // tracked are the tables whose changes the loop must hear of.
 func tracked(apps []*app.App) []view.AnyTable {
-	list := []view.AnyTable{view.Interests, view.LocalPorts, view.Interfaces, view.Bindings, view.MetadataClients, view.WatchTargets}
+	list := []view.AnyTable{view.Interests, view.LocalPorts, view.Interfaces, view.Bindings, view.MetadataClients, view.WatchTargets,
+		view.ActiveAddresses, view.AddressClaims}
 	for _, a := range apps {
 		if a.Announcer != nil {
 			list = append(list, a.Announcer.Table)

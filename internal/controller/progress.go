@@ -26,7 +26,7 @@ type progress struct {
 // behind by its own reports for ever.
 func (p *progress) read(e northbound.ScopeEvent, now time.Time) {
 	switch model.Kind(e.Key.Kind) {
-	case model.KindPortStatus, model.KindChassisStatus, model.KindHeartbeat:
+	case model.KindPortStatus, model.KindAddressClaim, model.KindChassisStatus, model.KindHeartbeat:
 		return
 	}
 	if e.Revision <= p.received {

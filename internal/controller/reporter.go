@@ -13,29 +13,61 @@ import (
 	"github.com/dragonflow/dragonflow/internal/northbound"
 )
 
-// reporter writes into the database which ports are up, into this chassis' own scope, coalesced and
-// with patience: what the database does not take now it gets later, in its newest form.
-type reporter struct {
-	store   *northbound.Store
-	chassis string
-	log     *slog.Logger
-	wake    chan struct{}
+// reporter writes into the database what this chassis tells of one kind, such as which ports are up, into its own
+// scope, coalesced and with patience: what the database does not take now it gets later, in its newest form.
+type reporter[O report] struct {
+	store *northbound.Store
+	log   *slog.Logger
+	wake  chan struct{}
+	kind  reported[O]
 
 	mu sync.Mutex
 	// want is what shall be there; a nil value says that nothing shall.
-	want map[string]*model.PortStatus
+	want map[string]O
 	// have is what the database told.
-	have map[string]*model.PortStatus
-	// dirty are ports whose want and have may differ.
+	have map[string]O
+	// dirty are objects whose want and have may differ.
 	dirty map[string]struct{}
 	// last is the highest revision that a report is known to have, or to have been withdrawn with.
 	last int64
 }
 
-func newReporter(s *northbound.Store, o Options, log *slog.Logger) *reporter {
-	return &reporter{
-		store: s, chassis: o.Chassis, log: log, wake: make(chan struct{}, 1),
-		want: map[string]*model.PortStatus{}, have: map[string]*model.PortStatus{}, dirty: map[string]struct{}{},
+// report is what a chassis writes.
+type report interface {
+	comparable
+	model.Object
+}
+
+// reported is what is particular to a kind of reports.
+type reported[O report] struct {
+	// name is what logs call them.
+	name string
+	// of makes the report of an id, as it is named for its removal.
+	of func(id string) O
+	// copy makes another one.
+	copy func(O) O
+	// same tells whether two say the same.
+	same func(a, b O) bool
+	// pause is how long after one batch the next is written.
+	pause time.Duration
+}
+
+func newReporter[O report](s *northbound.Store, log *slog.Logger, kind reported[O]) *reporter[O] {
+	return &reporter[O]{
+		store: s, log: log, kind: kind, wake: make(chan struct{}, 1),
+		want: map[string]O{}, have: map[string]O{}, dirty: map[string]struct{}{},
+	}
+}
+
+// statusReports are those about ports.
+func statusReports(chassis string) reported[*model.PortStatus] {
+	return reported[*model.PortStatus]{
+		name: "port status",
+		of:   func(id string) *model.PortStatus { return &model.PortStatus{Meta: model.Meta{ID: id}, Host: chassis} },
+		copy: func(s *model.PortStatus) *model.PortStatus { c := *s; return &c },
+		same: func(a, b *model.PortStatus) bool {
+			return a.Up == b.Up && a.Realised == b.Realised && a.Activated == b.Activated && a.From == b.From && a.NetworkID == b.NetworkID
+		},
 	}
 }
 
@@ -51,15 +83,15 @@ func (c *Controller) confirm(due map[string]portState) {
 		_, lacks := c.ports.lacking[id]
 		switch {
 		case !s.gone && lacks:
-			r.want[id] = r.status(id, s.network, 0, false)
+			r.want[id] = c.statusReport(id, s.network, 0, false)
 		case !s.gone:
-			r.want[id] = r.status(id, s.network, s.revision, true)
+			r.want[id] = c.statusReport(id, s.network, s.revision, true)
 			r.want[id].Activated, r.want[id].From = s.from != "", s.from
 			if c.o.Confirmed != nil {
 				c.o.Confirmed(id)
 			}
 		case s.network != "":
-			r.want[id] = r.status(id, s.network, 0, false)
+			r.want[id] = c.statusReport(id, s.network, 0, false)
 		default:
 			r.want[id] = nil
 		}
@@ -68,33 +100,42 @@ func (c *Controller) confirm(due map[string]portState) {
 	r.poke()
 }
 
-func (r *reporter) status(id, network string, realised int64, up bool) *model.PortStatus {
-	return &model.PortStatus{Meta: model.Meta{ID: id}, NetworkID: network, Host: r.chassis, Up: up, Realised: realised}
+func (c *Controller) statusReport(id, network string, realised int64, up bool) *model.PortStatus {
+	return &model.PortStatus{Meta: model.Meta{ID: id}, NetworkID: network, Host: c.o.Chassis, Up: up, Realised: realised}
+}
+
+// wants says what shall be in the database under an id, nil for nothing.
+func (r *reporter[O]) wants(id string, o O) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.want[id] = o
+	r.dirty[id] = struct{}{}
+	r.poke()
 }
 
 // observed hears what the database has.
-func (r *reporter) observed(id string, s *model.PortStatus) {
+func (r *reporter[O]) observed(id string, s O) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if s == nil {
+	if none(s) {
 		delete(r.have, id)
 	} else {
 		r.have[id] = s
-		r.last = max(r.last, s.Revision)
+		r.last = max(r.last, s.Metadata().Revision)
 	}
 	r.dirty[id] = struct{}{}
 	r.poke()
 }
 
-// has reports whether the database has a report about a port.
-func (r *reporter) has(id string) bool {
+// has reports whether the database has a report.
+func (r *reporter[O]) has(id string) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.have[id] != nil
+	return !none(r.have[id])
 }
 
-// reported lists the ports about which the database has a report.
-func (r *reporter) reported() []string {
+// reported lists the reports that the database has.
+func (r *reporter[O]) reported() []string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return slices.Collect(maps.Keys(r.have))
@@ -102,7 +143,7 @@ func (r *reporter) reported() []string {
 
 // stamp is the revision of the next reports: the time, unless the clock went back since earlier ones,
 // which the database would then hold for newer.
-func (r *reporter) stamp() int64 {
+func (r *reporter[O]) stamp() int64 {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.last = max(time.Now().UnixMicro(), r.last+1)
@@ -111,7 +152,7 @@ func (r *reporter) stamp() int64 {
 
 // learn takes the revision of which the database says that it is later than the report's, and reports
 // whether that was all that was wrong.
-func (r *reporter) learn(err error) bool {
+func (r *reporter[O]) learn(err error) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	var outdated *northbound.OutdatedError
@@ -127,7 +168,20 @@ func (r *reporter) learn(err error) bool {
 	return true
 }
 
-func (r *reporter) poke() {
+// none tells whether there is no report.
+func none[O report](o O) bool {
+	var zero O
+	return o == zero
+}
+
+// stamped is a report with a revision.
+func (r *reporter[O]) stamped(o O, revision int64) O {
+	o = r.kind.copy(o)
+	o.Metadata().Revision = revision
+	return o
+}
+
+func (r *reporter[O]) poke() {
 	select {
 	case r.wake <- struct{}{}:
 	default:
@@ -140,7 +194,7 @@ const (
 	reportPause   = time.Second
 )
 
-func (r *reporter) run(ctx context.Context) {
+func (r *reporter[O]) run(ctx context.Context) {
 	for {
 		select {
 		case <-ctx.Done():
@@ -156,10 +210,14 @@ func (r *reporter) run(ctx context.Context) {
 			if err != nil {
 				r.mark(batch)
 			}
+			pause := r.kind.pause
 			if err != nil && !r.learn(err) {
-				r.log.Warn("port status not reported, will be tried again", "ports", len(batch), "err", err)
+				r.log.Warn(r.kind.name+" not reported, will be tried again", "objects", len(batch), "err", err)
+				pause = reportPause
+			}
+			if pause > 0 {
 				select {
-				case <-time.After(reportPause):
+				case <-time.After(pause):
 				case <-ctx.Done():
 					return
 				}
@@ -168,11 +226,11 @@ func (r *reporter) run(ctx context.Context) {
 	}
 }
 
-// differences takes up to a batch of ports of which the database shows something else than it shall.
-func (r *reporter) differences() map[string]*model.PortStatus {
+// differences takes up to a batch of objects of which the database shows something else than it shall.
+func (r *reporter[O]) differences() map[string]O {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	batch := map[string]*model.PortStatus{}
+	batch := map[string]O{}
 	for id := range r.dirty {
 		if len(batch) == reportBatch {
 			break
@@ -183,11 +241,11 @@ func (r *reporter) differences() map[string]*model.PortStatus {
 		if !known {
 			continue
 		}
-		if want == nil && have == nil {
+		if none(want) && none(have) {
 			delete(r.want, id)
 			continue
 		}
-		if want != nil && have != nil && sameReport(want, have) {
+		if !none(want) && !none(have) && r.kind.same(want, have) {
 			continue
 		}
 		batch[id] = want
@@ -195,12 +253,7 @@ func (r *reporter) differences() map[string]*model.PortStatus {
 	return batch
 }
 
-// sameReport tells whether two reports say the same.
-func sameReport(a, b *model.PortStatus) bool {
-	return a.Up == b.Up && a.Realised == b.Realised && a.Activated == b.Activated && a.From == b.From && a.NetworkID == b.NetworkID
-}
-
-func (r *reporter) mark(batch map[string]*model.PortStatus) {
+func (r *reporter[O]) mark(batch map[string]O) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for id := range batch {
@@ -208,20 +261,17 @@ func (r *reporter) mark(batch map[string]*model.PortStatus) {
 	}
 }
 
-func (r *reporter) write(ctx context.Context, batch map[string]*model.PortStatus) error {
+func (r *reporter[O]) write(ctx context.Context, batch map[string]O) error {
 	ctx, cancel := context.WithTimeout(ctx, reportTimeout)
 	defer cancel()
 	txn := r.store.Txn()
 	now := r.stamp()
 	for id, want := range batch {
-		if want == nil {
-			gone := &model.PortStatus{Meta: model.Meta{ID: id}, Host: r.chassis}
-			txn.Delete(northbound.KeyOf(gone), northbound.AnyObjectRevision)
+		if none(want) {
+			txn.Delete(northbound.KeyOf(r.kind.of(id)), northbound.AnyObjectRevision)
 			continue
 		}
-		s := *want
-		s.Revision = now
-		txn.Put(&s)
+		txn.Put(r.stamped(want, now))
 	}
 	_, err := txn.Commit(ctx)
 	if err == nil {
@@ -231,19 +281,17 @@ func (r *reporter) write(ctx context.Context, batch map[string]*model.PortStatus
 }
 
 // settle takes what was written for what the database has, until it tells otherwise.
-func (r *reporter) settle(batch map[string]*model.PortStatus, now int64) {
+func (r *reporter[O]) settle(batch map[string]O, now int64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for id, want := range batch {
-		if want == nil {
+		if none(want) {
 			delete(r.have, id)
-			if r.want[id] == nil {
+			if none(r.want[id]) {
 				delete(r.want, id)
 			}
 			continue
 		}
-		s := *want
-		s.Revision = now
-		r.have[id] = &s
+		r.have[id] = r.stamped(want, now)
 	}
 }

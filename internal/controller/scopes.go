@@ -182,6 +182,10 @@ func (c *Controller) place(st *scopeState, o model.Object, rev db.Revision) {
 		}
 		return
 	}
+	if claim, ok := o.(*model.AddressClaim); ok {
+		c.recallClaim(st, claim)
+		return
+	}
 	if key, held := c.db.Place(o); held {
 		st.keys[rowName{o.Kind(), key}] = rev
 	}
@@ -191,6 +195,9 @@ func (c *Controller) place(st *scopeState, o model.Object, rev db.Revision) {
 func (c *Controller) displace(st *scopeState, kind model.Kind, scope, id string) {
 	if kind == model.KindPortStatus {
 		c.reporter.observed(id, nil)
+	}
+	if kind == model.KindAddressClaim {
+		c.claims.observed(id, nil)
 	}
 	delete(st.tableless, rowName{kind, id})
 	t := view.TableOf(kind)

@@ -217,7 +217,7 @@ func (f *follower) wentBack(loaded map[name]db.Item, rev db.Revision) error {
 
 // bornHere tells kinds whose revision is counted by a chassis, which may start again.
 func bornHere(kind string) bool {
-	return kind == string(model.KindChassis) || kind == string(model.KindPortStatus)
+	return kind == string(model.KindChassis) || kind == string(model.KindPortStatus) || kind == string(model.KindAddressClaim)
 }
 
 // adopt makes loaded what the consumer has, by the differences, in key order.

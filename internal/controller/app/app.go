@@ -150,6 +150,8 @@ type PacketIn struct {
 	SourcePort, Network     uint32
 	Router, CameBy, Refusal uint32
 	Data                    []byte
+	// At is when the controller took the packet.
+	At time.Time
 }
 
 // Userdata is what a flow that sends packets to the controller must carry, so that they reach the app.

@@ -3,6 +3,7 @@ package apps
 
 import (
 	"github.com/dragonflow/dragonflow/internal/controller/app"
+	"github.com/dragonflow/dragonflow/internal/controller/apps/activeport"
 	"github.com/dragonflow/dragonflow/internal/controller/apps/classifier"
 	"github.com/dragonflow/dragonflow/internal/controller/apps/dhcp"
 	"github.com/dragonflow/dragonflow/internal/controller/apps/dnat"
@@ -29,6 +30,7 @@ func All() []*app.App {
 		migration.New(),
 		portsecurity.New(),
 		provider.New(),
+		activeport.New(),
 		gateway.New(),
 		tunnel.New(),
 		l2.New(),

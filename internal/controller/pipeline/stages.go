@@ -31,6 +31,7 @@ const (
 	EgressCommit
 	EgressWhole
 	Services
+	ActivePort
 	ARPResponder
 	NDResponder
 	NDReply
@@ -84,9 +85,9 @@ var stages = [numStages]declaration{
 	TunnelInput: {
 		name: "tunnel-input", app: "tunnel",
 		purpose: "tells the network of a packet that came through a tunnel; its source port is zero; takes what is for a gateway to its router; sends on what is for a port that has left",
-		matches: one(flow.InPort, flow.TunID, flow.TunSrc, flow.TunIPv6Src, flow.EthDst),
+		matches: one(flow.InPort, flow.TunID, flow.TunSrc, flow.TunIPv6Src, flow.EthDst, flow.EthType, flow.IPProto, flow.ICMPv6Type),
 		sets:    one(flow.Reg6, flow.Metadata, flow.Reg2, flow.Reg12, flow.InPort),
-		next:    []Stage{RouterAddresses, L2Lookup, TunnelOutput},
+		next:    []Stage{ActivePort, RouterAddresses, L2Lookup, TunnelOutput},
 		miss:    "tunnel: no network of this chassis has the packet's identifier",
 	},
 	ProviderInput: {
@@ -216,8 +217,14 @@ var stages = [numStages]declaration{
 	Services: {
 		name: "services", app: "classifier",
 		purpose: "sends requests for services that this chassis gives itself to their stage",
-		matches: fields(one(flow.Reg6), ethernet, ip, l4, arp), next: []Stage{ARPResponder, NDResponder, DHCP, MetadataRequest, Routers},
+		matches: fields(one(flow.Reg6), ethernet, ip, l4, arp), next: []Stage{ActivePort, NDResponder, DHCP, MetadataRequest, Routers},
 		pass: Routers, prefixes: destinations,
+	},
+	ActivePort: {
+		name: "active-port", app: "activeport",
+		purpose: "hears which of the ports that may have an address says that it has it; all else that tells of addresses passes",
+		matches: fields(one(flow.Metadata, flow.Reg6, flow.TunSrc, flow.TunIPv6Src), ethernet, ip, l4, arp, nd), next: []Stage{ARPResponder, L2Lookup},
+		pass: ARPResponder,
 	},
 	ARPResponder: {
 		name: "arp-responder", app: "neighbour",

@@ -221,6 +221,8 @@ func TableOf(k model.Kind) AnyTable {
 		return FloatingIPs
 	case model.KindChassisAddress:
 		return ChassisAddresses
+	case model.KindActiveAddress:
+		return ActiveAddresses
 	case model.KindSecurityGroup:
 		return SecurityGroups
 	case model.KindSecurityGroupRule:
@@ -235,7 +237,8 @@ func TableOf(k model.Kind) AnyTable {
 // the database has it.
 func KeyIn(k model.Kind, scope, id string) string {
 	switch k {
-	case model.KindSubnet, model.KindPort, model.KindRouterInterface, model.KindRouterGateway, model.KindSecurityGroupRule, model.KindSecurityGroupMember:
+	case model.KindSubnet, model.KindPort, model.KindRouterInterface, model.KindRouterGateway, model.KindSecurityGroupRule, model.KindSecurityGroupMember,
+		model.KindActiveAddress:
 		_, outer, _ := strings.Cut(scope, "/")
 		outer, _, _ = strings.Cut(outer, "/")
 		return Within(outer, id)

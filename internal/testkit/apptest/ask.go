@@ -56,9 +56,15 @@ func (c *Controller) Ask(a *app.App, from *model.Port, frame []byte) Asked {
 // Hand gives a frame to the switch at a device, waits until it comes to the controller, has the app answer it, and
 // sends the answer.
 func (c *Controller) Hand(a *app.App, device string, frame []byte) Asked {
+	c.s.w.t.Helper()
+	c.s.Inject(device, frame)
+	return c.Hear(a, device)
+}
+
+// Hear is Hand for a frame that has been given to a switch already.
+func (c *Controller) Hear(a *app.App, device string) Asked {
 	t := c.s.w.t
 	t.Helper()
-	c.s.Inject(device, frame)
 	in := c.next(device)
 	if len(in.Userdata) == 0 || in.Userdata[0] != a.ID {
 		t.Fatalf("userdata %x is not of app %s", in.Userdata, a.Name)
@@ -68,7 +74,7 @@ func (c *Controller) Hand(a *app.App, device string, frame []byte) Asked {
 		Userdata: in.Userdata[1:], InPort: in.InPort(), Data: in.Data,
 		SourcePort: uint32(in.Register(pipeline.SourcePort.Field)), Network: uint32(in.Register(pipeline.Network.Field)),
 		Router: uint32(in.Register(pipeline.Router.Field)), CameBy: uint32(in.Register(pipeline.CameBy.Field)),
-		Refusal: uint32(in.Register(pipeline.Refusal.Field)),
+		Refusal: uint32(in.Register(pipeline.Refusal.Field)), At: time.Now(),
 	})
 	ctx, cancel := context.WithTimeout(context.Background(), ovs.Deadline)
 	defer cancel()

@@ -85,6 +85,8 @@ func (w *World) place(r any) {
 		view.Set(w.DB, view.ProviderPorts, r)
 	case view.WatchPort:
 		view.Set(w.DB, view.WatchPorts, r)
+	case view.Announcement:
+		view.Set(w.DB, view.Announcements, r)
 	case view.Arrival:
 		view.Set(w.DB, view.Arrivals, r)
 	case view.Departure:
@@ -109,6 +111,8 @@ func (w *World) Remove(rows ...any) {
 			view.Delete(w.DB, view.Interfaces, r.Name)
 		case view.MetadataPort:
 			view.Delete(w.DB, view.MetadataPorts, view.MetadataPortKey)
+		case view.Announcement:
+			view.Delete(w.DB, view.Announcements, view.ActiveKey(r.NetworkID, r.Address))
 		case view.Arrival:
 			view.Delete(w.DB, view.Arrivals, r.PortID)
 		case view.Departure:

@@ -125,16 +125,17 @@ const (
 	dhcpv4Client, dhcpv4Server         = 68, 67
 	dhcpv6Client, dhcpv6Server         = 546, 547
 	routerSolicitation, ndSolicitation = 133, 135
-	arpRequest                         = 1
+	ndAdvertisement                    = 136
 )
 
 func services(_ *view.Reader, _ view.Chassis, out *app.Output) {
 	dispatch := func(to pipeline.Stage, reason string, match ...flow.Constraint) {
 		out.Flow(pipeline.Services, pipeline.Normal, flow.NewMatch(match...), flow.Goto(to.Table()), reason)
 	}
-	dispatch(pipeline.ARPResponder, "an ARP request", flow.ARP(), flow.ARPOp.Is(arpRequest))
+	dispatch(pipeline.ActivePort, "an ARP packet", flow.ARP())
 	icmpv6 := flow.IPProto.Is(protoICMPv6)
 	dispatch(pipeline.NDResponder, "a neighbour solicitation", flow.IPv6(), icmpv6, flow.ICMPv6Type.Is(ndSolicitation))
+	dispatch(pipeline.ActivePort, "a neighbour advertisement", flow.IPv6(), icmpv6, flow.ICMPv6Type.Is(ndAdvertisement))
 	dispatch(pipeline.DHCP, "a router solicitation", flow.IPv6(), icmpv6, flow.ICMPv6Type.Is(routerSolicitation))
 	udp := flow.IPProto.Is(protoUDP)
 	dispatch(pipeline.DHCP, "a DHCPv4 request", flow.IPv4(), udp, flow.UDPSrc.Is(dhcpv4Client), flow.UDPDst.Is(dhcpv4Server))

@@ -91,9 +91,9 @@ func port(_ *view.Reader, p view.LocalPort, out *app.Output) {
 
 // address sends what is addressed to a MAC address to the port, or the ports, that have it, here and on
 // other chassis.
-func address(_ *view.Reader, _ string, owners []view.Station, out *app.Output) {
+func address(r *view.Reader, _ string, owners []view.Station, out *app.Output) {
 	a := owners[0].MACAddress
-	to := receivers(owners)
+	to := receivers(active(r, owners))
 	match := []flow.Constraint{pipeline.Network.Is(uint64(a.NetworkKey)), flow.EthDst.MAC(a.MAC)}
 	if do, reason, single := to.single(); single {
 		out.Flow(pipeline.L2Lookup, pipeline.Normal, flow.NewMatch(match...), do, reason)
@@ -120,6 +120,23 @@ func address(_ *view.Reader, _ string, owners []view.Station, out *app.Output) {
 		out.Flow(pipeline.L2Lookup, pipeline.Normal+1, flow.NewMatch(append(match, pipeline.SourcePort.Is(0))...),
 			flow.Do(here...), "several ports share this MAC address; those elsewhere got it from the sender")
 	}
+}
+
+// active returns, of several owners of an address, the one that has announced the IP addresses that go with it,
+// as the master of a virtual router does; all, if that is not known.
+func active(r *view.Reader, owners []view.Station) []view.Station {
+	if len(owners) < 2 {
+		return owners
+	}
+	holders, _ := view.Find(r, view.AddressHoldersByMAC, owners[0].MACAddress.Key())
+	if len(holders) == 0 || slices.ContainsFunc(holders, func(h view.AddressHolder) bool { return h.PortID != holders[0].PortID }) {
+		return owners
+	}
+	of := func(s view.Station) bool { return s.Port == holders[0].PortID }
+	if !slices.ContainsFunc(owners, of) {
+		return owners
+	}
+	return slices.DeleteFunc(slices.Clone(owners), func(s view.Station) bool { return !of(s) })
 }
 
 // places is where the ports with a MAC address are.

@@ -2,6 +2,7 @@ package l3
 
 import (
 	"net/netip"
+	"slices"
 
 	"github.com/dragonflow/dragonflow/internal/controller/app"
 	"github.com/dragonflow/dragonflow/internal/controller/flow"
@@ -27,13 +28,14 @@ type holder struct {
 }
 
 // holding says by what a port has an address. A port that is bound nowhere only keeps its fixed IPs for
-// others, who have them by an allowed address pair.
+// others, who have them by an allowed address pair; of several of these one is active.
 type holding uint8
 
 const (
 	fixed holding = iota
 	pair
 	kept
+	active
 )
 
 var (
@@ -70,11 +72,24 @@ func port(r *view.Reader, p *model.Port, out *app.Output) {
 	}
 }
 
-// holderOf returns who alone has an address.
+// activeHolder derives which of the ports that may have an address has it.
+func activeHolder(r *view.Reader, h view.AddressHolder, out *app.Output) {
+	if _, routed := view.Get(r, routedNetworks, h.NetworkID); routed == view.Present {
+		app.Emit(out, holders, holder{hop: hop{h.NetworkID, h.Address}, port: h.PortID, mac: h.MAC, kind: active})
+	}
+}
+
+// holderOf returns who has an address: one alone, or the active one of several. What a port has as a fixed IP
+// does not move.
 func holderOf(all []holder) (holder, bool) {
+	isKind := func(k holding) func(holder) bool { return func(h holder) bool { return h.kind == k } }
+	at := slices.IndexFunc(all, isKind(active))
+	if at >= 0 && !slices.ContainsFunc(all, isKind(fixed)) {
+		return all[at], true
+	}
 	var list []holder
 	for _, x := range all {
-		if x.kind != kept {
+		if x.kind != kept && x.kind != active {
 			list = append(list, x)
 		}
 	}
@@ -97,12 +112,16 @@ func nextHop(r *view.Reader, _ string, having []holder, out *app.Output) {
 	match := flow.NewMatch(pipeline.Network.Is(network), flow.IPOf(h.address), isNextHop(h.address))
 	if !alone {
 		out.Flow(pipeline.NextHops, pipeline.Normal, match, refuse(noNeighbour),
-			"router: several ports of the network share the next hop's address")
+			"router: several ports of the network share the next hop's address, and none has announced that it has it")
 		return
 	}
 	if at.router == "" {
+		reason := "the port has the next hop's address"
+		if at.kind == active {
+			reason = "the port has announced that it has the next hop's address, which several ports may have"
+		}
 		out.Flow(pipeline.NextHops, pipeline.Normal, match,
-			flow.Do(flow.SetField(flow.EthDst.MAC(at.mac))).Goto(pipeline.RouteOutput.Table()), "the port has the next hop's address")
+			flow.Do(flow.SetField(flow.EthDst.MAC(at.mac))).Goto(pipeline.RouteOutput.Table()), reason)
 		return
 	}
 	if up, _ := view.Find(r, linksByMAC, h.network+"/"+at.mac.String()); len(up) == 1 && up[0].router == at.router {

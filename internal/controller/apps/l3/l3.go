@@ -30,6 +30,7 @@ func New() *app.App {
 			app.For("l3.floating", view.ServedFloatingIPs, floating),
 			app.For("l3.chassis", view.DistributedSNATs, ownAddress),
 			app.For("l3.meet", exits, meet),
+			app.For("l3.active", view.AddressHolders, activeHolder),
 			app.ForEach("l3.hop", holdersByHop, nextHop),
 			app.For("l3.outside", view.Wires, outside),
 			app.For("l3.via", extras, via),

@@ -70,14 +70,6 @@ var (
 		}
 		return keys
 	}, nil)
-	// portsByPair finds the ports that may use the addresses of a prefix.
-	portsByPair = view.NewPrefixIndex(view.Ports, "AddressPair", func(p *model.Port) (string, []netip.Prefix) {
-		var prefixes []netip.Prefix
-		for _, pair := range p.AllowedAddressPairs {
-			prefixes = append(prefixes, pair.IPAddress)
-		}
-		return p.NetworkID, prefixes
-	})
 )
 
 // addressesOf returns the addresses of a port that is up.
@@ -169,7 +161,7 @@ func shared(r *view.Reader, c claim, port string) bool {
 	if c.router {
 		return false
 	}
-	for _, p := range view.Covering(r, portsByPair, c.network, netip.PrefixFrom(c.address, c.address.BitLen())) {
+	for _, p := range view.Covering(r, view.PortsByAddressPair, c.network, netip.PrefixFrom(c.address, c.address.BitLen())) {
 		for _, pair := range p.AllowedAddressPairs {
 			if pair.IPAddress.Contains(c.address) && (p.ID != port || pair.MACAddress != c.mac) {
 				return true

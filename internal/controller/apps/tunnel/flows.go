@@ -2,6 +2,7 @@ package tunnel
 
 import (
 	"fmt"
+	"net/netip"
 	"slices"
 	"strconv"
 
@@ -10,6 +11,7 @@ import (
 	"github.com/dragonflow/dragonflow/internal/controller/pipeline"
 	"github.com/dragonflow/dragonflow/internal/controller/view"
 	"github.com/dragonflow/dragonflow/internal/model"
+	"github.com/dragonflow/dragonflow/internal/packet"
 )
 
 // arrival takes in what other chassis send to a network that has ports here. The sender is not looked at:
@@ -19,10 +21,18 @@ func arrival(r *view.Reader, n view.LocalNetwork, out *app.Output) {
 	if found != view.Present {
 		return
 	}
-	out.Flow(pipeline.TunnelInput, pipeline.Normal,
-		flow.NewMatch(flow.InPort.Is(uint64(s.ofport)), flow.TunID.Is(uint64(s.vni))),
-		flow.Do(flow.Load(pipeline.SourcePort, 0), flow.Load(pipeline.Network, uint64(n.Key))).Goto(pipeline.L2Lookup.Table()),
+	match := flow.NewMatch(flow.InPort.Is(uint64(s.ofport)), flow.TunID.Is(uint64(s.vni)))
+	to := flow.Do(flow.Load(pipeline.SourcePort, 0), flow.Load(pipeline.Network, uint64(n.Key)))
+	out.Flow(pipeline.TunnelInput, pipeline.Normal, match, to.Goto(pipeline.L2Lookup.Table()),
 		"the identifier is that of a network with ports here")
+	if _, shared := view.Get(r, view.SharedNetworks, n.ID); shared != view.Present {
+		return
+	}
+	const reason = "a port elsewhere may tell everybody that it has an address that several ports may have"
+	out.Flow(pipeline.TunnelInput, pipeline.Normal+1, match.And(flow.EthDst.MAC(packet.Broadcast()), flow.ARP()),
+		to.Goto(pipeline.ActivePort.Table()), reason)
+	out.Flow(pipeline.TunnelInput, pipeline.Normal+1, match.And(flow.EthDst.MAC(packet.MulticastMAC(netip.IPv6LinkLocalAllNodes())), flow.IPv6(),
+		flow.IPProto.Is(flow.ProtoICMPv6), flow.ICMPv6Type.Is(uint64(packet.ICMPv6NeighborAdv))), to.Goto(pipeline.ActivePort.Table()), reason)
 }
 
 // transit takes in what other chassis send to the gateway of a router, as its guests sent it.
