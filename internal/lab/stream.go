@@ -94,11 +94,14 @@ func (s *stream) read() error {
 }
 
 // lostOn is how many segments were lost on a connection as its kernel knows: those that it sent again without hearing
-// that the peer had them already (RFC 2883), and holes in what came. Where nobody knows it is 0.
+// that the peer had them already (RFC 2883), and holes in what came. A connection of another stack tells it itself.
 func lostOn(c net.Conn) (int, error) {
+	if own, ok := c.(interface{ Lost() (int, error) }); ok {
+		return own.Lost()
+	}
 	s, ok := c.(syscall.Conn)
 	if !ok {
-		return 0, nil
+		return 0, fmt.Errorf("a %T does not tell what was lost on it", c)
 	}
 	raw, err := s.SyscallConn()
 	if err != nil {

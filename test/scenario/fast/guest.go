@@ -35,6 +35,7 @@ type guest struct {
 	link  *channel.Endpoint
 	task  *task
 	sent  *sample
+	syns  *syns
 
 	mu       sync.Mutex
 	offers   map[string]*port // by chassis
@@ -48,7 +49,7 @@ type guest struct {
 func newGuest(m scenario.Machine, sent *sample) (*guest, error) {
 	const queue, mtu = 1024, 1500
 	g := &guest{
-		name: m.Name, mac: m.MAC, sent: sent, offers: map[string]*port{}, taps: map[*tap]bool{},
+		name: m.Name, mac: m.MAC, sent: sent, syns: &syns{sent: map[uint16]syn{}}, offers: map[string]*port{}, taps: map[*tap]bool{},
 		link: channel.New(queue, mtu+header.EthernetMinimumSize, tcpip.LinkAddress(m.MAC)),
 		stack: stack.New(stack.Options{
 			NetworkProtocols: []stack.NetworkProtocolFactory{
@@ -78,6 +79,7 @@ func (g *guest) transmit(ctx context.Context) error {
 		}
 		frame := p.ToView()
 		p.DecRef()
+		g.syns.add(frame.AsSlice())
 		_ = g.send(frame.AsSlice()) // a wire that was cut loses what is on it
 		frame.Release()
 	}

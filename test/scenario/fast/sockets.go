@@ -36,7 +36,11 @@ func (g *guest) Dial(ctx context.Context, network, address string) (net.Conn, er
 		}
 		return &datagrams{Conn: conn}, nil
 	}
-	return gonet.DialContextTCP(ctx, g.stack, remote, protocolOf(to.Addr()))
+	conn, err := gonet.DialContextTCP(ctx, g.stack, remote, protocolOf(to.Addr()))
+	if err != nil {
+		return nil, err
+	}
+	return &connection{TCPConn: conn, syns: g.syns, port: uint16(conn.LocalAddr().(*net.TCPAddr).Port)}, nil
 }
 
 // Listen listens for TCP connections of both families.
