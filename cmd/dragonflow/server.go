@@ -18,8 +18,12 @@ func serverCommand(h *host) *cobra.Command {
 		GroupID: groupRun,
 		Short:   "serve the Neutron API on a control host",
 		Long: `Serves the Neutron-shaped API and keeps the logical topology in the northbound database.
-Any number of servers may share one database.`,
+Any number of servers may share one database.
+
+With --neutron-listen it takes what a real Neutron pushes instead, and serves no API: Neutron does. A database
+belongs either to clients of this API or to a Neutron.`,
 		Example: `  dragonflow server --db etcd://127.0.0.1:2379
+  dragonflow server --db etcd://127.0.0.1:2379 --neutron-listen unix:/run/dragonflow/neutron.sock --neutron-group neutron
   openstack --os-auth-type none --os-endpoint http://127.0.0.1:9696 network create blue`,
 		Args: cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
@@ -28,13 +32,18 @@ Any number of servers may share one database.`,
 			if err != nil {
 				return err
 			}
-			if _, err := d.addServer(conn); err != nil {
+			if settings.Neutron.Listen != "" {
+				err = d.addIntake(conn)
+			} else {
+				_, err = d.addServer(conn)
+			}
+			if err != nil {
 				return errors.Join(err, conn.Close())
 			}
 			return d.run(command.Context(), "127.0.0.1:9697")
 		},
 	}
-	return withSettings(h, command, settings, &settings.Process, &settings.Database, &settings.API, &settings.Networks)
+	return withSettings(h, command, settings, &settings.Process, &settings.Database, &settings.API, &settings.Neutron, &settings.Networks)
 }
 
 // addServer makes the daemon serve the API.

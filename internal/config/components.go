@@ -88,6 +88,34 @@ func (a *API) problems() map[string]string {
 	return found
 }
 
+// Neutron is the door by which a Neutron pushes its objects.
+type Neutron struct {
+	Listen   string `key:"neutron-listen" default:"none: clients of the API make the resources" help:"address at which a real Neutron pushes its objects to the server, which then serves no API: unix:/path, or host:port with certificates on both sides"`
+	Group    string `key:"neutron-group" default:"none" help:"group whose members may use that Unix socket, such as neutron"`
+	Cert     string `key:"neutron-cert" default:"none" help:"PEM file with the certificate of that address"`
+	Key      string `key:"neutron-key" default:"none" help:"PEM file with the key of that certificate"`
+	ClientCA string `key:"neutron-client-ca" default:"none" help:"PEM file with the authorities that vouch for Neutrons"`
+}
+
+func (*Neutron) title() string { return "Server: behind a Neutron" }
+
+func (n *Neutron) problems() map[string]string {
+	found := map[string]string{}
+	isUnix := strings.HasPrefix(n.Listen, "unix:/")
+	switch {
+	case n.Listen != "" && !isUnix && !isAddress(n.Listen):
+		found["neutron-listen"] = "must be unix:/path or host:port"
+	case n.Listen != "" && !isUnix && (n.Cert == "" || n.ClientCA == ""):
+		found["neutron-listen"] = "needs neutron-cert, neutron-key and neutron-client-ca; only unix:/path needs none"
+	case n.Group != "" && !isUnix:
+		found["neutron-group"] = "needs neutron-listen with unix:/path"
+	}
+	if (n.Cert == "") != (n.Key == "") {
+		found["neutron-cert"] = "and neutron-key must be given together"
+	}
+	return found
+}
+
 // Chassis is the host that a controller serves.
 type Chassis struct {
 	Name   string `key:"chassis" default:"the host's name" help:"name of this chassis; Neutron's binding:host_id"`

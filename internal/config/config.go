@@ -25,6 +25,7 @@ type Config struct {
 	Process  Process
 	Database Database
 	API      API
+	Neutron  Neutron
 	Networks Networks
 	Chassis  Chassis
 	Guests   Guests
@@ -46,7 +47,7 @@ type Component interface {
 
 // Components returns all of them, for Bind.
 func (c *Config) Components() []Component {
-	return []Component{&c.Process, &c.Database, &c.API, &c.Networks, &c.Chassis, &c.Guests, &c.Metadata}
+	return []Component{&c.Process, &c.Database, &c.API, &c.Neutron, &c.Networks, &c.Chassis, &c.Guests, &c.Metadata}
 }
 
 // Default returns the settings as they are when nobody has set anything.

@@ -33,6 +33,14 @@ func tombstoneKey(k db.Key) db.Key {
 	return k
 }
 
+// TombstoneKey is where the deletion of what lies under a key is remembered.
+func TombstoneKey(k db.Key) db.Key { return tombstoneKey(k) }
+
+// EncodeTombstone returns the memory of a deletion, for who writes it together with the deletion.
+func EncodeTombstone(revision int64, deleted time.Time) ([]byte, error) {
+	return json.Marshal(tombstone{Revision: revision, Deleted: deleted.UTC(), Schema: model.SchemaVersion})
+}
+
 // IsTombstoneScope reports whether a scope of the database holds only the memory of deletions.
 func IsTombstoneScope(scope db.Scope) bool { return strings.HasPrefix(string(scope), tombstoneScope) }
 

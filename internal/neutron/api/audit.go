@@ -60,7 +60,8 @@ func (s *Server) Audit(ctx context.Context) error {
 			failed = errors.Join(failed, fmt.Errorf("audit %s: %w", scope, err))
 		}
 	}
-	for _, typ := range []*resource.Type{s.networks, s.subnets, s.ports, s.groups, s.rules, s.routers, s.floatingIPs, s.forwardings, s.activeAddresses} {
+	for _, typ := range []*resource.Type{s.networks, s.subnets, s.ports, s.groups, s.rules, s.routers, s.floatingIPs, s.forwardings, s.activeAddresses,
+		s.addressGroups} {
 		for _, row := range s.store.Select(typ.Kind, "") {
 			for _, k := range s.keysOf(row) {
 				check(k.Scope)
@@ -120,22 +121,22 @@ func (s *Server) keysOf(row resource.Row) []db.Key {
 	for _, o := range translate.Objects(row) {
 		out = append(out, northbound.KeyOf(o))
 	}
-	for k := range reservations(row) {
+	for k := range s.reservations(row) {
 		out = append(out, k)
 	}
 	return out
 }
 
 // reservations returns the reservation keys of a row with their values.
-func reservations(row resource.Row) map[db.Key][]byte {
-	if n, ok := row.(*resource.Network); ok {
+func (s *Server) reservations(row resource.Row) map[db.Key][]byte {
+	if n, ok := row.(*resource.Network); ok && !s.opts.Neutron {
 		return segmentReservations(n)
 	}
-	if r, ok := row.(*resource.Router); ok && r.Gateway != nil {
+	if r, ok := row.(*resource.Router); ok && r.Gateway != nil && r.Gateway.TransitVNI != 0 {
 		return map[db.Key][]byte{segment.TransitKey(r.Gateway.TransitVNI): segment.Reservation{Router: r.ID}.Encode()}
 	}
 	p, ok := row.(*resource.Port)
-	if !ok {
+	if !ok || s.opts.Neutron {
 		return nil
 	}
 	out := map[db.Key][]byte{ipam.MACKey(p.NetworkID, p.MACAddress): ipam.Reservation{Port: p.ID}.Encode()}
@@ -188,7 +189,7 @@ func (s *Server) rowsIn(scope db.Scope) []resource.Row {
 	case parts[0] == "network":
 		return append(one(s.networks, parts[1]), s.store.Select(s.subnets.Kind, rows.ByNetwork(parts[1]))...)
 	case parts[0] == "secgroup" && parts[last] == "members":
-		return s.store.Select(s.ports.Kind, rows.ByMembership(parts[1]))
+		return append(one(s.addressGroups, parts[1]), s.store.Select(s.ports.Kind, rows.ByMembership(parts[1]))...)
 	case parts[0] == "secgroup":
 		return append(one(s.groups, parts[1]), s.store.Select(s.rules.Kind, rows.ByGroup(parts[1]))...)
 	case parts[0] == "router":
@@ -216,7 +217,7 @@ func (s *Server) wanted(row resource.Row, key db.Key) (model.Object, []byte) {
 			return o, nil
 		}
 	}
-	return nil, reservations(row)[key]
+	return nil, s.reservations(row)[key]
 }
 
 // asWanted reports whether a stored value is what the row wants.
@@ -284,7 +285,11 @@ func (s *Server) owner(t *rows.Txn, key db.Key, it db.Item, row resource.Row) (r
 	if row != nil {
 		id = row.Base().ID
 	}
-	owner, err := t.GetMarked(s.ownerType(key.Kind), id)
+	typ := s.ownerType(key.Kind)
+	if _, ok := row.(*resource.AddressGroup); ok {
+		typ = s.addressGroups
+	}
+	owner, err := t.GetMarked(typ, id)
 	if err != nil {
 		return nil, notGone(err)
 	}
@@ -297,7 +302,7 @@ func (s *Server) auditDerived(ctx context.Context) error {
 	var failed error
 	for _, row := range s.store.Select(s.subnets.Kind, "") {
 		subnet := row.(*resource.Subnet)
-		if subnet.AutoAddress() && subnet.Deleting.IsZero() {
+		if !s.opts.Neutron && subnet.AutoAddress() && subnet.Deleting.IsZero() {
 			failed = errors.Join(failed, subnetOps{s}.created(ctx, subnet))
 		}
 	}

@@ -19,6 +19,7 @@ type board struct {
 	conn *db.Connection
 	log  *slog.Logger
 	now  func() time.Time
+	note func(...db.Key) // told of every report and chassis that comes, changes or goes; nil if nobody asked
 
 	mu      sync.RWMutex
 	chassis map[string]*model.Chassis
@@ -71,11 +72,20 @@ func (b *board) follow(ctx context.Context, scope string, take func(db.Event)) e
 		b.mu.Lock()
 		for _, ev := range batch {
 			take(ev)
+			b.tell(ev.Item.Key, scope)
 		}
 		b.wakeAll()
 		b.mu.Unlock()
 	}
 	return nil
+}
+
+// tell notes an event of a scope.
+func (b *board) tell(key db.Key, scope string) {
+	if b.note != nil {
+		key.Scope = db.Scope(scope) // marks of a listing have no key
+		b.note(key)
+	}
 }
 
 // wakeAll is for who has the lock.

@@ -169,6 +169,9 @@ func (c *collection) rollBack(ctx context.Context, news []newRow) error {
 
 // stamp sets the standard attributes of a row that is about to be written.
 func (s *Server) stamp(row resource.Row, revision int64) {
+	if _, own := row.(*resource.ActiveAddress); s.opts.Neutron && !own {
+		return // it is Neutron that counts
+	}
 	base := row.Base()
 	base.UpdatedAt = s.now().UTC()
 	base.Revision = revision

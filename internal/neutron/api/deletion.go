@@ -139,7 +139,7 @@ func (s *Server) dropMarked(ctx context.Context, typ *resource.Type, id string, 
 				}
 			}
 			done = true
-			for key := range reservations(row) {
+			for key := range s.reservations(row) {
 				t.Release(key)
 			}
 			t.Delete(typ, id)

@@ -11,6 +11,8 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"os/user"
+	"strconv"
 	"strings"
 	"time"
 
@@ -29,6 +31,10 @@ type Access struct {
 	// TokenFile holds a token that callers send as X-Auth-Token (the openstack client does with
 	// --os-auth-type admin_token --os-token).
 	TokenFile string
+	// Group, if not empty, may use the Unix socket too; else only who has made it.
+	Group string
+	// Mutual refuses, beside Unix sockets, every address without TLS and client certificates.
+	Mutual bool
 }
 
 // Bounds of the HTTP server.
@@ -49,10 +55,6 @@ type Door struct {
 
 // Open listens as a says, or says why it must not. The caller serves or closes the door.
 func (s *Server) Open(a Access) (*Door, error) {
-	tlsConfig, err := a.tls()
-	if err != nil {
-		return nil, fmt.Errorf("open the API: %w", err)
-	}
 	handler := s.Handler()
 	if a.TokenFile != "" {
 		token, err := readToken(a.TokenFile)
@@ -61,19 +63,33 @@ func (s *Server) Open(a Access) (*Door, error) {
 		}
 		handler = s.withToken(token, handler)
 	}
-	if err := a.check(); err != nil {
+	door, err := OpenDoor(a, handler, s.opts.RequestTimeout)
+	if err != nil {
 		return nil, fmt.Errorf("open the API: %w", err)
+	}
+	return door, nil
+}
+
+// OpenDoor listens as a says, for requests that take at most this long, or says why it must not. Who may come is a's
+// business, but for the token, which is the handler's.
+func OpenDoor(a Access, handler http.Handler, longest time.Duration) (*Door, error) {
+	tlsConfig, err := a.tls()
+	if err != nil {
+		return nil, err
+	}
+	if err := a.check(); err != nil {
+		return nil, err
 	}
 	listener, err := a.listen()
 	if err != nil {
-		return nil, fmt.Errorf("open the API: %w", err)
+		return nil, err
 	}
 	if tlsConfig != nil {
 		listener = tls.NewListener(listener, tlsConfig)
 	}
 	return &Door{listener: listener, http: &http.Server{
 		Handler: handler, ReadHeaderTimeout: headerTimeout, ReadTimeout: bodyTimeout,
-		WriteTimeout: bodyTimeout + s.opts.RequestTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader,
+		WriteTimeout: bodyTimeout + longest, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader,
 	}}, nil
 }
 
@@ -85,6 +101,9 @@ func (a Access) check() error {
 	host, _, err := net.SplitHostPort(a.Listen)
 	if err != nil {
 		return err
+	}
+	if a.Mutual && (a.Cert == "" || a.ClientCA == "") {
+		return fmt.Errorf("%s needs a certificate, and client certificates: only unix:/path needs none", a.Listen)
 	}
 	if ip := net.ParseIP(host); host == "localhost" || ip != nil && ip.IsLoopback() {
 		return nil
@@ -109,7 +128,26 @@ func (a Access) listen() (net.Listener, error) {
 	if err != nil {
 		return nil, err
 	}
-	return listener, os.Chmod(path, 0o600)
+	if err := a.share(path); err != nil {
+		return nil, errors.Join(err, listener.Close())
+	}
+	return listener, nil
+}
+
+// share lets only those use the socket who may.
+func (a Access) share(path string) error {
+	if a.Group == "" {
+		return os.Chmod(path, 0o600)
+	}
+	group, err := user.LookupGroup(a.Group)
+	if err != nil {
+		return err
+	}
+	gid, err := strconv.Atoi(group.Gid)
+	if err != nil {
+		return fmt.Errorf("group %s: %w", a.Group, err)
+	}
+	return errors.Join(os.Chown(path, -1, gid), os.Chmod(path, 0o660))
 }
 
 // removeStale removes a socket that a killed process has left, but not one that somebody serves, nor
@@ -194,6 +232,9 @@ func (s *Server) withToken(token string, next http.Handler) http.Handler {
 
 // Address is where the door is.
 func (d *Door) Address() net.Addr { return d.listener.Addr() }
+
+// OnEnd has a function called when Serve ends, to let those go who wait for something.
+func (d *Door) OnEnd(f func()) { d.http.RegisterOnShutdown(f) }
 
 // Close closes a door that is not served.
 func (d *Door) Close() error { return d.listener.Close() }

@@ -66,6 +66,9 @@ func (s *Server) serversOf(f *resource.FloatingIP, p *resource.Port, places map[
 // followPort lets what depends on a port follow it in the batch in which the port is written: floating IPs to
 // the chassis where it is now; and these, port forwardings and announced addresses leave what it no longer has.
 func (s *Server) followPort(t *rows.Txn, old, p *resource.Port) error {
+	if s.opts.Neutron {
+		return s.followPushed(t, old, p)
+	}
 	if len(old.AllowedAddressPairs)+len(p.AllowedAddressPairs) > 0 {
 		t.After(s.board.poke) // those of addresses that it shares with others follow
 	}

@@ -149,6 +149,9 @@ func (b *board) known() bool {
 
 // settlePlaces chooses chassis anew for what is not where it should be.
 func (s *Server) settlePlaces(ctx context.Context) error {
+	if s.opts.Neutron {
+		return s.settlePushed(ctx)
+	}
 	return errors.Join(s.settleGateways(ctx), s.settleFloatingIPs(ctx), s.settleForwardings(ctx),
 		s.settleAddresses(ctx))
 }

@@ -16,6 +16,7 @@ import (
 	"log/slog"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/dragonflow/dragonflow/internal/neutron/resource"
@@ -39,6 +40,8 @@ type Options struct {
 	DNSDomain string
 	// Quotas replaces default limits by resource, such as "port"; -1 is none.
 	Quotas map[string]int
+	// Neutron says that a Neutron pushes its resources, see [Server.Push], instead of clients of the API making them.
+	Neutron bool
 	// Observe, if set, is called after each request.
 	Observe func(Observation)
 	// RequestTimeout bounds what one request may wait for the database; 15 s if zero.
@@ -69,7 +72,8 @@ type Server struct {
 	quotas, quotaGuards, defaultGroups      *resource.Type
 	portBindings, agents                    *resource.Type
 	floatingIPs, forwardings                *resource.Type
-	activeAddresses                         *resource.Type
+	activeAddresses, addressGroups          *resource.Type
+	pushed                                  map[string]*resource.Type // by name, what a Neutron pushes
 	collections                             []*collection
 
 	// slots bound how many requests are worked on at once, and with that the memory they take.
@@ -79,6 +83,10 @@ type Server struct {
 	hints   addressHints
 	vnis    *vnis
 	drift   driftCounter
+
+	admitted atomic.Bool
+	joins    *marks // rows that have changed; nil unless a Neutron pushes them
+	status   *statusFeed
 }
 
 // New returns a server. It answers 503 until Run has brought it in sync.
@@ -90,7 +98,7 @@ func New(opts Options) (*Server, error) {
 		return nil, fmt.Errorf("neutron api: the %s driver writes at most %d keys atomically, the API needs %d",
 			opts.DB.Name, n, minAtomicOps)
 	}
-	if opts.DB.Capabilities.Durability == db.Async {
+	if opts.DB.Capabilities.Durability == db.Async && !opts.Neutron {
 		return nil, fmt.Errorf("neutron api: the %s database may lose what it has acknowledged, and would be the only "+
 			"copy; use one that writes to disk first, or Dragonflow behind a Neutron", opts.DB.Name)
 	}
@@ -101,23 +109,15 @@ func New(opts Options) (*Server, error) {
 	s := &Server{
 		opts: opts, log: opts.Logger, now: opts.Clock, hints: addressHints{}, slots: make(chan struct{}, maxRequests),
 	}
-	s.networks, s.subnets, s.ports = resource.Networks(), resource.Subnets(), resource.Ports()
-	s.rules = resource.SecurityGroupRules()
-	s.groups = resource.SecurityGroups(s.rules)
-	s.quotas, s.quotaGuards, s.defaultGroups = resource.Quotas(), resource.QuotaGuards(), resource.DefaultGroups()
-	s.routers = resource.Routers()
-	s.subnetPools, s.addressScopes, s.defaultPools = resource.SubnetPools(), resource.AddressScopes(), resource.DefaultPools()
-	s.activeAddresses = resource.ActiveAddresses()
-	s.floatingIPs, s.forwardings = resource.FloatingIPs(), resource.PortForwardings()
-	s.portBindings, s.agents = resource.PortBindings(), resource.Agents()
-	types := []*resource.Type{
-		s.networks, s.subnets, s.ports, s.groups, s.rules, s.routers, s.quotas, s.quotaGuards, s.defaultGroups, s.agents,
-		s.subnetPools, s.addressScopes, s.defaultPools, s.floatingIPs, s.forwardings,
-		s.activeAddresses,
-	}
+	types := s.makeTypes()
 	s.vnis = &vnis{next: map[string]int{}}
 	s.store = rows.New(opts.DB, types, opts.Logger, opts.Clock)
 	s.board = newBoard(opts.DB, opts.Logger, opts.Clock)
+	if opts.Neutron {
+		s.joins, s.status = newMarks(), newStatusFeed()
+		s.board.note = s.status.marks.add
+		s.store.Notify(func(k db.Key) { s.joins.add(k); s.status.marks.add(k) })
+	}
 	s.collections = []*collection{
 		{server: s, typ: s.networks, ops: networkOps{s}, taggable: true, decorate: s.decorateNetwork},
 		{server: s, typ: s.subnets, ops: subnetOps{s}, taggable: true},
@@ -130,6 +130,30 @@ func New(opts Options) (*Server, error) {
 		{server: s, typ: s.addressScopes, ops: scopeOps{s}},
 	}
 	return s, nil
+}
+
+// makeTypes makes the types of rows and returns them.
+func (s *Server) makeTypes() []*resource.Type {
+	s.networks, s.subnets, s.ports = resource.Networks(), resource.Subnets(), resource.Ports()
+	s.rules = resource.SecurityGroupRules()
+	s.groups = resource.SecurityGroups(s.rules)
+	s.quotas, s.quotaGuards, s.defaultGroups = resource.Quotas(), resource.QuotaGuards(), resource.DefaultGroups()
+	s.routers = resource.Routers()
+	s.subnetPools, s.addressScopes, s.defaultPools = resource.SubnetPools(), resource.AddressScopes(), resource.DefaultPools()
+	s.activeAddresses = resource.ActiveAddresses()
+	s.floatingIPs, s.forwardings = resource.FloatingIPs(), resource.PortForwardings()
+	s.addressGroups = resource.AddressGroups()
+	s.portBindings, s.agents = resource.PortBindings(), resource.Agents()
+	s.pushed = map[string]*resource.Type{}
+	for _, t := range []*resource.Type{s.networks, s.subnets, s.subnetPools, s.ports, s.groups, s.rules, s.addressGroups, s.routers,
+		s.floatingIPs, s.forwardings} {
+		s.pushed[t.Singular] = t
+	}
+	return []*resource.Type{
+		s.networks, s.subnets, s.ports, s.groups, s.rules, s.routers, s.quotas, s.quotaGuards, s.defaultGroups, s.agents,
+		s.subnetPools, s.addressScopes, s.defaultPools, s.floatingIPs, s.forwardings,
+		s.activeAddresses, s.addressGroups,
+	}
 }
 
 // maxRequests is how many requests are worked on at once; more wait.
@@ -161,11 +185,11 @@ func setDefaults(o *Options) {
 }
 
 // Ready reports whether the server follows the database.
-func (s *Server) Ready() bool { return s.store.Live() }
+func (s *Server) Ready() bool { return s.store.Live() && s.admitted.Load() }
 
 // WaitReady waits until the server follows the database.
 func (s *Server) WaitReady(ctx context.Context) error {
-	return errors.Join(s.store.WaitLive(ctx), s.board.wait(ctx, func() bool { return s.board.inSync }))
+	return errors.Join(s.store.WaitLive(ctx), s.board.wait(ctx, func() bool { return s.board.inSync && s.admitted.Load() }))
 }
 
 // Handler serves the API.
@@ -176,9 +200,13 @@ func (s *Server) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var wg sync.WaitGroup
-	for _, task := range []func(context.Context) error{
-		s.store.Run, s.followChassis, s.finishDeletions, s.auditLoop, s.upgradeNetworks, s.followArrivals, s.followPlaces, s.followClaims,
-	} {
+	tasks := []func(context.Context) error{s.store.Run, s.admit, s.followChassis, s.auditLoop, s.followArrivals, s.followPlaces, s.followClaims}
+	if s.opts.Neutron {
+		tasks = append(tasks, s.followPushes, s.followStatus)
+	} else {
+		tasks = append(tasks, s.finishDeletions, s.upgradeNetworks)
+	}
+	for _, task := range tasks {
 		wg.Go(func() {
 			if err := task(ctx); err != nil {
 				cancel(err)

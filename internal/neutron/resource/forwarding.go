@@ -62,7 +62,7 @@ func PortForwardings() *Type {
 	}
 	attrs := []Attr{
 		shown("id", func(f *PortForwarding) any { return f.ID }),
-		required(field("protocol", Writable, forwardedProtocol, func(f *PortForwarding) *string { return &f.Protocol })),
+		required(field("protocol", Writable, ForwardedProtocol, func(f *PortForwarding) *string { return &f.Protocol })),
 		required(field("internal_port_id", Writable, UUID, func(f *PortForwarding) *string { return &f.InternalPortID })),
 		attr("internal_ip_address", Writable, func(f *PortForwarding, v any) (err error) {
 			f.InternalAddress, err = NullableIP(v)
@@ -78,7 +78,8 @@ func PortForwardings() *Type {
 	}
 }
 
-func forwardedProtocol(v any) (string, error) {
+// ForwardedProtocol accepts the protocols whose ports can be forwarded, in any case.
+func ForwardedProtocol(v any) (string, error) {
 	s, _ := v.(string)
 	return OneOf("tcp", "udp")(strings.ToLower(s))
 }
@@ -94,6 +95,9 @@ func onePort(v any, old model.PortRange) (model.PortRange, error) {
 	}
 	return model.PortRange{First: uint16(n), Last: uint16(n)}, err
 }
+
+// PortRange accepts "FIRST:LAST" or one port.
+func PortRange(v any) (model.PortRange, error) { return parsePorts(v, model.PortRange{}) }
 
 // parsePorts takes "FIRST:LAST" or one port.
 func parsePorts(v any, old model.PortRange) (model.PortRange, error) {

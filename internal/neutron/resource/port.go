@@ -28,6 +28,10 @@ type Port struct {
 	// Inactive are the bindings to hosts to which the port may be moved, or from which it was.
 	Inactive []PortBinding `json:"inactive_bindings,omitzero"`
 
+	// Arrived is, behind a Neutron, the host where the guest has been heard and whose binding was therefore made the
+	// active one here, until Neutron says so too.
+	Arrived string `json:"arrived,omitzero"`
+
 	// Status, DNSSuffix and VIF are not stored: the API fills them in before it shows a port.
 	Status    string `json:"-"`
 	DNSSuffix string `json:"-"`

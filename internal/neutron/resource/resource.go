@@ -38,6 +38,10 @@ type Common struct {
 	// Write names the request that wrote the row, so that a server whose write had an unknown outcome
 	// can tell afterwards whether it was carried out.
 	Write string `json:"write,omitzero"`
+	// Pushed says that a Neutron has pushed the row.
+	Pushed bool `json:"pushed,omitzero"`
+	// Digest is, where a Neutron pushed the row, what it told of the content beside the revision; it is opaque.
+	Digest string `json:"digest,omitzero"`
 	// Schema is the version of the writer's stored form.
 	Schema int `json:"schema,omitzero"`
 	// Unknown keeps the fields that a newer version wrote; see [Type.Load] and [Store].

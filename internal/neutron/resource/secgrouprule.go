@@ -21,6 +21,8 @@ type SecurityGroupRule struct {
 	PortRangeMax   *int         `json:"port_range_max,omitzero"`
 	RemoteIPPrefix netip.Prefix `json:"remote_ip_prefix,omitzero"`
 	RemoteGroupID  string       `json:"remote_group_id,omitzero"`
+	// RemoteAddressGroupID is what only rules that a Neutron pushed have.
+	RemoteAddressGroupID string `json:"remote_address_group_id,omitzero"`
 }
 
 // Clone returns a copy.
@@ -35,7 +37,7 @@ func SecurityGroupRules() *Type {
 		required(field("security_group_id", OnPost, UUID, func(r *SecurityGroupRule) *string { return &r.SecurityGroupID })),
 		required(field("direction", OnPost, OneOf(model.Ingress, model.Egress),
 			func(r *SecurityGroupRule) *model.Direction { return &r.Direction })),
-		field("ethertype", OnPost, etherType, func(r *SecurityGroupRule) *model.EtherType { return &r.EtherType }),
+		field("ethertype", OnPost, EtherType, func(r *SecurityGroupRule) *model.EtherType { return &r.EtherType }),
 		attr("protocol", OnPost, setProtocol, func(r *SecurityGroupRule) any { return textOrNil(r.Protocol) }),
 		portRange("port_range_min", func(r *SecurityGroupRule) **int { return &r.PortRangeMin }),
 		portRange("port_range_max", func(r *SecurityGroupRule) **int { return &r.PortRangeMax }),
@@ -69,7 +71,8 @@ func prefixOrNil(p netip.Prefix) any {
 	return p.String()
 }
 
-func etherType(v any) (model.EtherType, error) {
+// EtherType accepts the families of rules in any case.
+func EtherType(v any) (model.EtherType, error) {
 	s, _ := v.(string)
 	for _, e := range []model.EtherType{model.IPv4, model.IPv6} {
 		if strings.EqualFold(s, string(e)) {
@@ -88,23 +91,28 @@ var protocolNumbers = map[string]int{
 	"ipv6-route": 43, "ospf": 89, "pgm": 113, "rsvp": 46, "sctp": 132, "tcp": 6, "udp": 17, "udplite": 136, "vrrp": 112,
 }
 
-func setProtocol(r *SecurityGroupRule, v any) error {
+func setProtocol(r *SecurityGroupRule, v any) (err error) {
+	r.Protocol, err = Protocol(v)
+	return err
+}
+
+// Protocol accepts the name or the number of an IP protocol; null and "any" are every one, which is empty.
+func Protocol(v any) (string, error) {
 	s := strings.ToLower(show(v))
 	_, isString := v.(string)
 	n, err := Int(v)
 	_, known := protocolNumbers[s]
 	switch {
 	case v == nil || s == "any" && isString:
-		r.Protocol = ""
+		return "", nil
 	case err == nil && n >= 0 && n <= 255:
-		r.Protocol = strconv.Itoa(n)
+		return strconv.Itoa(n), nil
 	case known && isString:
-		r.Protocol = s
+		return s, nil
 	default:
-		return Refused("SecurityGroupRuleInvalidProtocol", "Security group rule protocol %s not supported. Only "+
+		return "", Refused("SecurityGroupRuleInvalidProtocol", "Security group rule protocol %s not supported. Only "+
 			"names of IP protocols and integer representations [0 to 255] are supported.", show(v))
 	}
-	return nil
 }
 
 // ProtocolNumber returns the IP protocol that the rule matches, or model.AnyProtocol. In a rule for
@@ -180,10 +188,15 @@ func CheckRule(r *SecurityGroupRule) error {
 	if err := checkPorts(r); err != nil {
 		return err
 	}
+	r.DropFullRange()
+	return nil
+}
+
+// DropFullRange drops a range of ports that is no limit.
+func (r *SecurityGroupRule) DropFullRange() {
 	if r.PortRangeMin != nil && *r.PortRangeMin == 1 && r.PortRangeMax != nil && *r.PortRangeMax == 65535 {
 		r.PortRangeMin, r.PortRangeMax = nil, nil
 	}
-	return nil
 }
 
 func checkPorts(r *SecurityGroupRule) error {

@@ -24,6 +24,7 @@ type indexKey struct{ kind, key string }
 type cache struct {
 	types map[string]*resource.Type
 	log   *slog.Logger
+	note  func(db.Key) // told of every row that comes, changes or goes; nil if nobody asked
 
 	mu     sync.RWMutex
 	tables map[string]map[string]Entry
@@ -218,6 +219,7 @@ func (c *cache) written(writes []write) {
 func (c *cache) set(key db.Key, e Entry) {
 	c.drop(key)
 	c.tables[key.Kind][key.ID] = e
+	c.tell(key)
 	c.countHost(e.Row, 1)
 	for _, k := range indexKeys(e.Row) {
 		at := indexKey{key.Kind, k}
@@ -241,7 +243,14 @@ func (c *cache) drop(key db.Key) {
 		}
 	}
 	delete(c.tables[key.Kind], key.ID)
+	c.tell(key)
 	c.countHost(e.Row, -1)
+}
+
+func (c *cache) tell(key db.Key) {
+	if c.note != nil {
+		c.note(key)
+	}
 }
 
 func (c *cache) countHost(row resource.Row, n int) {

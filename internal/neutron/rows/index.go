@@ -14,7 +14,7 @@ import (
 // ByProject finds the rows of a project.
 func ByProject(id string) string { return "project/" + id }
 
-// ByNetwork finds the subnets and ports of a network, and the routers with a gateway there.
+// ByNetwork finds the subnets, ports and floating IPs of a network, and the routers with a gateway there.
 func ByNetwork(id string) string { return "network/" + id }
 
 // BySubnet finds the ports with an address of a subnet.
@@ -138,7 +138,7 @@ func routerKeys(r *resource.Router) []string {
 }
 
 func floatingKeys(f *resource.FloatingIP) []string {
-	var keys []string
+	keys := []string{ByNetwork(f.NetworkID)}
 	if f.PortID != "" {
 		keys = append(keys, ByPort(f.PortID))
 	}

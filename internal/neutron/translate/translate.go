@@ -4,6 +4,7 @@
 package translate
 
 import (
+	"cmp"
 	"net/netip"
 	"slices"
 
@@ -26,6 +27,8 @@ func Objects(row resource.Row) []model.Object {
 		return []model.Object{&model.SecurityGroup{Meta: meta(r), Name: r.Name, Stateful: r.Stateful}}
 	case *resource.SecurityGroupRule:
 		return []model.Object{rule(r)}
+	case *resource.AddressGroup:
+		return []model.Object{addressGroup(r)}
 	case *resource.Router:
 		return routerObjects(r)
 	case *resource.FloatingIP:
@@ -125,8 +128,18 @@ func rule(r *resource.SecurityGroupRule) *model.SecurityGroupRule {
 	return &model.SecurityGroupRule{
 		Meta: meta(r), SecurityGroupID: r.SecurityGroupID, Direction: r.Direction, EtherType: r.EtherType,
 		Protocol: r.ProtocolNumber(), PortRangeMin: r.PortRangeMin, PortRangeMax: r.PortRangeMax,
-		RemoteIPPrefix: r.RemoteIPPrefix.Masked(), RemoteGroupID: r.RemoteGroupID,
+		RemoteIPPrefix: r.RemoteIPPrefix.Masked(), RemoteGroupID: cmp.Or(r.RemoteGroupID, r.RemoteAddressGroupID),
 	}
+}
+
+// addressGroup is a group with one member: to a chassis an address of a port and one of a list are the same.
+func addressGroup(g *resource.AddressGroup) *model.SecurityGroupMember {
+	addresses := make([]netip.Prefix, 0, len(g.Addresses))
+	for _, a := range g.Addresses {
+		addresses = append(addresses, a.Masked())
+	}
+	slices.SortFunc(addresses, func(a, b netip.Prefix) int { return a.Compare(b) })
+	return &model.SecurityGroupMember{Meta: meta(g), SecurityGroupID: g.ID, Addresses: slices.Compact(addresses)}
 }
 
 // floatingObjects are one for each chassis that may serve the floating IP.
@@ -157,7 +170,7 @@ func forwardingObjects(f *resource.PortForwarding) []model.Object {
 func routerObjects(r *resource.Router) []model.Object {
 	out := []model.Object{&model.Router{Meta: meta(r), Name: r.Name, AdminStateUp: r.AdminStateUp, Routes: r.Routes}}
 	g := r.Gateway
-	if g == nil {
+	if g == nil || g.PortID == "" { // or its port has not been pushed yet
 		return out
 	}
 	m := meta(r)

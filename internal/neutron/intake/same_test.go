@@ -1,0 +1,136 @@
+package intake_test
+
+import (
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"github.com/dragonflow/dragonflow/internal/model"
+	"github.com/dragonflow/dragonflow/internal/neutron/translate"
+	"github.com/dragonflow/dragonflow/internal/northbound/db"
+	"github.com/dragonflow/dragonflow/internal/northbound/db/memory"
+)
+
+// build makes a cloud of everything by the API.
+func build(t *testing.T, d *door) {
+	t.Helper()
+	ext := d.make("network", "networks", obj{"router:external": true, "provider:network_type": "flat", "provider:physical_network": "phys"})
+	d.make("subnet", "subnets", obj{"network_id": ext["id"], "ip_version": 4, "cidr": "203.0.113.0/24", "enable_dhcp": false})
+	blue := d.make("network", "networks", obj{"name": "blue", "mtu": 1400, "dns_domain": "blue.example."})
+	d.make("network", "networks", obj{"segments": []obj{{"provider:network_type": "flat", "provider:physical_network": "p2"},
+		{"provider:network_type": "vlan", "provider:physical_network": "p3", "provider:segmentation_id": 7}}})
+	scope := d.make("address_scope", "address-scopes", obj{"name": "s", "ip_version": 6})
+	pool := d.make("subnetpool", "subnetpools", obj{"name": "p", "prefixes": []string{"2001:db8::/48"}, "default_prefixlen": 64, "address_scope_id": scope["id"]})
+	four := d.make("subnet", "subnets", obj{"network_id": blue["id"], "ip_version": 4, "cidr": "10.0.0.0/24", "dns_nameservers": []string{"8.8.8.8"},
+		"host_routes": []obj{{"destination": "1.2.3.0/24", "nexthop": "10.0.0.9"}}})
+	six := d.make("subnet", "subnets", obj{"network_id": blue["id"], "ip_version": 6, "subnetpool_id": pool["id"], "ipv6_ra_mode": "slaac", "ipv6_address_mode": "slaac"})
+	web := d.make("security_group", "security-groups", obj{"name": "web", "stateful": false})
+	for _, rule := range []obj{
+		{"direction": "ingress", "protocol": "tcp", "port_range_min": 80, "port_range_max": 90, "remote_ip_prefix": "10.0.0.0/8"},
+		{"direction": "ingress", "ethertype": "IPv6", "protocol": "icmp", "port_range_min": 128, "remote_group_id": web["id"]},
+		{"direction": "egress", "protocol": "132"},
+	} {
+		rule["security_group_id"] = web["id"]
+		d.make("security_group_rule", "security-group-rules", rule)
+	}
+	r := d.make("router", "routers", obj{"name": "hub", "external_gateway_info": obj{"network_id": ext["id"]}})
+	for _, s := range []obj{four, six} {
+		d.must(200, "PUT", "/v2.0/routers/"+r["id"].(string)+"/add_router_interface", obj{"subnet_id": s["id"]})
+	}
+	d.must(200, "PUT", "/v2.0/routers/"+r["id"].(string), obj{"router": obj{"routes": []obj{{"destination": "172.16.0.0/12", "nexthop": "10.0.0.77"}}}})
+	a := d.make("port", "ports", obj{"network_id": blue["id"], "name": "a", "binding:host_id": "c1", "device_owner": "compute:nova", "dns_name": "a",
+		"security_groups": []any{web["id"]}, "allowed_address_pairs": []obj{{"ip_address": "10.0.0.50"}, {"ip_address": "10.1.0.0/16", "mac_address": "fa:16:3e:00:00:77"}},
+		"extra_dhcp_opts": []obj{{"opt_name": "mtu", "opt_value": "1300"}}})
+	d.must(201, "POST", "/v2.0/ports/"+a["id"].(string)+"/bindings", obj{"binding": obj{"host": "c2"}})
+	b := d.make("port", "ports", obj{"network_id": blue["id"], "binding:host_id": "c2"})
+	d.make("port", "ports", obj{"network_id": blue["id"], "port_security_enabled": false, "admin_state_up": false})
+	d.make("floatingip", "floatingips", obj{"floating_network_id": ext["id"], "port_id": a["id"]})
+	d.make("floatingip", "floatingips", obj{"floating_network_id": ext["id"]})
+	f := d.make("floatingip", "floatingips", obj{"floating_network_id": ext["id"]})
+	address := ""
+	for _, x := range b["fixed_ips"].([]any) {
+		if x.(obj)["subnet_id"] == four["id"] {
+			address = x.(obj)["ip_address"].(string)
+		}
+	}
+	d.make("port_forwarding", "floatingips/"+f["id"].(string)+"/port_forwardings", obj{"protocol": "tcp", "internal_port_id": b["id"],
+		"internal_ip_address": address, "internal_port": 8080, "external_port": 80})
+}
+
+// site is a database with the chassis of the tests.
+func site(t *testing.T) *db.Connection {
+	t.Helper()
+	conn := memory.Open()
+	for _, name := range []string{"c1", "c2", "g1", "g2"} {
+		chassis(t, conn, name, name[0] == 'g')
+	}
+	return conn
+}
+
+// What the API makes of a cloud, and what the intake makes of the same cloud, is the same, in whatever order it is pushed, and
+// however it is cut into requests.
+func TestSameAsAPI(t *testing.T) {
+	t.Parallel()
+	reference := run(t, site(t), false)
+	build(t, reference)
+	all := reference.everything()
+	settled := func(d *door) bool { return len(topology(t, d.conn)) == len(topology(t, reference.conn)) }
+	for name, order := range map[string]func([]obj){
+		"in order":  func([]obj) {},
+		"reversed":  slices.Reverse[[]obj],
+		"shuffled":  func(l []obj) { rand.Shuffle(len(l), func(i, j int) { l[i], l[j] = l[j], l[i] }) },
+		"and again": func(l []obj) { rand.Shuffle(len(l), func(i, j int) { l[i], l[j] = l[j], l[i] }) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			changes := slices.Clone(all)
+			order(changes)
+			d := run(t, site(t), true)
+			for step := range slices.Chunk(changes, 1+rand.IntN(len(changes))) {
+				for i, outcome := range d.push(step...) {
+					if outcome != "stored" {
+						t.Fatalf("%v: %s", step[i], outcome)
+					}
+				}
+			}
+			eventually(t, func() bool { return settled(d) })
+			wantSame(t, topology(t, reference.conn), topology(t, d.conn))
+			for _, outcome := range d.push(changes...) {
+				if outcome != "same" {
+					t.Errorf("pushed again: %s", outcome)
+				}
+			}
+		})
+	}
+}
+
+// nameless takes from a network what only the servers of its segments know: the API does not show their ids.
+func nameless(o model.Object) model.Object {
+	n, ok := o.(*model.Network)
+	if !ok {
+		return o
+	}
+	c := *n
+	c.Segments = slices.Clone(n.Segments)
+	for i := range c.Segments {
+		c.Segments[i].ID = ""
+	}
+	return &c
+}
+
+func wantSame(t *testing.T, want, got map[db.Key]model.Object) {
+	t.Helper()
+	for key, o := range want {
+		switch other := got[key]; {
+		case other == nil:
+			t.Errorf("%s is missing", key)
+		case !translate.SameStored(nameless(o), nameless(other)):
+			t.Errorf("%s: the API has %+v, the intake %+v", key, o, other)
+		}
+	}
+	for _, key := range slices.Collect(maps.Keys(got)) {
+		if want[key] == nil {
+			t.Errorf("%s is too many: %+v", key, got[key])
+		}
+	}
+}
