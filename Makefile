@@ -19,7 +19,10 @@ LDFLAGS := -s -w -X main.version=$(VERSION)
 # The linter is built once and kept: that takes minutes, running it seconds.
 LINTER := .cache/bin/golangci-lint
 
-.PHONY: help demo build test e2e short lint check fuzz bench bench-full fleet bench-packages golden check-install install clean
+# Neutron and what checks the plugin, as installed from Python's package index.
+NEUTRON := $(CURDIR)/.cache/neutron
+
+.PHONY: $(NEUTRON) check-plugin help demo build test e2e short lint check fuzz bench bench-full fleet bench-packages golden check-install install clean
 
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -57,6 +60,9 @@ golden: ## write expected outputs and generated pages anew; read the diff like c
 check: test e2e demo lint ## what CI runs: test (which compares the generated pages), e2e, demo, lint, a short fuzz
 	$(MAKE) fuzz FUZZTIME=5s
 
+check-plugin: $(NEUTRON) ## ruff, mypy and pytest of neutron-plugin
+	cd neutron-plugin && for check in 'ruff check .' 'ruff format --check .' mypy pytest; do $(NEUTRON)/bin/$$check; done
+
 fuzz: ## fuzz every parser for FUZZTIME each (30s)
 	tools/fuzz $(FUZZTIME)
 
@@ -92,3 +98,7 @@ clean: ## remove what the other targets left in this folder
 $(LINTER): tools/go.mod
 	@echo 'building golangci-lint (once, some minutes)'
 	$(GO) build -C tools -o ../$(LINTER) github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+
+$(NEUTRON):
+	@tools/install-packages neutron
+	@tools/neutron-environment $(NEUTRON)

@@ -1,0 +1,184 @@
+"""What servers tell: ports that are wired or not, floating IPs that are served or not, chassis that live or not."""
+
+import contextlib
+import datetime
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from neutron.db import provisioning_blocks
+from neutron.objects import agent as agent_objects
+from neutron_lib import constants, exceptions
+from neutron_lib import context as neutron_context
+from neutron_lib.callbacks import resources
+from neutron_lib.plugins import constants as plugin_constants
+from neutron_lib.plugins import directory
+from oslo_config import cfg
+from oslo_log import log
+from oslo_utils import timeutils
+
+from networking_dragonflow import binding, database
+from networking_dragonflow.server import RefusedError, UnavailableError
+
+LOG = log.getLogger(__name__)
+
+_WAIT = 5
+_PAUSE = 1.0
+_CHUNK = 500
+
+
+class Tells(Protocol):
+    """A client of servers."""
+
+    def status(self, cursor: str | None, wait: int) -> dict[str, Any]:
+        """Return what has changed since the cursor."""
+
+
+class Listener:
+    """Hears from a server and makes Neutron's database say so. For one thread."""
+
+    def __init__(self, server: Tells, heartbeat: float, ask_audit: Callable[[dict[str, Any]], None]) -> None:
+        """Listen to server; tell of agents that live every heartbeat seconds; hand on audits that are asked for."""
+        self._server, self._heartbeat, self._ask_audit = server, heartbeat, ask_audit
+        self._cursor: str | None = None
+        self._agents: dict[str, dict[str, Any]] = {}
+        self._ports: dict[str, str] = {}
+        self._floatingips: dict[str, str] = {}
+        self._refreshed = 0.0
+
+    def run(self, stop: threading.Event) -> None:
+        """Listen until stop."""
+        failing = False
+        while not stop.is_set():
+            try:
+                self.hear()
+                failing = False
+                continue
+            except (UnavailableError, RefusedError) as e:
+                if not failing:
+                    LOG.warning("dragonflow: no server tells how ports and chassis are, trying on: %s", e)
+            except Exception:  # one bad moment of the database must not end it
+                LOG.exception("dragonflow: what a server told could not be stored, listening anew")
+                self._cursor = None
+            failing = True
+            stop.wait(_PAUSE)
+
+    def hear(self) -> None:
+        """Take what is new, waiting for it for a while."""
+        news = self._server.status(self._cursor, _WAIT)
+        if news.get("complete"):
+            self._forget()
+        for agent in news.get("agents") or []:
+            self._agents[agent["host"]] = agent
+            self._agent(agent, new=True)
+        self._statuses(self._ports, news.get("ports"))
+        self._statuses(self._floatingips, news.get("floatingips"))
+        for removed in news.get("removed") or []:
+            self._removed(removed["kind"], removed["id"])
+        self._show_ports([port["id"] for port in news.get("ports") or []])
+        self._show_floatingips([fip["id"] for fip in news.get("floatingips") or []])
+        for asked in news.get("audits") or []:
+            self._ask_audit(asked)
+        self._cursor = news.get("cursor")
+        if time.monotonic() - self._refreshed > self._heartbeat:
+            self._refresh()
+
+    def _forget(self) -> None:
+        self._agents.clear()
+        self._ports.clear()
+        self._floatingips.clear()
+
+    @staticmethod
+    def _statuses(known: dict[str, str], news: list[dict[str, Any]] | None) -> None:
+        for one in news or []:
+            known[one["id"]] = one["status"]
+
+    def _removed(self, kind: str, id_: str) -> None:
+        if kind == "port":
+            self._ports.pop(id_, None)
+        elif kind == "floatingip":
+            self._floatingips.pop(id_, None)
+        elif kind == "agent":
+            for host in [host for host, agent in self._agents.items() if agent["id"] == id_]:
+                del self._agents[host]
+                self._delete_agent(host)
+
+    def _refresh(self) -> None:
+        """Say that chassis still live, and what may have been missed because a port was being bound."""
+        self._refreshed = time.monotonic()
+        for agent in self._agents.values():
+            if agent["alive"]:
+                self._agent(agent, new=False)
+        self._show_ports(list(self._ports))
+        self._show_floatingips(list(self._floatingips))
+
+    def _agent(self, agent: dict[str, Any], *, new: bool) -> None:
+        context, plugin = neutron_context.get_admin_context(), directory.get_plugin()
+        state = {
+            "agent_type": binding.AGENT_TYPE,
+            "binary": binding.AGENT_BINARY,
+            "host": agent["host"],
+            "topic": "N/A",
+            "configurations": agent.get("configurations") or {},
+        }
+        if agent.get("availability_zone"):
+            state["availability_zone"] = agent["availability_zone"]
+        if new and agent["alive"]:
+            state["start_flag"] = True
+        plugin.create_or_update_agent(context, state)
+        if not agent["alive"]:
+            self._declare_dead(context, agent["host"])
+
+    @staticmethod
+    def _declare_dead(context: Any, host: str) -> None:
+        # Neutron knows dead agents by their silence only; the server knows it sooner, by a lease.
+        row = agent_objects.Agent.get_object(context, agent_type=binding.AGENT_TYPE, host=host)
+        if row is not None:
+            silence = datetime.timedelta(seconds=cfg.CONF.agent_down_time + 1)
+            row.heartbeat_timestamp = timeutils.utcnow() - silence
+            row.update()
+
+    @staticmethod
+    def _delete_agent(host: str) -> None:
+        context = neutron_context.get_admin_context()
+        row = agent_objects.Agent.get_object(context, agent_type=binding.AGENT_TYPE, host=host)
+        if row is not None:
+            row.delete()
+
+    def _show_ports(self, ids: list[str]) -> None:
+        context = neutron_context.get_admin_context()
+        for start in range(0, len(ids), _CHUNK):
+            stored = database.port_statuses(ids[start : start + _CHUNK])
+            for id_, (status, owner, up) in stored.items():
+                wanted = self._ports.get(id_, status)
+                if wanted == constants.PORT_STATUS_ACTIVE and not up:
+                    wanted = constants.PORT_STATUS_DOWN
+                if wanted != status:
+                    _show_port(context, id_, wanted, owner)
+
+    def _show_floatingips(self, ids: list[str]) -> None:
+        plugin = directory.get_plugin(plugin_constants.L3)
+        if plugin is None:
+            return
+        context = neutron_context.get_admin_context()
+        for start in range(0, len(ids), _CHUNK):
+            chunk = ids[start : start + _CHUNK]
+            for fip in plugin.get_floatingips(context, filters={"id": chunk}, fields=["id", "status"]):
+                wanted = self._floatingips.get(fip["id"], fip["status"])
+                if wanted != fip["status"]:
+                    with contextlib.suppress(exceptions.NotFound):
+                        plugin.update_floatingip_status(context, fip["id"], wanted)
+
+
+def _show_port(context: Any, id_: str, status: str, owner: str) -> None:
+    """Give a port a status; those that chassis wire become ACTIVE when nobody else has anything to do for them."""
+    if not binding.wired_by_chassis({"device_owner": owner}):
+        directory.get_plugin().update_port_status(context, id_, status)
+    elif status == constants.PORT_STATUS_ACTIVE:
+        provisioning_blocks.provisioning_complete(context, id_, resources.PORT, provisioning_blocks.L2_AGENT_ENTITY)
+    else:
+        provisioning_blocks.add_provisioning_component(
+            context, id_, resources.PORT, provisioning_blocks.L2_AGENT_ENTITY
+        )
+        directory.get_plugin().update_port_status(context, id_, status)

@@ -1,0 +1,1 @@
+"""Tests without a Neutron that runs: of what is pushed, when, and what is made of the answers."""
