@@ -49,6 +49,15 @@ func NewNamespace(name string) (*Namespace, error) {
 	return n, nil
 }
 
+// Host is the network namespace that this process is in, for programs that people reach over loopback.
+func Host() (*Namespace, error) {
+	h, err := netns.Get()
+	if err != nil {
+		return nil, fmt.Errorf("network namespace of the host: %w", err)
+	}
+	return &Namespace{name: "host", handle: h, processes: map[*Process]bool{}}, nil
+}
+
 // Name is what the namespace was called when it was made.
 func (n *Namespace) Name() string { return n.name }
 

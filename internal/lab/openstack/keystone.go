@@ -1,0 +1,94 @@
+package openstack
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+)
+
+// password is everybody's, in a cloud that only this machine reaches.
+const password = "loopback"
+
+// startKeystone makes the tables, the administrator, the catalogue and Neutron's own user, and serves.
+func (s *Stack) startKeystone(ctx context.Context) error {
+	if !s.Keystone {
+		return nil
+	}
+	keys := filepath.Join(s.Dir, "keys")
+	for _, dir := range []string{keys, filepath.Join(keys, "fernet"), filepath.Join(keys, "credential")} {
+		if err := os.Mkdir(dir, 0o700); err != nil {
+			return err
+		}
+	}
+	config, err := s.file("keystone.conf", fmt.Sprintf(`[database]
+connection = %s
+[token]
+provider = fernet
+expiration = 86400
+[fernet_tokens]
+key_repository = %s/fernet
+[credential]
+key_repository = %s/credential
+[identity]
+password_hash_rounds = 4
+[cache]
+enabled = true
+backend = oslo_cache.dict
+`, s.connection("keystone"), keys, keys))
+	if err != nil {
+		return err
+	}
+	for _, args := range [][]string{
+		{"db_sync"},
+		{"fernet_setup", "--keystone-user", "root", "--keystone-group", "root"},
+		{"credential_setup", "--keystone-user", "root", "--keystone-group", "root"},
+		{
+			"bootstrap", "--bootstrap-password", password, "--bootstrap-region-id", "RegionOne",
+			"--bootstrap-public-url", s.Identity + "/v3", "--bootstrap-internal-url", s.Identity + "/v3", "--bootstrap-admin-url", s.Identity + "/v3",
+		},
+	} {
+		if _, err := s.run(ctx, nil, append([]string{s.program("keystone-manage"), "--config-file", config}, args...)...); err != nil {
+			return err
+		}
+	}
+	if err := s.serve(ctx, "keystone", "keystone.wsgi.api:application", s.Identity, 1, []string{"OS_KEYSTONE_CONFIG_FILES=" + config}); err != nil {
+		return err
+	}
+	return s.introduce(ctx)
+}
+
+// introduce tells Keystone of Neutron.
+func (s *Stack) introduce(ctx context.Context) error {
+	for _, args := range [][]string{
+		{"project", "create", "service"},
+		{"user", "create", "--project", "service", "--password", password, "neutron"},
+		{"role", "add", "--project", "service", "--user", "neutron", "admin"},
+		{"service", "create", "--name", "neutron", "network"},
+		{"endpoint", "create", "--region", "RegionOne", "network", "public", s.API},
+	} {
+		if _, err := s.Client(ctx, args...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// authConfig is how Neutron asks Keystone who calls.
+func (s *Stack) authConfig() string {
+	if !s.Keystone {
+		return ""
+	}
+	return fmt.Sprintf(`[keystone_authtoken]
+www_authenticate_uri = %s
+auth_url = %s
+auth_type = password
+project_name = service
+project_domain_id = default
+username = neutron
+user_domain_id = default
+password = %s
+region_name = RegionOne
+service_token_roles_required = false
+`, s.Identity, s.Identity, password)
+}

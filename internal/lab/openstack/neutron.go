@@ -1,0 +1,83 @@
+package openstack
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"strings"
+)
+
+// startNeutron makes the database's tables, and starts the API and the process with the driver's own work.
+func (s *Stack) startNeutron(ctx context.Context) error {
+	config, err := s.file("neutron.conf", s.neutronConfig())
+	if err != nil {
+		return err
+	}
+	if _, err := s.run(ctx, nil, s.program("neutron-db-manage"), "--config-file", config, "upgrade", "heads"); err != nil {
+		return err
+	}
+	api := func(ctx context.Context) error {
+		return s.serve(ctx, "neutron-api", "neutron.wsgi.api:application", s.API, s.Workers, []string{"OS_NEUTRON_CONFIG_FILES=" + config})
+	}
+	periodic := &daemon{name: "neutron-periodic-workers", argv: []string{s.program("neutron-periodic-workers"), "--config-file", config}}
+	if err := s.launch(ctx, periodic, func(context.Context) error { return nil }); err != nil {
+		return err
+	}
+	return api(ctx)
+}
+
+// serve has gunicorn serve an application. Its settings are in a file, since the application reads the arguments, too.
+func (s *Stack) serve(ctx context.Context, name, application, url string, workers int, env []string) error {
+	settings := fmt.Sprintf("wsgi_app = %q\nbind = %q\nworkers = %d\ntimeout = 300\ngraceful_timeout = 10\ncontrol_socket_disable = True\n",
+		application, strings.TrimPrefix(url, "http://"), workers)
+	config, err := s.file("gunicorn-"+name+".py", settings)
+	if err != nil {
+		return err
+	}
+	d := &daemon{name: name, argv: []string{s.program("gunicorn")}, env: append(env, "GUNICORN_CMD_ARGS=--config="+config)}
+	return s.launch(ctx, d, serves(url+"/"))
+}
+
+func (s *Stack) neutronConfig() string {
+	auth := "noauth"
+	if s.Keystone {
+		auth = "keystone"
+	}
+	return fmt.Sprintf(`[DEFAULT]
+auth_strategy = %s
+core_plugin = ml2
+service_plugins = dragonflow-router,dragonflow-port-forwarding,segments
+transport_url = fake:/
+state_path = %s
+api_paste_config = %s
+dns_domain = cloud.example.
+enable_traditional_dhcp = false
+notify_nova_on_port_status_changes = false
+notify_nova_on_port_data_changes = false
+rpc_workers = 0
+rpc_state_report_workers = 0
+host = lab
+[database]
+connection = %s
+[oslo_concurrency]
+lock_path = %s
+[oslo_messaging_notifications]
+driver = noop
+[ml2]
+mechanism_drivers = dragonflow
+type_drivers = geneve,vxlan,flat,vlan
+tenant_network_types = geneve
+extension_drivers = port_security,dns_domain_keywords
+[ml2_type_geneve]
+vni_ranges = 1:1000000
+max_header_size = 30
+[ml2_type_vxlan]
+vni_ranges = 1:1000000
+[ml2_type_flat]
+flat_networks = *
+[ml2_type_vlan]
+network_vlan_ranges = external:100:199
+[dragonflow]
+server = %s
+%s`, auth, s.Dir, filepath.Join(s.Python, "etc", "neutron", "api-paste.ini"), s.connection("neutron"), s.Dir, s.Servers, s.authConfig())
+}
