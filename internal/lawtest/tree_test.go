@@ -80,7 +80,7 @@ func (s *source) calls(n ast.Node) (pkg, function string) {
 
 // skipped are folders that hold nothing of ours, or other languages' modules.
 func skipped(name string) bool {
-	return slices.Contains([]string{"bin", "testdata", "node_modules", "vendor", "neutron-plugin", "web"}, name) ||
+	return slices.Contains([]string{"bin", "testdata", "node_modules", "vendor", "web"}, name) ||
 		len(name) > 1 && name[0] == '.' && name != ".ci"
 }
 
