@@ -184,7 +184,15 @@ func (q *inquiry) where(ctx context.Context, j *Journey, e end) (string, error) 
 func (q *inquiry) elsewhere(ctx context.Context, ans *Answer, a *asked, ends []end) error {
 	var texts []string
 	for _, e := range ends {
-		texts = append(texts, e.String()+ans.Journey.on(e.leg))
+		text := e.String() + ans.Journey.on(e.leg)
+		if e.wire {
+			back, err := q.beyond(ctx, a, ans.Journey, e)
+			if err != nil {
+				return err
+			}
+			text += byRouters(ans.Journey.route(e.leg)) + back
+		}
+		texts = append(texts, text)
 	}
 	slices.Sort(texts)
 	ans.Sentence = strings.Join(slices.Compact(texts), "; ")

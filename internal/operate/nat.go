@@ -1,6 +1,11 @@
 package operate
 
-import "github.com/dragonflow/dragonflow/internal/controller/flow"
+import (
+	"context"
+	"fmt"
+
+	"github.com/dragonflow/dragonflow/internal/controller/flow"
+)
 
 // translate is what the connection tracker does to a packet's addresses, ovs-actions(7), "nat": it returns what that
 // adds to the state. That a port is free for the connection is assumed. Only sources of IPv4 are translated.
@@ -17,4 +22,36 @@ func (w *walker) translate(nat *flow.NAT, zone uint16, state uint64, p Packet) u
 		return flow.CTSNAT
 	}
 	return 0
+}
+
+// beyond says as whose a packet leaves for a physical network, if its sender's address was translated, and whether
+// an answer from there comes back to the sender.
+func (q *inquiry) beyond(ctx context.Context, a *asked, j *Journey, e end) (string, error) {
+	as := addrOf(e.packet, flow.IPv4Src, flow.IPv6Src)
+	if !a.Src.IsValid() || as == a.Src || a.frame != nil {
+		return "", nil
+	}
+	text := fmt.Sprintf(", from %s in place of %s", as, a.Src)
+	if a.isICMP() && a.DstPort != 8 {
+		return text, nil
+	}
+	site, err := q.site(ctx, e.leg.Chassis)
+	if err != nil {
+		return "", err
+	}
+	back := a.Reply()
+	back.SrcMAC, back.DstMAC, back.Dst = macOf(e.packet.Get(flow.EthDst)), macOf(e.packet.Get(flow.EthSrc)), as
+	p := back.Packet(e.OFPort)
+	p.set(flow.VLANVID, e.packet.Get(flow.VLANVID), whole(flow.VLANVID))
+	way, err := q.travel(ctx, site, p, Assumptions{Connection: Connection{Reply: true}}, j.connections())
+	if err != nil {
+		return "", err
+	}
+	for _, o := range way.ends() {
+		if o.Kind == Delivered && o.port != nil && o.port.ID == a.src.Port.ID {
+			return text + "; answers come back to it", nil
+		}
+		text += "; but answers do not come back: " + o.String() + way.on(o.leg)
+	}
+	return text, nil
 }
