@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/dragonflow/dragonflow/internal/controller/app"
+	"github.com/dragonflow/dragonflow/internal/controller/apps/activeport"
 	"github.com/dragonflow/dragonflow/internal/controller/apps/classifier"
 	"github.com/dragonflow/dragonflow/internal/controller/apps/dnat"
 	"github.com/dragonflow/dragonflow/internal/controller/apps/gateway"
@@ -26,7 +27,7 @@ import (
 // apps are those that a packet to or from a floating IP passes.
 func apps() []*app.App {
 	return []*app.App{
-		misses.New(), classifier.New(), portsecurity.New(), apptest.Open(), provider.New(), gateway.New(), tunnel.New(), l2.New(), l3.New(),
+		misses.New(), classifier.New(), portsecurity.New(), apptest.Open(), provider.New(), activeport.New(), gateway.New(), tunnel.New(), l2.New(), l3.New(),
 		dnat.New(), neighbour.New(),
 	}
 }

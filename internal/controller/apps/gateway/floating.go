@@ -45,8 +45,45 @@ func serves(r *view.Reader, f *model.FloatingIP) bool {
 	if p, here := view.Get(r, view.LocalPorts, f.PortID); here == view.Present {
 		return !p.Prepared
 	}
+	if at, kept := keptFor(r, f); kept {
+		p, here := view.Get(r, view.LocalPorts, at.ID)
+		if here == view.Present || at.Host == "" || reaches(r, n, at.Host) {
+			return here == view.Present && !p.Prepared
+		}
+	}
 	_, active := view.Get(r, view.ActiveGateways, f.RouterID)
 	return active == view.Present
+}
+
+// keptFor returns the port that has the address of a floating IP whose own port is bound nowhere and keeps the address
+// for those that may have it by their allowed address pairs; it reports false if there are none. No port has the
+// address as long as several may have it and none has announced it.
+func keptFor(r *view.Reader, f *model.FloatingIP) (at model.Port, kept bool) {
+	own, found := view.Get(r, view.Ports, view.Within(f.PortNetworkID, f.PortID))
+	if found != view.Present || own.Host != "" {
+		return at, false
+	}
+	var ports []*model.Port
+	for _, p := range view.Covering(r, view.PortsByAddressPair, f.PortNetworkID, netip.PrefixFrom(f.FixedIPAddress, f.FixedIPAddress.BitLen())) {
+		if p.Host != "" && p.AdminStateUp && !slices.Contains(ports, p) {
+			ports = append(ports, p)
+		}
+	}
+	h, announced := view.Get(r, view.AddressHolders, view.ActiveKey(f.PortNetworkID, f.FixedIPAddress))
+	for _, p := range ports {
+		if len(ports) == 1 || announced == view.Present && p.ID == h.PortID {
+			return *p, true
+		}
+	}
+	return at, len(ports) > 0
+}
+
+// reaches tells whether a chassis is connected to a physical network of an external network.
+func reaches(r *view.Reader, n *model.Network, chassis string) bool {
+	c, found := view.Get(r, view.ChassisAll, chassis)
+	return found == view.Present && slices.ContainsFunc(n.Segments, func(s model.Segment) bool {
+		return s.PhysicalNetwork != "" && slices.Contains(c.PhysicalNetworks, s.PhysicalNetwork)
+	})
 }
 
 // scopeOf returns the number of the address scope of an address on a network, zero for none.
