@@ -47,7 +47,7 @@ func TestFloatingIPsOfOneChassisReachEachOther(t *testing.T) {
 	s, a, b, c, d, e := crowded(t)
 	router := map[string]model.MAC{"n": insideMAC, "m": {0xfa, 0x16, 0x3e, 0xee, 0, 2}}
 	address := func(p *model.Port) string { return p.FixedIPs[0].IPAddress.String() }
-	outside := map[string]string{a.ID: "203.0.113.70", b.ID: "203.0.113.71", c.ID: "10.0.0.12", d.ID: "203.0.113.73", e.ID: "203.0.113.14"}
+	outside := map[string]string{a.ID: "203.0.113.70", b.ID: "203.0.113.71", c.ID: "203.0.113.201", d.ID: "203.0.113.73", e.ID: "203.0.113.14"}
 	for _, x := range []struct {
 		what     string
 		from, to *model.Port
@@ -58,6 +58,7 @@ func TestFloatingIPsOfOneChassisReachEachOther(t *testing.T) {
 		{"and back", d, a, 2},
 		{"itself", a, a, 2},
 		{"from a guest without a floating IP, whose router's gateway is here", c, b, 2},
+		{"and the answer, by the address that the gateway gave", b, c, 2},
 		{"from a guest of the external network", e, a, 1},
 		{"a guest of the external network", a, e, 1},
 	} {
@@ -69,8 +70,8 @@ func TestFloatingIPsOfOneChassisReachEachOther(t *testing.T) {
 		if x.to == e {
 			last = fip(70, "r", a).MACAddress
 		}
-		f := one(t, x.what, s.Send(x.from, packet.Build(packet.Ethernet(x.from.MACAddress, first), packet.IP(address(x.from), outside[x.to.ID]), packet.TTL(64), packet.UDP(1000, 2000))), x.to)
-		packet.Check(t, f, packet.EthSrc(last), packet.EthDst(x.to.MACAddress), packet.IP(outside[x.from.ID], address(x.to)), packet.TTL(64-x.hops), packet.UDP(1000, 2000))
+		f := one(t, x.what, s.Send(x.from, packet.Build(packet.Ethernet(x.from.MACAddress, first), packet.IP(address(x.from), outside[x.to.ID]), packet.TTL(64), packet.UDP(2000, 2000))), x.to)
+		packet.Check(t, f, packet.EthSrc(last), packet.EthDst(x.to.MACAddress), packet.IP(outside[x.from.ID], address(x.to)), packet.TTL(64-x.hops), packet.UDP(2000, 2000))
 	}
 	answer := one(t, "a guest of the external network asks for a floating IP", s.Send(e, packet.Build(packet.Ethernet(e.MACAddress, "ff:ff:ff:ff:ff:ff"),
 		packet.ARPRequest(e.MACAddress, "203.0.113.14", floatingIP))), e)
@@ -88,4 +89,23 @@ func one(t *testing.T, what string, got map[string][][]byte, to *model.Port) []b
 		t.Fatalf("%s: port %s alone should have received one frame: %x", what, to.ID, got)
 	}
 	return got[to.ID][0]
+}
+
+// TestAGuestWithTheChassisOwnAddressReachesAFloatingIPHere, and is answered.
+func TestAGuestWithTheChassisOwnAddressReachesAFloatingIPHere(t *testing.T) {
+	t.Parallel()
+	b, c := apptest.At(apptest.Host, apptest.Port("b", "n", 11, "10.0.0.11")), apptest.At(apptest.Host, apptest.Port("c", "n", 12, "10.0.0.12"))
+	rows := append(append(topology(), here(b, 1)...), here(c, 2)...)
+	gatewayOf(rows).(*model.RouterGateway).Distributed = true
+	own := &model.ChassisAddress{
+		Meta: meta("own"), Host: apptest.Host, NetworkID: "x", MACAddress: model.MAC{0xfa, 0x16, 0x3e, 0xfd, 0, 1},
+		FixedIPs: []model.FixedIP{{SubnetID: "s-x", IPAddress: netip.MustParseAddr("203.0.113.99")}},
+	}
+	s := newWired(t, append(rows, own, fip(71, "r", b))...)
+	send := func(from, to *model.Port, dst string, sport, dport uint16, src, seen string) {
+		f := one(t, from.ID+" to "+dst, s.Send(from, packet.Build(packet.Ethernet(from.MACAddress, insideMAC), packet.IP(src, dst), packet.TTL(64), packet.UDP(sport, dport))), to)
+		packet.Check(t, f, packet.IP(seen, to.FixedIPs[0].IPAddress.String()), packet.TTL(62), packet.UDP(sport, dport))
+	}
+	send(c, b, "203.0.113.71", 1000, 53, "10.0.0.12", "203.0.113.99")
+	send(b, c, "203.0.113.99", 53, 1000, "10.0.0.11", "203.0.113.71")
 }

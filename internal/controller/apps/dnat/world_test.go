@@ -17,6 +17,7 @@ import (
 	"github.com/dragonflow/dragonflow/internal/controller/apps/neighbour"
 	"github.com/dragonflow/dragonflow/internal/controller/apps/portsecurity"
 	"github.com/dragonflow/dragonflow/internal/controller/apps/provider"
+	"github.com/dragonflow/dragonflow/internal/controller/apps/snat"
 	"github.com/dragonflow/dragonflow/internal/controller/apps/tunnel"
 	"github.com/dragonflow/dragonflow/internal/controller/engine"
 	"github.com/dragonflow/dragonflow/internal/controller/view"
@@ -28,7 +29,7 @@ import (
 func apps() []*app.App {
 	return []*app.App{
 		misses.New(), classifier.New(), portsecurity.New(), apptest.Open(), provider.New(), activeport.New(), gateway.New(), tunnel.New(), l2.New(), l3.New(),
-		dnat.New(), neighbour.New(),
+		dnat.New(), snat.New(), neighbour.New(),
 	}
 }
 
@@ -74,6 +75,7 @@ func behind(router, n, cidr string, k byte) []any {
 		&model.RouterGateway{
 			Meta: meta(router + "-x"), RouterID: router, NetworkID: "x", MACAddress: model.MAC{0xfa, 0x16, 0x3e, 0xff, 0, k}, TransitVNI: 0xff0000 + uint32(k),
 			FixedIPs: []model.FixedIP{{SubnetID: "s-x", IPAddress: out}}, Chassis: []model.GatewayChassis{{Name: "c9", Priority: 1}},
+			EnableSNAT: true,
 		},
 	}
 }
