@@ -1,6 +1,7 @@
 package l3
 
 import (
+	"fmt"
 	"net/netip"
 	"time"
 
@@ -92,14 +93,19 @@ func outside(r *view.Reader, _ view.Wire, out *app.Output) {
 // senderOutside owns what is sought for those outside.
 const senderOutside = "outside"
 
-// fromOutside looks for the host to which somebody outside sends. He is told nothing.
+// fromOutside looks for the host to which somebody sends who is no port of this chassis, or tells him why his packet
+// is refused.
 func fromOutside(r *view.Reader, in app.PacketIn) (app.Reply, error) {
 	if cause(in.Refusal) == noNeighbour {
 		if fact, ok := seeks(r, senderOutside, in); ok {
 			return app.Reply{Facts: []app.Fact{fact}, Event: "sought"}, nil
 		}
 	}
-	return app.Reply{Event: "refused-outside"}, nil
+	reply, err := tellOutside(r, in)
+	if err != nil {
+		return app.Reply{}, fmt.Errorf("l3: somebody outside: %w", err)
+	}
+	return reply, nil
 }
 
 // seeks is the fact that somebody sends to a host outside that may be there.

@@ -35,12 +35,17 @@ func (a refusal) tell(r *view.Reader, p view.LocalPort, frame []byte) ([]byte, s
 		return nil, "", err
 	}
 	back := packet.Ethernet{Dst: eth.Src, Src: a.senderMAC(r, p, eth.Dst), EtherType: eth.EtherType}
-	b := back.Append(make([]byte, 0, packet.EthernetHeaderLength+1280))
-	switch eth.EtherType {
+	return a.answer(r, back, eth.Payload)
+}
+
+// answer returns the frame with that header that tells of a refused packet.
+func (a refusal) answer(r *view.Reader, header packet.Ethernet, about []byte) ([]byte, string, error) {
+	b := header.Append(make([]byte, 0, packet.EthernetHeaderLength+1280))
+	switch header.EtherType {
 	case packet.EtherTypeIPv4:
-		return a.tell4(r, b, eth.Payload)
+		return a.tell4(r, b, about)
 	case packet.EtherTypeIPv6:
-		return a.tell6(r, b, eth.Payload)
+		return a.tell6(r, b, about)
 	}
 	return nil, "", errNotIP
 }

@@ -161,19 +161,9 @@ func packetIn(r *view.Reader, in app.PacketIn) (app.Reply, error) {
 	if found != view.Present {
 		return app.Reply{}, fmt.Errorf("l3: port %q is not served here any more", in.Userdata)
 	}
-	router, known := identify(r, pipeline.RouterNumbers.Name, in.Router)
-	cameBy, from := identify(r, pipeline.NetworkNumbers.Name, in.CameBy)
-	if !known || !from {
-		return app.Reply{}, errors.New("l3: the router that refused the packet is not followed any more")
-	}
-	about := refusal{cause: cause(in.Refusal), router: router, way: way{router, cameBy}}
-	if about.cause == tooBig {
-		id, _ := identify(r, pipeline.NetworkNumbers.Name, in.Network)
-		net, found := view.Get(r, view.Networks, id)
-		if found != view.Present {
-			return app.Reply{}, fmt.Errorf("l3: network %q is not followed any more", id)
-		}
-		about.mtu = net.MTU
+	about, err := refusalOf(r, in)
+	if err != nil {
+		return app.Reply{}, err
 	}
 	if about.cause == noNeighbour {
 		if fact, ok := seeks(r, p.Port.ID, in); ok {
@@ -185,6 +175,25 @@ func packetIn(r *view.Reader, in app.PacketIn) (app.Reply, error) {
 		return app.Reply{}, fmt.Errorf("l3: port %s: %w", p.Port.ID, err)
 	}
 	return app.Reply{Packets: []app.PacketOut{{OFPort: p.OFPort, Data: frame}}, Event: event}, nil
+}
+
+// refusalOf tells what was refused, of what the switch noted.
+func refusalOf(r *view.Reader, in app.PacketIn) (refusal, error) {
+	router, known := identify(r, pipeline.RouterNumbers.Name, in.Router)
+	cameBy, from := identify(r, pipeline.NetworkNumbers.Name, in.CameBy)
+	if !known || !from {
+		return refusal{}, errors.New("l3: the router that refused the packet is not followed any more")
+	}
+	about := refusal{cause: cause(in.Refusal), router: router, way: way{router, cameBy}}
+	if about.cause == tooBig {
+		id, _ := identify(r, pipeline.NetworkNumbers.Name, in.Network)
+		net, found := view.Get(r, view.Networks, id)
+		if found != view.Present {
+			return refusal{}, fmt.Errorf("l3: network %q is not followed any more", id)
+		}
+		about.mtu = net.MTU
+	}
+	return about, nil
 }
 
 // facing returns the router's address on the network by which a packet came, in the subnet of the packet's
