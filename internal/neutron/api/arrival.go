@@ -65,6 +65,9 @@ func (s *Server) arrive(ctx context.Context, status *model.PortStatus) error {
 		}
 		p.Inactive = slices.Clone(p.Inactive)
 		swapBindings(p, at)
+		if s.opts.Neutron {
+			p.Arrived = status.Host
+		}
 		s.stamp(p, p.Revision+1)
 		t.Update(s.ports, p)
 		return s.followPort(t, row.(*resource.Port), p)

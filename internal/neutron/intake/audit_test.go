@@ -1,0 +1,163 @@
+package intake_test
+
+import (
+	"cmp"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	diff "github.com/google/go-cmp/cmp"
+
+	"github.com/dragonflow/dragonflow/internal/neutron/intake"
+	"github.com/dragonflow/dragonflow/internal/northbound/db/memory"
+)
+
+// clock is a time that the test sets.
+type clock struct {
+	mu sync.Mutex
+	at time.Time
+}
+
+func (c *clock) now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.at
+}
+
+func (c *clock) pass(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.at = c.at.Add(d)
+}
+
+// list is a page with these objects.
+func list(kind string, objects ...obj) obj {
+	versions := []obj{}
+	for _, o := range objects {
+		versions = append(versions, obj{"id": o["id"], "revision": o["revision_number"], "digest": ""})
+	}
+	slices.SortFunc(versions, func(a, b obj) int { return cmp.Compare(a["id"].(string), b["id"].(string)) })
+	return obj{"kind": kind, "objects": versions}
+}
+
+// audit sends a page and returns the ids of each verdict.
+func (d *door) audit(page obj) map[string][]string {
+	d.t.Helper()
+	out := map[string][]string{}
+	answer := d.must(200, "POST", "/v1/audit", page)
+	for _, what := range []string{"missing", "differ", "absent", "deleted"} {
+		out[what] = nil
+		for _, x := range answer[what].([]any) {
+			id, ok := x.(string)
+			if !ok {
+				id = x.(obj)["id"].(string)
+			}
+			out[what] = append(out[what], id)
+		}
+		slices.Sort(out[what])
+	}
+	return out
+}
+
+func ids(objects ...obj) []string {
+	out := []string{}
+	for _, o := range objects {
+		out = append(out, o["id"].(string))
+	}
+	slices.Sort(out)
+	return out
+}
+
+func TestAudit(t *testing.T) {
+	t.Parallel()
+	c := &clock{at: time.Unix(1e9, 0)}
+	d := run(t, memory.Open(), true, func(o *intake.Options) { o.Clock = c.now })
+	same, older, newer, extra, missing := network(3, "same"), network(3, "older"), network(3, "newer"), network(3, "extra"), network(3, "missing")
+	d.push(change("network", same), change("network", older), change("network", newer), change("network", extra))
+	want := func(got map[string][]string, want map[string][]string) {
+		t.Helper()
+		if diff := diff.Diff(want, got); diff != "" {
+			t.Error(diff)
+		}
+	}
+	neutrons := list("network", same, with(older, obj{"revision_number": 4}), with(newer, obj{"revision_number": 2}), missing)
+	first := map[string][]string{"missing": ids(missing), "differ": ids(older), "absent": ids(extra), "deleted": nil}
+	want(d.audit(neutrons), first)
+	c.pass(59 * time.Second)
+	want(d.audit(neutrons), first)
+	partial := with(neutrons, obj{"partial": true})
+	want(d.audit(partial), map[string][]string{"missing": ids(missing), "differ": ids(older), "absent": nil, "deleted": nil})
+	c.pass(time.Second)
+	want(d.audit(neutrons), map[string][]string{"missing": ids(missing), "differ": ids(older), "absent": nil, "deleted": ids(extra)})
+	d.wantPushed("stored stored", change("network", with(older, obj{"revision_number": 4})), change("network", missing))
+	want(d.audit(neutrons), map[string][]string{"missing": nil, "differ": nil, "absent": nil, "deleted": nil})
+	d.wantPushed("stored", change("network", extra)) // it was there after all
+	want(d.audit(neutrons), map[string][]string{"missing": nil, "differ": nil, "absent": ids(extra), "deleted": nil})
+	c.pass(30 * time.Second)
+	d.wantPushed("stored", change("network", with(extra, obj{"revision_number": 5})))
+	c.pass(31 * time.Second)
+	want(d.audit(neutrons), map[string][]string{"missing": nil, "differ": nil, "absent": ids(extra), "deleted": nil})
+}
+
+// Pages claim only what lies between their bounds.
+func TestAuditByPages(t *testing.T) {
+	t.Parallel()
+	d := run(t, memory.Open(), true)
+	var all []obj
+	for range 10 {
+		all = append(all, network(1, "n"))
+	}
+	slices.SortFunc(all, func(a, b obj) int { return cmp.Compare(a["id"].(string), b["id"].(string)) })
+	for _, n := range all[:9] {
+		d.push(change("network", n))
+	}
+	page := list("network", all[2], all[3])
+	page["after"], page["until"] = all[1]["id"], all[4]["id"]
+	if got := d.audit(page); len(got["missing"])+len(got["differ"]) > 0 || !slices.Equal(got["absent"], ids(all[4])) {
+		t.Errorf("%v", got)
+	}
+	last := list("network", all[8], all[9])
+	last["after"] = all[7]["id"]
+	if got := d.audit(last); !slices.Equal(got["missing"], ids(all[9])) || len(got["absent"]) > 0 {
+		t.Errorf("%v", got)
+	}
+}
+
+// An operator asks for an audit, Neutron hears of it and carries it out, and the operator is shown what differs.
+func TestAskedAudit(t *testing.T) {
+	t.Parallel()
+	c := &clock{at: time.Unix(1e9, 0)}
+	d := run(t, memory.Open(), true, func(o *intake.Options) { o.Clock = c.now })
+	extra, missing := network(3, "extra"), network(2, "missing")
+	d.push(change("network", extra))
+	l := listen(d)
+	l.hear("0")
+	q := d.must(200, "POST", "/v1/audits", obj{"fix": false})
+	l.until(func() bool { return l.state("audit", q, "fix") == false })
+	path := "/v1/audits/" + q["id"].(string)
+	d.audit(with(list("network", missing), obj{"audit": q["id"]}))
+	c.pass(2 * time.Minute)
+	if got := d.audit(with(list("network", missing), obj{"audit": q["id"]})); len(got["deleted"]) > 0 {
+		t.Errorf("who only looks deletes: %v", got)
+	}
+	if got := d.must(200, "GET", path, nil); got["state"] != "running" {
+		t.Errorf("%v", got)
+	}
+	d.must(200, "POST", path+"/done", obj{"pushed": 0})
+	got := d.must(200, "GET", path+"?wait=5", nil)
+	want := []any{obj{"kind": "network", "id": missing["id"], "what": "missing", "neutron_revision": 2.0},
+		obj{"kind": "network", "id": extra["id"], "name": "extra", "what": "not in Neutron", "revision": 3.0}}
+	if diff := diff.Diff(want, got["differences"]); diff != "" || got["state"] != "done" || got["total"] != 2.0 {
+		t.Errorf("%v %s", got, diff)
+	}
+	l.until(func() bool { return l.known["audit "+q["id"].(string)] == nil })
+	if status, _ := d.do("POST", path+"/done", obj{}); status != 404 {
+		t.Errorf("ended twice: %d", status)
+	}
+	forgotten := d.must(200, "POST", "/v1/audits", obj{"fix": true})
+	c.pass(time.Hour)
+	if got := d.must(200, "GET", "/v1/audits/"+forgotten["id"].(string), nil); got["state"] != "done" || got["error"] == nil {
+		t.Errorf("%v", got)
+	}
+}
