@@ -124,6 +124,7 @@ func (c *Controller) takeLink(ctx context.Context, e linkEvent) {
 	switch {
 	case e.connected:
 		c.phase, c.synced, c.full = waiting, false, false
+		c.presumeAlive(sessionPatience)
 		c.journal.log.Advance(e.marker)
 		c.journal.seq = c.journal.log.Seq()
 		c.pend = newPending() // the sync will have it
@@ -132,6 +133,7 @@ func (c *Controller) takeLink(ctx context.Context, e linkEvent) {
 	case e.lost:
 		c.phase, c.synced, c.full = down, false, false
 		c.watches.lost = true
+		c.presumeAlive(untilItReturns)
 		if c.current != nil { // it never came to the switch
 			c.untold = append(c.current.announce, c.untold...)
 			c.current.done(c, false)

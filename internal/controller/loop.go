@@ -92,16 +92,22 @@ func (c *Controller) receive(ctx context.Context, timers *timers, wait bool) boo
 	case <-timers.audit.C:
 		c.auditDue = true
 	case <-timers.mend.C:
-		c.mend()
-		c.facts.expire(c.db, time.Now())
-		c.keepNeighbours()
-		c.announceUnbound(slices.Collect(maps.Values(c.interfaces))) // who binds them may have failed to
+		c.tidy()
 	case i := <-timers.apps:
 		c.tick(i)
 	case <-never:
 		return false
 	}
 	return true
+}
+
+// tidy does what is due every few seconds.
+func (c *Controller) tidy() {
+	c.mend()
+	c.presumeNoMore()
+	c.facts.expire(c.db, time.Now())
+	c.keepNeighbours()
+	c.announceUnbound(slices.Collect(maps.Values(c.interfaces))) // who binds them may have failed to
 }
 
 // step derives what the batch changes, until the view is quiet: an interest that ends takes rows with it.

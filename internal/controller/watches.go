@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
+	"time"
 
 	"github.com/dragonflow/dragonflow/internal/controller/view"
 	"github.com/dragonflow/dragonflow/internal/model"
@@ -37,6 +38,52 @@ type watches struct {
 	told bool
 	// lost says that the switch went away while this program ran: whatever it had then it has no more.
 	lost bool
+	// presumed are the chassis taken for alive although nothing is heard of them yet.
+	presumed map[string]*presumption
+}
+
+// presumption is that a chassis lives: until a time, or until it is heard.
+type presumption struct {
+	until time.Time
+	// stale says that what the switch's database tells may be of the time before.
+	stale bool
+}
+
+// sessionPatience is for a session to come up: an end of it that hears nothing yet sends once in a second (RFC 5880
+// section 6.8.3). Who took over before would do so from a gateway that lives.
+const sessionPatience = 4 * time.Second
+
+// untilItReturns is longer than any switch is away.
+const untilItReturns = 1000 * time.Hour
+
+func (w *watches) presume(chassis string, d time.Duration, stale bool) {
+	if w.presumed == nil {
+		w.presumed = map[string]*presumption{}
+	}
+	w.presumed[chassis] = &presumption{time.Now().Add(d), stale}
+}
+
+// lives reports whether a chassis is heard or, if not, presumed to live.
+func (w *watches) lives(chassis string, heard bool) bool {
+	p := w.presumed[chassis]
+	switch {
+	case p == nil:
+		return heard
+	case heard && !p.stale, !heard && time.Now().After(p.until):
+		delete(w.presumed, chassis)
+		return heard
+	}
+	p.stale = p.stale && heard
+	return true
+}
+
+// presumeAlive takes those for alive for so long that were when the switch was heard last: it has lost its sessions.
+func (c *Controller) presumeAlive(d time.Duration) {
+	c.db.Each(view.WatchPorts, func(chassis string, row any) {
+		if row.(view.WatchPort).Alive {
+			c.watches.presume(chassis, d, true)
+		}
+	})
 }
 
 // rewatch looks at the ports for watching when what they should be has changed.
@@ -76,6 +123,13 @@ func (c *Controller) watchPort(w view.WatchTarget) ovsdb.PortSpec {
 	return s
 }
 
+// presumeNoMore takes chassis for what is heard of them once the time is over in which they were presumed alive.
+func (c *Controller) presumeNoMore() {
+	if c.troubles["ovsdb"] == "" && c.rows.Bridge(c.o.Bridge) != nil && len(c.watches.presumed) > 0 {
+		c.takeWatchPorts()
+	}
+}
+
 // ensureWatches makes the bridge have one port for each chassis to watch, and none for others.
 func (c *Controller) ensureWatches() (ovsdb.Txn, error) {
 	var txn ovsdb.Txn
@@ -88,6 +142,9 @@ func (c *Controller) ensureWatches() (ovsdb.Txn, error) {
 		w := row.(view.WatchTarget)
 		s := c.watchPort(w)
 		wanted[s.Name] = true
+		if _, known := c.db.Row(view.WatchPorts, w.Chassis); !known && c.rows.InterfaceNamed(s.Name) == nil && c.watches.presumed[w.Chassis] == nil {
+			c.watches.presume(w.Chassis, sessionPatience, false)
+		}
 		add, err := ovsdb.AddPort(c.rows, s)
 		if err != nil {
 			errs = append(errs, fmt.Errorf("chassis %s: %w", w.Chassis, err))
@@ -115,22 +172,27 @@ func (c *Controller) ensureWatches() (ovsdb.Txn, error) {
 // takeWatchPorts brings what the switch knows about the watched chassis into the view. A switch that is
 // away knows nothing new: the last that it said stands.
 func (c *Controller) takeWatchPorts() {
-	have := map[string]bool{}
+	now := map[string]view.WatchPort{}
+	c.db.Each(view.WatchTargets, func(chassis string, _ any) { // of one whose port cannot be made nothing is heard
+		now[chassis] = view.WatchPort{Chassis: chassis}
+	})
 	for row := range c.rows.Plugged(c.o.Bridge) {
 		chassis := row.ExternalIDs[watchedKey]
-		if row.ExternalIDs[ovsdb.OwnerKey] != watchOwner || chassis == "" || row.OFPort <= 0 {
-			continue
+		if row.ExternalIDs[ovsdb.OwnerKey] == watchOwner && chassis != "" && row.OFPort > 0 {
+			now[chassis] = view.WatchPort{Chassis: chassis, OFPort: uint32(row.OFPort), Alive: row.Forwards()}
 		}
-		have[chassis] = true
-		view.Set(c.db, view.WatchPorts, view.WatchPort{Chassis: chassis, OFPort: uint32(row.OFPort), Alive: row.Forwards()})
 	}
 	var gone []string
 	c.db.Each(view.WatchPorts, func(chassis string, _ any) {
-		if !have[chassis] {
+		if _, stays := now[chassis]; !stays {
 			gone = append(gone, chassis)
 		}
 	})
 	for _, chassis := range gone {
 		view.Delete(c.db, view.WatchPorts, chassis)
+	}
+	for chassis, w := range now {
+		w.Alive = c.watches.lives(chassis, w.Alive)
+		view.Set(c.db, view.WatchPorts, w)
 	}
 }

@@ -178,19 +178,24 @@ func (p *Pinger) Gap() time.Duration {
 	return p.gap
 }
 
+// waits reports whether a request may still be answered.
+func (p *Pinger) waits() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, at := range p.open {
+		if time.Since(at) < lastAnswers {
+			return true
+		}
+	}
+	return false
+}
+
 // Close waits for answers under way, ends the pinger, and returns when the requests were sent that have none.
 func (p *Pinger) Close() []time.Time {
-	deadline, tick := time.After(lastAnswers), time.NewTicker(5*time.Millisecond)
+	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
-	for waiting := true; waiting; {
-		p.mu.Lock()
-		waiting = len(p.open) > 0
-		p.mu.Unlock()
-		select {
-		case <-deadline:
-			waiting = false
-		case <-tick.C:
-		}
+	for p.waits() {
+		<-tick.C
 	}
 	_ = p.conn.Close() // ends the reader
 	<-p.reader

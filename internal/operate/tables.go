@@ -28,7 +28,7 @@ func Snapshot(e *engine.Engine, v *view.DB) *Tables {
 func silent(v *view.DB) map[uint32]bool {
 	ports := map[uint32]bool{}
 	v.Each(view.WatchPorts, func(_ string, row any) {
-		if w := row.(view.WatchPort); !w.Alive {
+		if w := row.(view.WatchPort); !w.Alive && w.OFPort != 0 {
 			ports[w.OFPort] = true
 		}
 	})

@@ -16,6 +16,7 @@ func northSouth() map[string]statement {
 		"uplink":   {"uplink ROUTER NETWORK [at ADDRESS,…] [nosnat]: gives the router its gateway on an external network", parseUplink},
 		"unlink":   {"unlink ROUTER: takes its gateway away", parseUnlink},
 		"leader":   {"leader CHASSIS ROUTER: from here on, that name means the chassis that is the router's gateway now", parseLeader},
+		"standby":  {"standby CHASSIS ROUTER: likewise that of two gateways that is not", parseStandby},
 		"leads":    {"leads CHASSIS ROUTER: it, and it alone, is the router's gateway", parseLeads},
 		"cut":      {"cut CHASSIS: takes it off the underlay", func(w *words) action { return parseCable(w, Cut) }},
 		"mend":     {"mend CHASSIS: puts it back", func(w *words) action { return parseCable(w, Mend) }},
@@ -108,6 +109,23 @@ func parseLeader(w *words) action {
 		r.leaders[alias] = name
 		r.log("           %s is %s", alias, name)
 		return err
+	}
+}
+
+func parseStandby(w *words) action {
+	alias, router := w.declare(aChassis), w.name(aRouter)
+	return func(ctx context.Context, r *Run) error {
+		leader, err := r.oneGateway(ctx, router)
+		if err != nil {
+			return err
+		}
+		for _, name := range r.gateways {
+			if name != leader {
+				r.leaders[alias] = name
+			}
+		}
+		r.log("           %s is %s", alias, r.leaders[alias])
+		return nil
 	}
 }
 

@@ -104,7 +104,7 @@ func way(r *view.Reader, g *model.RouterGateway, out *app.Output) {
 		})
 	}
 	match := flow.NewMatch(pipeline.Network.Is(uint64(network)), pipeline.Router.Is(uint64(number)))
-	if c.mine && !slices.ContainsFunc(c.before, func(o model.GatewayChassis) bool { return alive(r, o.Name) }) {
+	if c.mine && !slices.ContainsFunc(c.before, func(o model.GatewayChassis) bool { return mayLive(r, o.Name) }) {
 		app.Emit(out, view.ActiveGateways, view.ActiveGateway{RouterID: c.RouterID})
 		if _, wired := view.Get(r, view.Wires, c.NetworkID); wired == view.Present {
 			app.Emit(out, view.Hairpins, view.Hairpin{NetworkID: c.NetworkID, MAC: c.MACAddress})
@@ -130,10 +130,13 @@ func way(r *view.Reader, g *model.RouterGateway, out *app.Output) {
 	leave(r, g, match, flow.Do(do...), "the packet goes to the router's gateway, unrouted", out)
 }
 
-// alive reports whether a chassis is known to forward packets.
-func alive(r *view.Reader, chassis string) bool {
+// mayLive reports whether a chassis forwards packets, or has just begun to be watched.
+func mayLive(r *view.Reader, chassis string) bool {
+	if _, reached := reach(r, chassis); !reached {
+		return false
+	}
 	w, found := view.Get(r, view.WatchPorts, chassis)
-	return found == view.Present && w.Alive
+	return found != view.Present || w.Alive
 }
 
 // choice is a chassis that may be the gateway, and how packets get there.
