@@ -3,6 +3,8 @@ package operate
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/dragonflow/dragonflow/internal/controller/flow"
 )
@@ -22,6 +24,19 @@ func (w *walker) translate(nat *flow.NAT, zone uint16, state uint64, p Packet) u
 		return flow.CTSNAT
 	}
 	return 0
+}
+
+// TraceStates are the arguments that tell Open vSwitch's ofproto/trace what the connection tracker says of a packet,
+// the [Trace.States] of a walk, if its sender's address is translated: by itself it takes every connection for new
+// and untranslated.
+func TraceStates(states []string) (args []string) {
+	if !slices.ContainsFunc(states, func(state string) bool { return strings.Contains(state, "nat") }) {
+		return nil
+	}
+	for _, state := range states {
+		args = append(args, "--ct-next", state)
+	}
+	return args
 }
 
 // beyond says as whose a packet leaves for a physical network, if its sender's address was translated, and whether

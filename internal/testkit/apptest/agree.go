@@ -3,7 +3,6 @@ package apptest
 import (
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -27,7 +26,7 @@ func (s *Switch) agree(ofport uint32, frame []byte) *oftrace.Trace {
 	// The fields and not the frame: a trace of a frame counts as if it had come.
 	text := ""
 	if p.Get(flow.IPFrag).IsZero() {
-		text = s.Appctl("ofproto/trace", append([]string{Bridge, operate.TraceSyntax(p)}, translated(tables, p)...)...)
+		text = s.Appctl("ofproto/trace", append([]string{Bridge, operate.TraceSyntax(p)}, operate.TraceStates(tables.Walk(p, operate.Assumptions{}).States)...)...)
 	} else {
 		text = s.traceFragment(tables, p, first)
 	}
@@ -53,19 +52,6 @@ func (s *Switch) agree(ofport uint32, frame []byte) *oftrace.Trace {
 	}
 	s.w.t.Errorf("dragonflow trace does not agree with ofproto/trace (-Open vSwitch +walk) on %s:\n%s\n%s", short(frame), diff, text)
 	return theirs
-}
-
-// translated tells Open vSwitch's trace what the connection tracker says of a packet whose address is translated: by
-// itself it takes every connection for new and leaves addresses alone.
-func translated(tables *operate.Tables, p operate.Packet) (args []string) {
-	states := tables.Walk(p, operate.Assumptions{}).States
-	if !slices.ContainsFunc(states, func(state string) bool { return strings.Contains(state, "nat") }) {
-		return nil
-	}
-	for _, state := range states {
-		args = append(args, "--ct-next", state)
-	}
-	return args
 }
 
 // short is the beginning of a frame, for messages.

@@ -108,11 +108,11 @@ func (c *chassis) agrees(ctx context.Context, s sent) error {
 		return nil // the machine has left
 	}
 	packet := operate.FromFrame(uint32(port), s.frame)
-	theirs, err := c.traced(ctx, packet)
+	tables, err := operate.Live(c.name, c.ctl.Inspect).Tables(ctx)
 	if err != nil {
 		return err
 	}
-	tables, err := operate.Live(c.name, c.ctl.Inspect).Tables(ctx)
+	theirs, err := c.traced(ctx, packet, tables.Walk(packet, operate.Assumptions{}).States)
 	if err != nil {
 		return err
 	}
@@ -148,9 +148,9 @@ func (c *chassis) agrees(ctx context.Context, s sent) error {
 
 func set(list []string) []string { return slices.Compact(slices.Sorted(slices.Values(list))) }
 
-// traced is what Open vSwitch's own trace says of a packet.
-func (c *chassis) traced(ctx context.Context, p operate.Packet) (*oftrace.Trace, error) {
-	text, err := c.ovs.Appctl(ctx, "ofproto/trace", cloud.Bridge, operate.TraceSyntax(p))
+// traced is what Open vSwitch's own trace says of a packet, of which the connection tracker says so.
+func (c *chassis) traced(ctx context.Context, p operate.Packet, states []string) (*oftrace.Trace, error) {
+	text, err := c.ovs.Appctl(ctx, "ofproto/trace", append([]string{cloud.Bridge, operate.TraceSyntax(p)}, operate.TraceStates(states)...)...)
 	if err != nil {
 		return nil, err
 	}
@@ -191,7 +191,7 @@ func (p *Platform) sameDrops(ctx context.Context, leg *operate.Leg) error {
 		}
 		packet = packet.With(flow.InPort.Is(port))
 	}
-	theirs, err := c.traced(ctx, packet)
+	theirs, err := c.traced(ctx, packet, leg.States)
 	if err != nil {
 		return err
 	}

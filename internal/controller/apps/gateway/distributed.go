@@ -33,6 +33,9 @@ func distributed(r *view.Reader, g *model.RouterGateway, out *app.Output) {
 				RouterID: g.RouterID, NetworkID: g.NetworkID, Address: f.IPAddress, MAC: a.MACAddress,
 			})
 			app.Emit(out, view.Hairpins, view.Hairpin{NetworkID: g.NetworkID, MAC: a.MACAddress})
+			if !seesOutside(r, g) {
+				return
+			}
 			out.Flow(pipeline.Gateways, leavesHere, flow.NewMatch(
 				pipeline.Network.Is(uint64(r.Number(pipeline.NetworkNumbers, g.NetworkID))),
 				pipeline.Router.Is(uint64(r.Number(pipeline.RouterNumbers, g.RouterID))), flow.IPv4(),
@@ -40,6 +43,19 @@ func distributed(r *view.Reader, g *model.RouterGateway, out *app.Output) {
 			return
 		}
 	}
+}
+
+// seesOutside reports whether the gateway of the external subnet has been found from here. Until then, and if it is not
+// to be found any more, the router's gateway is the better way.
+func seesOutside(r *view.Reader, g *model.RouterGateway) bool {
+	subnets, _ := view.Find(r, view.SubnetsByNetwork, g.NetworkID)
+	for _, s := range subnets {
+		if s.CIDR.Contains(view.TranslatedTo(g)) && s.GatewayIP.IsValid() {
+			_, found := view.Get(r, view.Neighbours, view.NeighbourKey(g.NetworkID, s.GatewayIP))
+			return found == view.Present
+		}
+	}
+	return true
 }
 
 // leave sends what matches on, from here or to the gateway, but for what leaves elsewhere.
