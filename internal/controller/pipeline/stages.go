@@ -13,6 +13,8 @@ const (
 	ProviderInput
 	WireServices
 	DNATInput
+	DNATForward
+	DNATEnter
 	SNATInput
 	SNATInternal
 	SNATReply
@@ -47,6 +49,7 @@ const (
 	RouteMTU
 	RouterRefuse
 	DNATOutput
+	DNATReply
 	SNATOutput
 	SNATShare
 	SNATLeave
@@ -108,7 +111,19 @@ var stages = [numStages]declaration{
 		purpose: "gives what is for a floating IP of this chassis the address for which that stands, and takes it to its router",
 		matches: fields(one(flow.Metadata, flow.Reg6), ethernet, ip, l4),
 		sets:    fields(ip, one(flow.Reg2, flow.Reg6, flow.Reg12, flow.Reg13)),
-		next:    []Stage{SNATInput, RouterAddresses}, pass: SNATInput, prefixes: destinations,
+		next:    []Stage{DNATForward, SNATInput, RouterAddresses}, pass: SNATInput, prefixes: destinations,
+	},
+	DNATForward: {
+		name: "dnat-forward", app: "dnat",
+		purpose: "port forwarding: gives what begins a connection to a port of a floating IP the address and port inside",
+		matches: fields(one(flow.Reg2, flow.IPFrag), ip, conntrackTuple), next: []Stage{DNATEnter},
+		miss: "dnat: the floating IP has no port forwarding for this",
+	},
+	DNATEnter: {
+		name: "dnat-enter", app: "dnat",
+		purpose: "port forwarding: takes what is addressed to a guest now to its router",
+		matches: fields(one(flow.Reg2), ip, conntrack), sets: one(flow.Reg6, flow.Reg12, flow.Reg13), next: []Stage{RouterAddresses},
+		miss: "dnat: the destination could not be translated", prefixes: destinations,
 	},
 	SNATInput: {
 		name: "snat-input", app: "snat",
@@ -285,7 +300,7 @@ var stages = [numStages]declaration{
 	Gateways: {
 		name: "gateways", app: "gateway",
 		purpose: "decides where a packet leaves the cloud: here, or on the chassis of the router's gateway, to which it goes unrouted",
-		matches: fields(one(flow.Metadata, flow.Reg2), ip), sets: one(flow.TunID, flow.Reg2, flow.Reg13, flow.InPort),
+		matches: fields(one(flow.Metadata, flow.Reg2), ip, l4), sets: one(flow.TunID, flow.Reg2, flow.Reg13, flow.InPort),
 		next: []Stage{NextHops, TunnelOutput},
 		miss: "router: no chassis is its gateway", prefixes: sources,
 	},
@@ -321,6 +336,12 @@ var stages = [numStages]declaration{
 		name: "dnat-output", app: "dnat",
 		purpose: "gives what a router sends into an external network the floating IP of its sender",
 		matches: fields(one(flow.Metadata, flow.Reg2), ethernet, ip, l4), sets: fields(ethernet, ip, one(flow.Reg2)),
+		next: []Stage{DNATReply, SNATOutput, L2Lookup}, pass: SNATOutput, prefixes: sources,
+	},
+	DNATReply: {
+		name: "dnat-reply", app: "dnat",
+		purpose: "port forwarding: lets what answers a forwarded connection leave with the floating IP that the connection tracker has given it",
+		matches: fields(one(flow.Metadata, flow.Reg2), ip, conntrack), sets: one(flow.EthSrc, flow.Reg2),
 		next: []Stage{SNATOutput, L2Lookup}, pass: SNATOutput, prefixes: sources,
 	},
 	SNATOutput: {

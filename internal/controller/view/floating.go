@@ -27,6 +27,29 @@ var ServedFloatingIPs = NewDerived("ServedFloatingIP", func(f ServedFloatingIP) 
 var ServedFloatingIPsByRouter = NewIndex(ServedFloatingIPs, "router",
 	func(f ServedFloatingIP) []string { return []string{f.RouterID} }, nil)
 
+// ServedForwarding says that what comes for ports of a floating IP is sent to a guest here, on the chassis that is
+// the router's gateway now.
+type ServedForwarding struct {
+	ID, RouterID string
+	// NetworkID is the external network, on which Address has MAC.
+	NetworkID string
+	Address   netip.Addr
+	MAC       model.MAC
+	// Protocol is IANA's number.
+	Protocol           int
+	External, Internal model.PortRange
+	// Fixed is the guest's address, in PortNetworkID.
+	Fixed         netip.Addr
+	PortNetworkID string
+}
+
+// ServedForwardings holds them, by id. The app gateway derives it.
+var ServedForwardings = NewDerived("ServedForwarding", func(f ServedForwarding) string { return f.ID })
+
+// RouterZone is what stands in the pipeline's space of zones for that in which the gateway of a router tracks the
+// connections that it translates.
+func RouterZone(router string) string { return "snat/" + router }
+
 // AddressScopeOf returns the id of the address scope of an address on a network, empty for none.
 func AddressScopeOf(r *Reader, network string, a netip.Addr) string {
 	subnets, _ := Find(r, SubnetsByNetwork, network)

@@ -24,6 +24,8 @@ var (
 		func(g *model.RouterGateway) string { return Within(g.RouterID, g.ID) }, within(model.ScopeRouter))
 	GatewayDuties = NewTable("GatewayDuty", id[*model.GatewayDuty], nil)
 	FloatingIPs   = NewTable("FloatingIP", id[*model.FloatingIP], nil)
+	// PortForwardings holds those that this chassis may serve, and those to ports of this chassis.
+	PortForwardings = NewTable("PortForwarding", id[*model.PortForwarding], nil)
 	// ChassisAddresses holds this chassis' own addresses on external networks.
 	ChassisAddresses = NewTable("ChassisAddress", id[*model.ChassisAddress], nil)
 	SecurityGroups   = NewTable("SecurityGroup", id[*model.SecurityGroup], model.ScopeSecurityGroup)
@@ -68,6 +70,9 @@ var (
 		func(f *model.FloatingIP) []string { return []string{f.RouterID} }, nil)
 	FloatingIPsByPort = NewIndex(FloatingIPs, "port",
 		func(f *model.FloatingIP) []string { return []string{f.PortID} }, nil)
+	// PortForwardingsByRouter finds those of a router.
+	PortForwardingsByRouter = NewIndex(PortForwardings, "router",
+		func(f *model.PortForwarding) []string { return []string{f.RouterID} }, nil)
 	ChassisAddressesByNetwork = NewIndex(ChassisAddresses, "network",
 		func(a *model.ChassisAddress) []string { return []string{a.NetworkID} }, nil)
 	RulesByGroup = NewIndex(Rules, "group",
@@ -219,6 +224,8 @@ func TableOf(k model.Kind) AnyTable {
 		return GatewayDuties
 	case model.KindFloatingIP:
 		return FloatingIPs
+	case model.KindPortForwarding:
+		return PortForwardings
 	case model.KindChassisAddress:
 		return ChassisAddresses
 	case model.KindActiveAddress:

@@ -23,6 +23,7 @@ func New() *app.App {
 		Name: "dnat", ID: appID,
 		Rules: []app.Rule{
 			app.For("dnat.floating", view.ServedFloatingIPs, floating),
+			app.For("dnat.forwarding", view.ServedForwardings, forwarding),
 		},
 		PacketIn: packetIn,
 	}

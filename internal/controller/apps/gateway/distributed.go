@@ -67,4 +67,8 @@ func leave(r *view.Reader, g *model.RouterGateway, match flow.Match, do flow.Ins
 	for _, p := range view.Untranslated(r, g) {
 		out.Flow(pipeline.Gateways, leavesAsItCame, match.And(flow.IPv4()).And(flow.IPv4Src.Prefix(p)), do, reason)
 	}
+	forwardings, _ := view.Find(r, view.PortForwardingsByRouter, g.RouterID)
+	for _, f := range forwardings {
+		forwarded(f, match, do, out)
+	}
 }

@@ -32,14 +32,8 @@ func floating(r *view.Reader, f *model.FloatingIP, out *app.Output) {
 // serves reports whether a floating IP that this chassis may serve is its to serve now: if its port is here, or if
 // the router's gateway is. Nobody serves one whose router is down or has left the external network.
 func serves(r *view.Reader, f *model.FloatingIP) bool {
-	ro, found := view.Get(r, view.Routers, f.RouterID)
-	n, netFound := view.Get(r, view.Networks, f.NetworkID)
-	_, wired := view.Get(r, view.Wires, f.NetworkID)
-	if found != view.Present || netFound != view.Present || !ro.AdminStateUp || !n.AdminStateUp || wired != view.Present {
-		return false
-	}
-	gateways, _ := view.Find(r, view.GatewaysByRouter, f.RouterID)
-	if !slices.ContainsFunc(gateways, func(g *model.RouterGateway) bool { return g.NetworkID == f.NetworkID }) {
+	n, ok := leadsOut(r, f.RouterID, f.NetworkID)
+	if !ok {
 		return false
 	}
 	if p, here := view.Get(r, view.LocalPorts, f.PortID); here == view.Present {
@@ -53,6 +47,18 @@ func serves(r *view.Reader, f *model.FloatingIP) bool {
 	}
 	_, active := view.Get(r, view.ActiveGateways, f.RouterID)
 	return active == view.Present
+}
+
+// leadsOut returns the external network of a router, if it is up and this chassis is connected to it.
+func leadsOut(r *view.Reader, router, network string) (*model.Network, bool) {
+	ro, found := view.Get(r, view.Routers, router)
+	n, netFound := view.Get(r, view.Networks, network)
+	_, wired := view.Get(r, view.Wires, network)
+	if found != view.Present || netFound != view.Present || !ro.AdminStateUp || !n.AdminStateUp || wired != view.Present {
+		return nil, false
+	}
+	gateways, _ := view.Find(r, view.GatewaysByRouter, router)
+	return n, slices.ContainsFunc(gateways, func(g *model.RouterGateway) bool { return g.NetworkID == network })
 }
 
 // keptFor returns the port that has the address of a floating IP whose own port is bound nowhere and keeps the address

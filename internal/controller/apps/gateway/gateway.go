@@ -28,6 +28,7 @@ func New() *app.App {
 			app.For("gateway.distributed", view.RouterGateways, distributed),
 			app.For("gateway.way", view.RouterGateways, way),
 			app.For("gateway.floating", view.FloatingIPs, floating),
+			app.For("gateway.forwarding", view.PortForwardings, forwarding),
 		},
 	}
 }

@@ -29,6 +29,8 @@ func New() *app.App {
 			app.For("l3.port", view.Ports, port),
 			app.For("l3.active", view.AddressHolders, activeHolder),
 			app.For("l3.floating", view.ServedFloatingIPs, floating),
+			app.For("l3.served", view.ServedForwardings, served),
+			app.For("l3.forwarded", view.PortForwardings, forwarded),
 			app.For("l3.chassis", view.DistributedSNATs, ownAddress),
 			app.For("l3.meet", exits, meet),
 			app.ForEach("l3.hop", holdersByHop, nextHop),

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"hash/fnv"
-	"math/bits"
 	"net/netip"
 	"slices"
 
@@ -189,10 +188,8 @@ func (c clause) limited(base []flow.Constraint, typ, dst flow.Field) [][]flow.Co
 		return [][]flow.Constraint{append(base, c.icmp(typ, dst)...)}
 	}
 	var out [][]flow.Constraint
-	for first := uint32(c.first); first <= uint32(c.last); {
-		size := block(first, uint32(c.last))
-		out = append(out, append(slices.Clone(base), dst.Masked(uint64(first), uint64(anyPort&^(size-1)))))
-		first += size
+	for _, m := range flow.PortMasks(c.first, c.last) {
+		out = append(out, append(slices.Clone(base), dst.Masked(uint64(m.Value), uint64(m.Mask))))
 	}
 	return out
 }
@@ -216,15 +213,6 @@ func fieldsOf(c clause) (typ, dst flow.Field) {
 	}
 	dst, _ = portField(c.proto)
 	return 0, dst
-}
-
-// block is the size of the largest aligned block of ports that begins at first and ends before last.
-func block(first, last uint32) uint32 {
-	size := uint32(1) << min(bits.TrailingZeros32(first), 16)
-	for first+size-1 > last {
-		size /= 2
-	}
-	return size
 }
 
 // portField returns the field of a protocol's destination port.

@@ -136,7 +136,7 @@ func keysOf(r *view.Reader, g *model.RouterGateway) (network, router flow.Constr
 // two are the same. It is given back when the gateway moves, so that the connections of a gateway that
 // comes back are not those of long ago.
 func zoneOf(r *view.Reader, router string) uint16 {
-	return uint16(r.Number(pipeline.Zones, "snat/"+router))
+	return uint16(r.Number(pipeline.Zones, view.RouterZone(router)))
 }
 
 // always is what holds for all routers.
