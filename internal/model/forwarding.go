@@ -12,8 +12,8 @@ type PortRange struct {
 }
 
 // PortForwarding sends what comes for ports of a floating IP to ports of a guest (Neutron API
-// "port_forwarding"). It is stored for each gateway chassis of the router; the one that is the gateway
-// serves it.
+// "port_forwarding"). It is stored for each gateway chassis of the router, of which the one that is the gateway
+// serves it, and for that of the port, which brings it what answers.
 type PortForwarding struct {
 	Meta
 	Host         string `json:"host"`

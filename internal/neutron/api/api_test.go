@@ -32,7 +32,7 @@ type obj = map[string]any
 // start runs a server on a database until the test ends.
 func start(t testing.TB, conn *db.Connection, change ...func(*api.Options)) *client {
 	t.Helper()
-	opts := api.Options{DB: conn, Unfinished: true, Logger: slog.New(slog.NewTextHandler(t.Output(), nil)),
+	opts := api.Options{DB: conn, Logger: slog.New(slog.NewTextHandler(t.Output(), nil)),
 		Quotas: map[string]int{"port": -1, "network": -1, "subnet": -1, "security_group": -1, "security_group_rule": -1,
 			"router": -1, "floatingip": -1}}
 	for _, c := range change {

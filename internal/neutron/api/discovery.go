@@ -44,9 +44,7 @@ type extension struct {
 func (s *Server) extensions() []extension {
 	var out []extension
 	for _, x := range served() {
-		if s.offers(x.alias) {
-			out = append(out, extension{x.alias, x.name, x.description, "2026-01-01T00:00:00-00:00", []string{}})
-		}
+		out = append(out, extension{x.alias, x.name, x.description, "2026-01-01T00:00:00-00:00", []string{}})
 	}
 	return out
 }

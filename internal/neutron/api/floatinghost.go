@@ -72,7 +72,7 @@ func (s *Server) followPort(t *rows.Txn, old, p *resource.Port) error {
 	if len(old.AllowedAddressPairs)+len(p.AllowedAddressPairs) > 0 {
 		t.After(s.board.poke) // those of addresses that it shares with others follow
 	}
-	if p.HostID != old.HostID && s.followsDistribution(p.NetworkID) {
+	if p.HostID != old.HostID && (s.followsDistribution(p.NetworkID) || s.store.Count(s.forwardings.Kind, rows.ByPort(p.ID)) > 0) {
 		t.After(s.board.poke)
 	}
 	if err := errors.Join(s.leaveForwardings(t, p), s.leaveAddresses(t, p)); err != nil {

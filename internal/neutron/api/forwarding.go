@@ -64,9 +64,6 @@ func badForwarding(format string, args ...any) *resource.Error {
 }
 
 func (o forwardingOps) create(t *rows.Txn, row resource.Row, _ resource.Given) error {
-	if err := o.forwardingFinished(); err != nil {
-		return err
-	}
 	f := row.(*resource.PortForwarding)
 	if err := o.point(t, f); err != nil {
 		return err
@@ -121,13 +118,24 @@ func (o forwardingOps) point(t *rows.Txn, f *resource.PortForwarding) error {
 	}
 	f.FloatingIPID, f.ProjectID = outside.ID, outside.ProjectID
 	f.ExternalAddress, f.NetworkID, f.MACAddress = outside.FloatingIPAddress, outside.NetworkID, outside.MACAddress
-	f.InternalAddress, f.PortNetworkID, f.RouterID, f.Hosts = fixed.IPAddress, p.NetworkID, r.ID, gatewayHosts(r)
+	f.InternalAddress, f.PortNetworkID, f.RouterID, f.Hosts = fixed.IPAddress, p.NetworkID, r.ID, forwardingHosts(r, p)
 	touched := outside.Clone().(*resource.FloatingIP)
 	touched.RouterID = r.ID
 	t.Update(o.floatingIPs, touched)
 	t.Update(o.ports, p.Clone())
 	t.Update(o.routers, r.Clone())
 	return nil
+}
+
+// forwardingHosts are the chassis that are told of a port forwarding, in order of their names: those that may be the
+// router's gateway, which serve it, and that of the guest's port, which has to bring them what answers it.
+func forwardingHosts(r *resource.Router, p *resource.Port) []string {
+	out := gatewayHosts(r)
+	if p.HostID != "" && r.Gateway != nil {
+		out = append(out, p.HostID)
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
 }
 
 // gatewayHosts are the chassis that may be a router's gateway, in order of their names.
@@ -250,13 +258,14 @@ func (s *Server) dropForwardings(ctx context.Context, key string) error {
 	return nil
 }
 
-// settleForwardings lets port forwardings be served by the gateways of their routers.
+// settleForwardings lets the chassis know of port forwardings that should now.
 func (s *Server) settleForwardings(ctx context.Context) error {
 	var failed error
 	for _, row := range s.store.Select(s.forwardings.Kind, "") {
 		f := row.(*resource.PortForwarding)
 		r, ok := s.store.Cached(s.routers.Kind, f.RouterID)
-		if !ok || slices.Equal(gatewayHosts(r.(*resource.Router)), f.Hosts) {
+		p, isPort := s.store.Cached(s.ports.Kind, f.InternalPortID)
+		if !ok || !isPort || slices.Equal(forwardingHosts(r.(*resource.Router), p.(*resource.Port)), f.Hosts) {
 			continue
 		}
 		limited, cancel := context.WithTimeout(ctx, s.opts.RequestTimeout)
@@ -276,7 +285,11 @@ func (s *Server) moveForwarding(t *rows.Txn, id string) error {
 	if err != nil {
 		return notGone(err)
 	}
-	if f.Hosts = gatewayHosts(router.(*resource.Router)); slices.Equal(f.Hosts, row.(*resource.PortForwarding).Hosts) {
+	port, err := t.Get(s.ports, f.InternalPortID)
+	if err != nil {
+		return notGone(err)
+	}
+	if f.Hosts = forwardingHosts(router.(*resource.Router), port.(*resource.Port)); slices.Equal(f.Hosts, row.(*resource.PortForwarding).Hosts) {
 		return nil
 	}
 	s.stamp(f, f.Revision+1)

@@ -62,6 +62,8 @@ func TestPortForwardings(t *testing.T) {
 	gateways(t, s.conn, "phys", "g2")
 	eventually(t, func() bool { return len(s.forwardedBy(b)) == 2 })
 	s.wantForwarded(b, "g1 17:500-509>10.0.0.6:100-109", "g2 17:500-509>10.0.0.6:100-109")
+	s.must(200, "PUT", "/v2.0/ports/"+id(q), obj{"port": obj{"binding:host_id": "c1"}}) // who answers must know, too
+	eventually(t, func() bool { return len(s.forwardedBy(b)) == 3 })
 	path := "/v2.0/floatingips/" + id(f) + "/port_forwardings"
 	s.must(200, "PUT", path+"/"+id(a), obj{"port_forwarding": obj{"external_port": 81}})
 	s.wantForwarded(a, "g1 6:81-81>10.0.0.5:8080-8080", "g2 6:81-81>10.0.0.5:8080-8080")

@@ -142,7 +142,7 @@ func (s *Server) joinForwarding(t *rows.Txn, f *resource.PortForwarding) {
 	if !isRouter || !hasAddress(p, f.InternalAddress) {
 		return
 	}
-	f.Hosts = gatewayHosts(r.(*resource.Router))
+	f.Hosts = forwardingHosts(r.(*resource.Router), p)
 	if !valid(f) {
 		f.Hosts = nil
 	}

@@ -33,9 +33,6 @@ type Options struct {
 	Clock func() time.Time
 	// Segments says how networks are tunnelled; segment.DefaultPlan if zero.
 	Segments segment.Plan
-	// Unfinished accepts also what chassis do not do yet: port forwardings. It is for tests of what is being
-	// built.
-	Unfinished bool
 	// DNSDomain completes the names of ports on networks without a domain; "openstacklocal." if empty.
 	DNSDomain string
 	// Quotas replaces default limits by resource, such as "port"; -1 is none.

@@ -35,7 +35,7 @@ type door struct {
 func run(t testing.TB, conn *db.Connection, behindNeutron bool, change ...func(*intake.Options)) *door {
 	t.Helper()
 	log := slog.New(slog.NewTextHandler(t.Output(), nil))
-	server, err := api.New(api.Options{DB: conn, Neutron: behindNeutron, Unfinished: true, Logger: log})
+	server, err := api.New(api.Options{DB: conn, Neutron: behindNeutron, Logger: log})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -154,7 +154,7 @@ func floatingObjects(f *resource.FloatingIP) []model.Object {
 	return out
 }
 
-// forwardingObjects are one for each chassis that may be the gateway.
+// forwardingObjects are one for each chassis that may be the gateway, and for that of the port.
 func forwardingObjects(f *resource.PortForwarding) []model.Object {
 	var out []model.Object
 	for _, h := range f.Hosts {
