@@ -22,7 +22,7 @@ LINTER := .cache/bin/golangci-lint
 # Neutron and what checks the plugin, as installed from Python's package index.
 NEUTRON := $(CURDIR)/.cache/neutron
 
-.PHONY: $(NEUTRON) check-plugin help demo build test e2e short lint check fuzz bench bench-full fleet bench-packages golden check-install install clean
+.PHONY: $(NEUTRON) neutron neutron-test check-plugin help demo build test e2e short lint check fuzz bench bench-full fleet bench-packages golden check-install install clean
 
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -59,6 +59,14 @@ golden: ## write expected outputs and generated pages anew; read the diff like c
 
 check: test e2e demo lint ## what CI runs: test (which compares the generated pages), e2e, demo, lint, a short fuzz
 	$(MAKE) fuzz FUZZTIME=5s
+
+neutron: build $(NEUTRON) ## a real Neutron with Keystone, and three chassis, for the openstack client, until interrupted (root)
+	@tools/install-packages demo
+	$(GO) run ./test/neutron -program bin/dragonflow -python $(NEUTRON)
+
+neutron-test: build $(NEUTRON) ## guests whose ports are made through a real Neutron, and outages between the two, minutes (root)
+	@tools/install-packages test
+	$(GO) test -tags neutron -count=1 -timeout 20m -v ./test/neutron -args -program $(CURDIR)/bin/dragonflow -python $(NEUTRON)
 
 check-plugin: $(NEUTRON) ## ruff, mypy and pytest of neutron-plugin
 	cd neutron-plugin && for check in 'ruff check .' 'ruff format --check .' mypy pytest; do $(NEUTRON)/bin/$$check; done

@@ -79,14 +79,17 @@ class DragonflowDriver(api.MechanismDriver):
     def create_subnet_postcommit(self, context: Any) -> None:
         """Push the subnet."""
         backend.store(objects.SUBNET, context.current)
+        _revised(context)
 
     def update_subnet_postcommit(self, context: Any) -> None:
         """Push the subnet."""
         backend.store(objects.SUBNET, context.current)
+        _revised(context)
 
     def delete_subnet_postcommit(self, context: Any) -> None:
         """Push the deletion."""
         _delete(objects.SUBNET, context.current)
+        _revised(context)
 
     def create_port_precommit(self, context: Any) -> None:
         """Have the port wait until its chassis has wired it."""
@@ -139,6 +142,11 @@ class DragonflowDriver(api.MechanismDriver):
 
 def _delete(kind: str, current: dict[str, Any]) -> None:
     backend.delete(kind, current["id"], int(current.get("revision_number") or 0))
+
+
+def _revised(context: Any) -> None:
+    # A subnet's change is one of its network, too, which has a higher revision then.
+    backend.touch(objects.NETWORK, context.current["network_id"])
 
 
 def _check_segments(segments: list[dict[str, Any]]) -> None:

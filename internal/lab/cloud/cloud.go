@@ -42,8 +42,10 @@ type Cloud struct {
 	Dir string
 	// Database and Server run in the namespace of the fabric.
 	Database, Server *Daemon
-	API              *Client
+	// API is the server's, nil if that takes what a Neutron pushes.
+	API *Client
 
+	intake  string
 	program string
 	chassis []*Chassis
 }
@@ -61,12 +63,22 @@ type Chassis struct {
 
 // New makes a cloud without a chassis: a database and a server, which serve when it returns. program is the
 // path of the dragonflow program.
-func New(ctx context.Context, program string) (*Cloud, error) {
+func New(ctx context.Context, program string) (*Cloud, error) { return newCloud(ctx, program, "") }
+
+// NewOfNeutron makes a cloud whose server takes what a Neutron pushes, at Intake.
+func NewOfNeutron(ctx context.Context, program string) (*Cloud, error) {
+	return newCloud(ctx, program, "neutron.sock")
+}
+
+// Intake is the address at which the server takes what a Neutron pushes.
+func (c *Cloud) Intake() string { return "unix:" + filepath.Join(c.Dir, c.intake) }
+
+func newCloud(ctx context.Context, program, intake string) (*Cloud, error) {
 	dir, err := os.MkdirTemp("", "df-cloud") // short: there are sockets in it
 	if err != nil {
 		return nil, err
 	}
-	c := &Cloud{Dir: dir, program: program}
+	c := &Cloud{Dir: dir, program: program, intake: intake}
 	if err := c.build(ctx); err != nil {
 		return nil, errors.Join(err, c.Close())
 	}
@@ -80,7 +92,6 @@ func (c *Cloud) build(ctx context.Context) (err error) {
 	if err := c.Fabric.Address(lab.Management, netip.MustParsePrefix("192.0.2.254/24")); err != nil {
 		return err
 	}
-	c.API = NewClient(func(ctx context.Context) (net.Conn, error) { return c.Fabric.Dial(ctx, "tcp", apiAddress) })
 	c.Database = newDaemon(c.Fabric.Namespace, "etcd", "--name=cloud", "--data-dir="+filepath.Join(c.Dir, "etcd"), "--log-level=error",
 		"--listen-client-urls=http://"+etcdAddress, "--advertise-client-urls=http://"+etcdAddress,
 		"--listen-peer-urls=http://"+etcdPeer, "--initial-advertise-peer-urls=http://"+etcdPeer, "--initial-cluster=cloud=http://"+etcdPeer)
@@ -91,12 +102,34 @@ func (c *Cloud) build(ctx context.Context) (err error) {
 		}
 		return conn.Close()
 	}
-	c.Server = c.dragonflow(c.Fabric.Namespace, "server", "--api-listen", apiAddress)
-	c.Server.ready = func(ctx context.Context) error { return c.API.Get(ctx, "/v2.0/networks?limit=1", nil) }
 	if err := c.Database.Start(ctx); err != nil {
 		return err
 	}
+	if c.intake != "" {
+		c.Server = c.behindNeutron()
+		return c.Server.Start(ctx)
+	}
+	c.API = NewClient(func(ctx context.Context) (net.Conn, error) { return c.Fabric.Dial(ctx, "tcp", apiAddress) })
+	c.Server = c.dragonflow(c.Fabric.Namespace, "server", "--api-listen", apiAddress)
+	c.Server.ready = func(ctx context.Context) error { return c.API.Get(ctx, "/v2.0/networks?limit=1", nil) }
 	return c.Server.Start(ctx)
+}
+
+// behindNeutron is a server that takes what a Neutron pushes. A Unix socket is reached from every namespace.
+func (c *Cloud) behindNeutron() *Daemon {
+	server := c.dragonflow(c.Fabric.Namespace, "server", "--neutron-listen", c.Intake())
+	client := NewClient(func(ctx context.Context) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "unix", strings.TrimPrefix(c.Intake(), "unix:"))
+	})
+	server.ready = func(ctx context.Context) error {
+		var is struct{ Ready bool }
+		err := client.Get(ctx, "/v1", &is)
+		if err == nil && !is.Ready {
+			err = errors.New("it is not in sync with its database")
+		}
+		return err
+	}
+	return server
 }
 
 // dragonflow is the program with what every daemon of it needs.
