@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/dragonflow/dragonflow/internal/controller/app"
 	"github.com/dragonflow/dragonflow/internal/controller/view"
 	"github.com/dragonflow/dragonflow/internal/model"
 )
@@ -153,7 +154,7 @@ type timers struct {
 	patience *time.Timer
 	audit    *time.Ticker
 	mend     *time.Ticker
-	apps     chan int
+	apps     chan ticking
 	ends     []func()
 }
 
@@ -162,32 +163,42 @@ type timers struct {
 const mendEvery = 3 * time.Second
 
 func newTimers(o Options) *timers {
-	t := &timers{patience: time.NewTimer(o.Patience), audit: time.NewTicker(o.AuditEvery), mend: time.NewTicker(mendEvery), apps: make(chan int)}
+	t := &timers{patience: time.NewTimer(o.Patience), audit: time.NewTicker(o.AuditEvery), mend: time.NewTicker(mendEvery), apps: make(chan ticking)}
 	t.ends = append(t.ends, func() { t.patience.Stop() }, t.audit.Stop, t.mend.Stop)
-	for i, a := range o.Apps {
-		if a.Ticker == nil {
-			continue
+	for _, a := range o.Apps {
+		for _, x := range a.Tickers {
+			t.ends = append(t.ends, t.every(ticking{a.Name, x}))
 		}
-		done := make(chan struct{})
-		ticker := time.NewTicker(a.Ticker.Every)
-		go func() {
-			defer ticker.Stop()
-			for {
-				select {
-				case <-ticker.C:
-				case <-done:
-					return
-				}
-				select {
-				case t.apps <- i:
-				case <-done:
-					return
-				}
-			}
-		}()
-		t.ends = append(t.ends, func() { close(done) })
 	}
 	return t
+}
+
+// ticking is a ticker of an app.
+type ticking struct {
+	of string
+	app.Ticker
+}
+
+// every has the loop hear of a ticker at its intervals, until the function that it returns is called.
+func (t *timers) every(x ticking) (end func()) {
+	done := make(chan struct{})
+	ticker := time.NewTicker(x.Every)
+	go func() {
+		defer ticker.Stop()
+		for {
+			select {
+			case <-ticker.C:
+			case <-done:
+				return
+			}
+			select {
+			case t.apps <- x:
+			case <-done:
+				return
+			}
+		}
+	}()
+	return func() { close(done) }
 }
 
 func (t *timers) stop() {

@@ -59,17 +59,16 @@ func (c *Controller) answer(a *app.App, p app.PacketIn) (reply app.Reply, err er
 }
 
 // tick lets an app send what it sends by itself.
-func (c *Controller) tick(i int) {
-	a := c.o.Apps[i]
+func (c *Controller) tick(x ticking) {
 	defer func() {
 		if r := recover(); r != nil {
-			c.log.Error("an app failed on its timer", "app", a.Name, "err", fmt.Errorf("%v", r))
+			c.log.Error("an app failed on its timer", "app", x.of, "err", fmt.Errorf("%v", r))
 		}
 	}()
 	if c.phase == down || !c.synced {
 		return
 	}
-	for _, p := range a.Ticker.Send(view.NewReader(c.db, c.numbers, nil)) {
+	for _, p := range x.Send(view.NewReader(c.db, c.numbers, nil)) {
 		c.link.send(p)
 	}
 }

@@ -147,8 +147,8 @@ func parseService(w *words, network string, outcomes ...string) action {
 		if err != nil {
 			return err
 		}
-		if to.guest != "" && want != "refused" {
-			if err := r.echo(ctx, r.machines[to.guest], network, to.port); err != nil {
+		if server := r.server(to); server != nil && want != "refused" {
+			if err := r.echo(ctx, server, network, to.port); err != nil {
 				return err
 			}
 		}
@@ -203,8 +203,8 @@ func parseConnect(w *words) action {
 		if err != nil {
 			return err
 		}
-		if to.guest != "" {
-			if err := r.echo(ctx, r.machines[to.guest], "tcp", to.port); err != nil {
+		if server := r.server(to); server != nil {
+			if err := r.echo(ctx, server, "tcp", to.port); err != nil {
 				return err
 			}
 		}

@@ -15,6 +15,8 @@ func northSouth() map[string]statement {
 		"gateways": {"gateways NAME…: chassis on which routers may have their gateways", func(w *words) action { return parseChassis(w, true) }},
 		"uplink":   {"uplink ROUTER NETWORK [at ADDRESS,…] [nosnat]: gives the router its gateway on an external network", parseUplink},
 		"unlink":   {"unlink ROUTER: takes its gateway away", parseUnlink},
+		"floating": {"floating GUEST in NETWORK at ADDRESS: the floating IP stands for the guest, and no more for who had it", parseFloating},
+		"sink":     {"sink ADDRESS: the floating IP stands for nobody any more", parseSink},
 		"leader":   {"leader CHASSIS ROUTER: from here on, that name means the chassis that is the router's gateway now", parseLeader},
 		"standby":  {"standby CHASSIS ROUTER: likewise that of two gateways that is not", parseStandby},
 		"leads":    {"leads CHASSIS ROUTER: it, and it alone, is the router's gateway", parseLeads},

@@ -28,6 +28,7 @@ type Run struct {
 	connections     map[string]net.Conn
 	traffic         map[string]*lab.Traffic
 	memories        map[string]string
+	floating        map[netip.Addr]*floating
 	// gateways are the chassis that may be gateways; leaders those that a statement found to be a router's.
 	gateways []string
 	leaders  map[string]string
@@ -67,6 +68,7 @@ func newRun(p Platform, log func(string, ...any)) *Run {
 		platform: p, log: log, routers: map[string]string{}, groups: map[string]string{},
 		networks: map[string]*network{}, scopes: map[scopeKey]string{}, machines: map[string]*machine{}, devices: map[string]net.HardwareAddr{}, connections: map[string]net.Conn{},
 		traffic: map[string]*lab.Traffic{}, memories: map[string]string{}, leaders: map[string]string{},
+		floating: map[netip.Addr]*floating{},
 	}
 }
 

@@ -28,8 +28,8 @@ type App struct {
 	Rules []Rule
 	// PacketIn, if set, answers packets that the app's flows sent to the controller.
 	PacketIn func(*view.Reader, PacketIn) (Reply, error)
-	// Ticker, if set, sends packets by itself, such as router advertisements.
-	Ticker *Ticker
+	// Tickers send packets by themselves, such as router advertisements.
+	Tickers []Ticker
 	// Announcer, if set, sends packets when a row changes.
 	Announcer *Announcer
 }

@@ -24,7 +24,9 @@ func (b *board) placesByName() map[string]place {
 }
 
 // servers are the chassis that may serve a floating IP, in order: that of its port if it reaches the external
-// network, else the gateways of the router. Where the port is plugged nowhere, because its address is one
+// network, else the gateways of the router. One to which the port may move, for a live migration, serves it as soon as
+// the guest is there, before anybody else hears of that: what the guest sends until then from another address than
+// before would break its connections. Where the port is plugged nowhere, because its address is one
 // that other ports may have by their allowed address pairs, the chassis of those count: the one whose guest
 // has the address serves.
 func (s *Server) servers(f *resource.FloatingIP, p *resource.Port, r *resource.Router, n *resource.Network, places map[string]place) []string {
@@ -38,6 +40,11 @@ func (s *Server) servers(f *resource.FloatingIP, p *resource.Port, r *resource.R
 		}
 	}
 	var out []string
+	for _, b := range p.Inactive {
+		if c, ok := places[b.HostID]; ok && c.reaches(n) {
+			out = append(out, b.HostID)
+		}
+	}
 	for _, h := range hosts {
 		if c, ok := places[h]; ok && c.reaches(n) {
 			out = append(out, h)

@@ -201,6 +201,10 @@ func TestFloatingIPsAreServedWhereTheyShould(t *testing.T) {
 	s.wantServed(f, "g1 10.0.0.5", "g2 10.0.0.5")
 	s.must(200, "PUT", path+"/bindings/g2/activate", nil)
 	s.wantServed(f, "g2 10.0.0.5")
+	s.must(201, "POST", path+"/bindings", obj{"binding": obj{"host": "g1"}}) // to which it may move
+	s.wantServed(f, "g1 10.0.0.5", "g2 10.0.0.5")
+	s.must(204, "DELETE", path+"/bindings/g1", nil)
+	s.wantServed(f, "g2 10.0.0.5")
 	s.must(200, "PUT", path, obj{"port": obj{"binding:host_id": "c1"}})
 	gateways(t, s.conn, "other", "g2")
 	eventually(t, func() bool { return slices.Equal(s.servedBy(f), []string{"g1 10.0.0.5"}) })

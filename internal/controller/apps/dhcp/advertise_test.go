@@ -65,7 +65,7 @@ func TestRoutersAreAdvertised(t *testing.T) {
 	service := dhcp.New()
 	tick := func() map[packet.MAC]heard {
 		out := map[packet.MAC]heard{}
-		for _, m := range service.Ticker.Send(w.Reader()) {
+		for _, m := range service.Tickers[0].Send(w.Reader()) {
 			h := hear(t, m.Data)
 			out[h.from] = h
 		}

@@ -102,7 +102,7 @@ func TestAnswersComeFromTheView(t *testing.T) {
 	if m.HostName() != "web" || m.DomainName() != "net.example" || len(m.DNS()) != 0 || m.Options[26][1] != 0x78 {
 		t.Errorf("with the network's own: %s", m.Summary())
 	}
-	ras := dhcp.New().Ticker.Send(view.NewReader(w.DB, w.Numbers, nil))
+	ras := dhcp.New().Tickers[0].Send(view.NewReader(w.DB, w.Numbers, nil))
 	if len(ras) != 1 || ras[0].OFPort != 9 || ras[0].Data[14+40] != packet.ICMPv6RouterAdv {
 		t.Errorf("unasked advertisements: %+v", ras)
 	}
@@ -288,7 +288,7 @@ func BenchmarkPacketIn(b *testing.B) {
 	b.Run("ticker", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
-			if out := service.Ticker.Send(view.NewReader(w.DB, w.Numbers, nil)); len(out) != 1000 {
+			if out := service.Tickers[0].Send(view.NewReader(w.DB, w.Numbers, nil)); len(out) != 1000 {
 				b.Fatal(len(out))
 			}
 		}

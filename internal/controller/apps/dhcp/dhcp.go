@@ -22,7 +22,7 @@ func New() *app.App {
 			app.For("dhcp.advertise", view.LocalPorts, advertises),
 		},
 		PacketIn:  packetIn,
-		Ticker:    &app.Ticker{Every: advertiseEvery, Send: advertise},
+		Tickers:   []app.Ticker{{Every: advertiseEvery, Send: advertise}},
 		Announcer: &app.Announcer{Table: advertisers, Send: announce},
 	}
 }

@@ -69,3 +69,14 @@ func TestTheGatewayServesWhereThePortsChassisCannot(t *testing.T) {
 	c.Install()
 	works("c3", "c2")
 }
+
+// TestTheGatewayServesUntilTheGuestIsThere: that it is to come does not take the floating IP from it.
+func TestTheGatewayServesUntilTheGuestIsThere(t *testing.T) {
+	t.Parallel()
+	c, a, _ := remote(t)
+	c.Prepare(a, "c2")
+	c.Install()
+	if _, served := c.At("c2").DB.Row(view.ServedFloatingIPs, "f"); !served {
+		t.Error("the gateway does not serve the floating IP of a port that may move to it")
+	}
+}

@@ -36,8 +36,11 @@ func serves(r *view.Reader, f *model.FloatingIP) bool {
 	if !ok {
 		return false
 	}
-	if p, here := view.Get(r, view.LocalPorts, f.PortID); here == view.Present {
-		return !p.Prepared
+	if p, here := view.Get(r, view.LocalPorts, f.PortID); here == view.Present && !p.Prepared {
+		return true
+	}
+	if own, found := view.Get(r, view.Ports, view.Within(f.PortNetworkID, f.PortID)); found == view.Present && own.Host != "" && reaches(r, n, own.Host) {
+		return false // who has the port serves
 	}
 	if at, kept := keptFor(r, f); kept {
 		p, here := view.Get(r, view.LocalPorts, at.ID)

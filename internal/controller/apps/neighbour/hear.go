@@ -12,10 +12,11 @@ import (
 	"github.com/dragonflow/dragonflow/internal/packet"
 )
 
-// How often neighbours outside are asked whether they are still there, for how long they count as there after
-// they were heard last, and how many are kept of a network.
+// How often neighbours outside are asked whether they are still there, and those who have not been heard; for how long
+// they count as there after they were heard last, and how many are kept of a network.
 const (
 	askEvery        = 10 * time.Second
+	lookEvery       = time.Second // RFC 1122 section 2.3.2.1, RFC 4861 section 10
 	neighbourFor    = time.Minute
 	neighboursKnown = 4096
 )

@@ -37,7 +37,7 @@ func New() *app.App {
 		},
 		PacketIn:  packetIn,
 		Announcer: &app.Announcer{Table: utterances, Send: announce},
-		Ticker:    &app.Ticker{Every: askEvery, Send: askAgain},
+		Tickers:   []app.Ticker{{Every: askEvery, Send: askAgain}, {Every: lookEvery, Send: lookAgain}},
 	}
 }
 

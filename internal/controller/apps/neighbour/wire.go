@@ -166,10 +166,20 @@ func announce(r *view.Reader, key string) []app.PacketOut {
 }
 
 // askAgain looks whether neighbours are still there.
-func askAgain(r *view.Reader) []app.PacketOut {
+func askAgain(r *view.Reader) []app.PacketOut { return askThose(r, view.Present) }
+
+// lookAgain looks for those who have not answered yet: a question or its answer may be lost, also because the switch
+// takes some time to see that it has another flow for the answer.
+func lookAgain(r *view.Reader) []app.PacketOut { return askThose(r, view.Absent) }
+
+// askThose asks for the next hops that are known, or for those that are not.
+func askThose(r *view.Reader, known view.Presence) []app.PacketOut {
 	var out []app.PacketOut
 	for _, u := range view.All(r, utterances) {
-		if u.nextHop.IsValid() {
+		if !u.nextHop.IsValid() {
+			continue
+		}
+		if _, found := view.Get(r, view.Neighbours, view.NeighbourKey(u.network, u.nextHop)); found == known {
 			out = append(out, u.ask(r))
 		}
 	}
