@@ -58,16 +58,31 @@ func (t *Traffic) Start(ctx context.Context, from Sockets, to netip.AddrPort) er
 	if err != nil {
 		return fmt.Errorf("traffic to %s: %w", to, err)
 	}
-	p, err := NewPinger(ctx, from, to.Addr())
+	running, err := t.pinging(ctx, from, to.Addr())
 	if err != nil {
 		return errors.Join(err, open.Close())
+	}
+	t.work.Go(func() { t.stream(running, open) })
+	t.work.Go(func() { t.connect(running, from, to) })
+	return nil
+}
+
+// StartPings adds pings alone, to an address that another machine may take over.
+func (t *Traffic) StartPings(ctx context.Context, from Sockets, to netip.Addr) error {
+	_, err := t.pinging(ctx, from, to)
+	return err
+}
+
+// pinging pings until the traffic ends, and with it the context that it returns.
+func (t *Traffic) pinging(ctx context.Context, from Sockets, to netip.Addr) (context.Context, error) {
+	p, err := NewPinger(ctx, from, to)
+	if err != nil {
+		return nil, err
 	}
 	running, cancel := context.WithCancel(context.Background())
 	t.stop = append(t.stop, cancel)
 	t.work.Go(func() { t.ping(running, p) })
-	t.work.Go(func() { t.stream(running, open) })
-	t.work.Go(func() { t.connect(running, from, to) })
-	return nil
+	return running, nil
 }
 
 // dialUntil opens a connection to an Echo, when that is possible.

@@ -27,7 +27,7 @@ func expectations() map[string]statement {
 		"alive":    {"alive CONNECTION", func(w *words) action { return parseConnection(w, true) }},
 		"dead":     {"dead CONNECTION", func(w *words) action { return parseConnection(w, false) }},
 		"steady":   {"steady: no MAC address was seen at two places of the provider's network", parseSteady},
-		"traffic":  {"traffic NAME GUEST GUEST: pings, connections old and new, until it ends", parseTraffic},
+		"traffic":  {"traffic NAME GUEST GUEST|ADDRESS: pings, connections old and new, until it ends; to an address, pings alone", parseTraffic},
 		"ends":     {"ends TRAFFIC 0 lost|late|gap MILLISECONDS", parseEnds},
 	}
 }
@@ -254,22 +254,29 @@ func parseConnection(w *words, alive bool) action {
 const trafficPort = 7000
 
 func parseTraffic(w *words) action {
-	name, from, to := w.declare(aTraffic), w.name(aGuest), w.name(aGuest)
+	name, from, to := w.declare(aTraffic), w.name(aGuest), w.target()
 	return func(ctx context.Context, r *Run) error {
 		m := r.machines[from]
-		list, err := r.resolve(m, target{guest: to}, false, true)
+		list, err := r.resolve(m, to, false, true)
 		if err != nil {
 			return err
 		}
-		if err := r.echo(ctx, r.machines[to], "tcp", trafficPort); err != nil {
-			return err
+		if to.guest != "" {
+			if err := r.echo(ctx, r.machines[to.guest], "tcp", trafficPort); err != nil {
+				return err
+			}
 		}
 		t := lab.NewTraffic(lab.Usual())
 		r.traffic[name] = t // which ends with the scenario
 		starting, cancel := context.WithTimeout(ctx, patience)
 		defer cancel()
 		for _, a := range list {
-			if err := t.Start(starting, m, netip.AddrPortFrom(a, trafficPort)); err != nil {
+			if to.guest == "" {
+				err = t.StartPings(starting, m, a)
+			} else {
+				err = t.Start(starting, m, netip.AddrPortFrom(a, trafficPort))
+			}
+			if err != nil {
 				return err
 			}
 		}

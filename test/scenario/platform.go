@@ -91,6 +91,8 @@ const (
 	Guests     Part = "guest"
 	// Nova is the metadata server; chassis that come later ask it.
 	Nova Part = "nova"
+	// Keepalived is the router of virtual addresses in a guest.
+	Keepalived Part = "keepalived"
 	// Crowd are interfaces with nobody behind them.
 	Crowd Part = "crowd"
 )
@@ -109,6 +111,8 @@ type Action struct {
 	Prefix netip.Prefix
 	// Ports are those of a Crowd.
 	Ports []string
+	// Config is what Keepalived is told when it starts first.
+	Config string
 }
 
 // Guest is a running virtual machine.

@@ -24,6 +24,8 @@ type Platform struct {
 	// flags are those of chassis that come.
 	flags    []string
 	stopNova func() error
+	// virtual are the keepalived of guests, by name.
+	virtual map[string]*lab.Process
 	// beyond is where hosts outside are, made for the first; fdb tells what the provider's network learns.
 	beyond *lab.Chassis
 	fdb    *lab.Process
@@ -35,7 +37,7 @@ func New(ctx context.Context, program string) (*Platform, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Platform{Cloud: c, guests: map[string]*guest{}, stopNova: func() error { return nil }}, nil
+	return &Platform{Cloud: c, guests: map[string]*guest{}, virtual: map[string]*lab.Process{}, stopNova: func() error { return nil }}, nil
 }
 
 // Close ends all of it.
@@ -170,6 +172,8 @@ func (p *Platform) Do(ctx context.Context, a scenario.Action) error {
 		return p.onHost(ctx, a)
 	case scenario.Guests:
 		return p.onGuest(ctx, a)
+	case scenario.Keepalived:
+		return p.onKeepalived(ctx, a)
 	case scenario.Nova:
 		return p.startNova(ctx)
 	case scenario.Crowd:
