@@ -14,6 +14,11 @@ import (
 // floating has what the port of a floating IP sends outside leave here, not at the router's gateway, if this chassis
 // is the one that serves the floating IP.
 func floating(r *view.Reader, f *model.FloatingIP, out *app.Output) {
+	if n, found := view.Get(r, view.Networks, f.NetworkID); found == view.Present && !slices.ContainsFunc(n.Segments, model.Segment.IsProvider) {
+		out.Problem("network_id: the external network has no segment of type flat or vlan, and only by a physical network floating IPs " +
+			"are reached: give it one, or take the floating IP from one that has")
+		return
+	}
 	if !serves(r, f) {
 		return
 	}
