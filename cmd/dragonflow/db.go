@@ -20,12 +20,12 @@ func dbCommand(h *host) *cobra.Command {
 	command := &cobra.Command{
 		Use:     "db",
 		GroupID: groupLook,
-		Short:   "dump, back up and restore the northbound database",
+		Short:   "dump, back up, restore and rebuild the northbound database",
 		Long: `Works on the northbound database itself. All of it may run beside servers and controllers that use
 the database, also beside a standalone process with the embedded one.`,
 		Args: cobra.NoArgs,
 	}
-	command.AddCommand(dbDump(h), dbBackup(h), dbRestore(h), dbAccept(h))
+	command.AddCommand(dbDump(h), dbBackup(h), dbRestore(h), dbAccept(h), dbRebuild(h))
 	return command
 }
 

@@ -124,8 +124,8 @@ func (s *Server) storeTogether(ctx context.Context, changes []Change, results []
 func (s *Server) accept(t *rows.Txn, c Change) (Result, error) {
 	typ := s.pushed[c.Kind]
 	r := Result{Kind: c.Kind, ID: c.ID, Outcome: Stored, Revision: c.Revision}
-	if _, ok := t.Lookup(typ, c.ID); ok {
-		return s.replace(t, typ, c, r)
+	if e, ok := t.Find(typ, c.ID); ok {
+		return s.replace(t, typ, c, r, e)
 	}
 	if !t.Absent(northbound.TombstoneKey(rows.RowKey(typ, c.ID))) {
 		r.Outcome = Gone
@@ -140,10 +140,8 @@ func (s *Server) accept(t *rows.Txn, c Change) (Result, error) {
 }
 
 // replace is accept for an object that is there.
-func (s *Server) replace(t *rows.Txn, typ *resource.Type, c Change, r Result) (Result, error) {
-	e, _ := s.store.Entry(typ.Kind, c.ID)
-	old, _ := t.Lookup(typ, c.ID)
-	generation := strconv.FormatInt(int64(e.Rev), 10)
+func (s *Server) replace(t *rows.Txn, typ *resource.Type, c Change, r Result, e rows.Entry) (Result, error) {
+	old, generation := e.Row, strconv.FormatInt(int64(e.Rev), 10)
 	have, want := old.Base(), c.Row.Base()
 	r.Revision = have.Revision
 	switch {
@@ -167,8 +165,11 @@ func (s *Server) replace(t *rows.Txn, typ *resource.Type, c Change, r Result) (R
 		r.Outcome, r.Generation = Reread, generation
 		return r, nil
 	}
-	if _, err := t.Get(typ, c.ID); err != nil {
-		return r, err
+	if now, err := t.Get(typ, c.ID); err != nil || now != old { // it has just become another one
+		if notGone(err) != nil {
+			return r, err
+		}
+		return s.accept(t, c)
 	}
 	s.release(t, old, row)
 	t.Update(typ, row)

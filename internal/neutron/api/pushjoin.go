@@ -96,13 +96,39 @@ func (s *Server) joinRouter(t *rows.Txn, r *resource.Router) error {
 		g.PortID, g.MACAddress, g.FixedIPs = p.ID, p.MACAddress, p.FixedIPs
 	}
 	if n, ok := t.Lookup(s.networks, g.NetworkID); ok {
-		g.Chassis = s.schedule(r.ID, n.(*resource.Network), g.Chassis)
+		g.Chassis = inOrder(s.schedule(r.ID, n.(*resource.Network), g.Chassis), s.formerChassis(r))
 	}
 	var err error
 	if g.TransitVNI == 0 {
 		g.TransitVNI, err = s.takeTransit(t, r.ID)
 	}
 	return err
+}
+
+// formerChassis are a router's gateways as they were before the database was lost.
+func (s *Server) formerChassis(r *resource.Router) []model.GatewayChassis {
+	row, ok := s.store.Former(s.routers.Kind, r.ID)
+	if !ok || row.(*resource.Router).Gateway == nil || row.(*resource.Router).Gateway.NetworkID != r.Gateway.NetworkID {
+		return nil
+	}
+	return row.(*resource.Router).Gateway.Chassis
+}
+
+// inOrder gives chassis the order that they had; those that were not there come last.
+func inOrder(chassis, former []model.GatewayChassis) []model.GatewayChassis {
+	place := func(c model.GatewayChassis) int {
+		at := slices.IndexFunc(model.ByPriority(former), func(f model.GatewayChassis) bool { return f.Name == c.Name })
+		if at < 0 {
+			return len(former)
+		}
+		return at
+	}
+	sorted := model.ByPriority(chassis)
+	slices.SortStableFunc(sorted, func(a, b model.GatewayChassis) int { return place(a) - place(b) })
+	for i := range sorted {
+		sorted[i].Priority = len(sorted) - i
+	}
+	return sorted
 }
 
 func (s *Server) joinFloatingIP(t *rows.Txn, f *resource.FloatingIP) {

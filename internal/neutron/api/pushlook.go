@@ -3,6 +3,8 @@ package api
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 
 	"github.com/dragonflow/dragonflow/internal/neutron/rows"
@@ -55,6 +57,15 @@ func (s *Server) Withdraw(ctx context.Context, kind, id string) error {
 // AskAudit tells Neutron, as a part of the status, that an audit is wanted, or with nil that it is not any more.
 func (s *Server) AskAudit(id string, request any) { s.status.set(statusKey{statusAudit, id}, request) }
 
+// Unregistered lists the hosts to which ports are bound and where no controller has registered, in order.
+func (s *Server) Unregistered() []string {
+	hosts, _ := s.store.Hosts()
+	for _, name := range s.board.names() {
+		delete(hosts, name)
+	}
+	return slices.Sorted(maps.Keys(hosts))
+}
+
 // Accept says, when everything has been pushed, that the database is to be believed by chassis that have seen newer
 // things in it: after it was lost and has been made again. It first sees to it that what was pushed is joined.
 func (s *Server) Accept(ctx context.Context, reason string) (epoch int64, err error) {
@@ -64,5 +75,6 @@ func (s *Server) Accept(ctx context.Context, reason string) (epoch int64, err er
 	if err := s.settlePushed(ctx); err != nil {
 		return 0, fmt.Errorf("join what was pushed: %w", err)
 	}
+	s.store.Forget()
 	return northbound.NewStore(s.opts.DB).RaiseEpoch(ctx, reason)
 }

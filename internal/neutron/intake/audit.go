@@ -102,10 +102,10 @@ func (s *Server) audit(r *http.Request, body []byte) (any, error) {
 		switch {
 		case !ok:
 			v.Missing = append(v.Missing, want.ID)
-			asked.note(difference{Kind: p.Kind, ID: want.ID, What: "missing", Neutron: &want.Revision})
+			asked.note(Difference{Kind: p.Kind, ID: want.ID, What: "missing", Neutron: &want.Revision})
 		case have.Revision < want.Revision, have.Revision == want.Revision && have.Digest != want.Digest:
 			v.Differ = append(v.Differ, differ{want.ID, have.Generation})
-			asked.note(difference{Kind: p.Kind, ID: want.ID, Name: have.Name, What: "different", Neutron: &want.Revision, Here: &have.Revision})
+			asked.note(Difference{Kind: p.Kind, ID: want.ID, Name: have.Name, What: "different", Neutron: &want.Revision, Here: &have.Revision})
 		}
 	}
 	if !p.Partial {
@@ -122,7 +122,7 @@ func (s *Server) audit(r *http.Request, body []byte) (any, error) {
 func (s *Server) judge(ctx context.Context, p *page, absent map[string]api.Version, asked *request, v *verdict) error {
 	for id, have := range absent {
 		long := s.absences.absent(p.Kind, id, have.Generation)
-		asked.note(difference{Kind: p.Kind, ID: id, Name: have.Name, What: "not in Neutron", Here: &have.Revision})
+		asked.note(Difference{Kind: p.Kind, ID: id, Name: have.Name, What: "not in Neutron", Here: &have.Revision})
 		if !long || asked.lookOnly() {
 			v.Absent = append(v.Absent, id)
 			continue

@@ -132,7 +132,7 @@ func TestAskedAudit(t *testing.T) {
 	extra, missing := network(3, "extra"), network(2, "missing")
 	d.push(change("network", extra))
 	l := listen(d)
-	l.hear("0")
+	l.hear("5")
 	q := d.must(200, "POST", "/v1/audits", obj{"fix": false})
 	l.until(func() bool { return l.state("audit", q, "fix") == false })
 	path := "/v1/audits/" + q["id"].(string)
@@ -160,4 +160,65 @@ func TestAskedAudit(t *testing.T) {
 	if got := d.must(200, "GET", "/v1/audits/"+forgotten["id"].(string), nil); got["state"] != "done" || got["error"] == nil {
 		t.Errorf("%v", got)
 	}
+}
+
+// The database is lost, and comes back empty: chassis get from Neutron's audit what they had.
+func TestRebuild(t *testing.T) {
+	t.Parallel()
+	store := memory.New()
+	conn, _ := store.Connect()
+	empty := store.Save()
+	for _, name := range []string{"c1", "c2", "g1", "g2"} {
+		chassis(t, conn, name, name[0] == 'g')
+	}
+	reference := run(t, site(t), false)
+	build(t, reference)
+	d := run(t, conn, true)
+	all := reference.everything()
+	d.push(all...)
+	gone := network(1, "gone")
+	d.push(change("network", gone), deletion("network", gone))
+	want := topology(t, reference.conn)
+	wantSame(t, conn, want)
+
+	store.Rewind(empty)
+	l := listen(d)
+	q := d.must(200, "POST", "/v1/audits", obj{"fix": true})
+	byID := map[string]obj{}
+	kinds := map[string][]obj{}
+	for _, c := range all {
+		byID[c["id"].(string)] = c
+		kinds[c["kind"].(string)] = append(kinds[c["kind"].(string)], c["object"].(obj))
+	}
+	eventually(t, func() bool { // as the plugin does it
+		l.hear("5")
+		pushed := 0
+		for kind, objects := range kinds {
+			verdict := d.audit(with(list(kind, objects...), obj{"audit": q["id"]}))
+			for _, id := range append(verdict["missing"], verdict["differ"]...) {
+				d.push(byID[id])
+				pushed++
+			}
+		}
+		return pushed == 0
+	})
+	path := "/v1/audits/" + q["id"].(string)
+	if status, _ := d.do("POST", path+"/accept", obj{}); status != 409 {
+		t.Errorf("accepted before it was done: %d", status)
+	}
+	d.must(200, "POST", path+"/done", obj{})
+	if got := d.must(200, "GET", path, nil); got["state"] != "done" || got["total"] != float64(len(all)) {
+		t.Errorf("%v", got)
+	}
+	if status, out := d.do("POST", path+"/accept", obj{}); status != 409 || out["error"].(obj)["type"] != "ChassisMissing" {
+		t.Errorf("accepted without chassis: %d %v", status, out)
+	}
+	for _, name := range []string{"c1", "c2", "g1", "g2"} { // they register again
+		chassis(t, conn, name, name[0] == 'g')
+	}
+	eventually(t, func() bool {
+		status, out := d.do("POST", path+"/accept", obj{})
+		return status == 200 && out["epoch"] != nil
+	})
+	wantSame(t, conn, want)
 }

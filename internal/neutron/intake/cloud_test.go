@@ -182,6 +182,13 @@ func chassis(t testing.TB, conn *db.Connection, name string, gateway bool) {
 // eventually waits until something holds.
 func eventually(t testing.TB, cond func() bool) {
 	t.Helper()
+	if !happens(cond) {
+		t.Fatal("it does not happen")
+	}
+}
+
+// happens reports whether something comes to hold.
+func happens(cond func() bool) bool {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	tick := time.NewTicker(2 * time.Millisecond)
@@ -190,9 +197,10 @@ func eventually(t testing.TB, cond func() bool) {
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			t.Fatal("it does not happen")
+			return false
 		}
 	}
+	return true
 }
 
 // topology is everything in a database that chassis read of Neutron's objects.

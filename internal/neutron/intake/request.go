@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -21,12 +22,13 @@ const (
 	maxDifferences = 10_000
 )
 
-// difference is one object that is not the same here and in Neutron.
-type difference struct {
-	Kind    string `json:"kind"`
-	ID      string `json:"id"`
-	Name    string `json:"name,omitzero"`
-	What    string `json:"what"`
+// Difference is one object that is not the same here and in Neutron.
+type Difference struct {
+	Kind string `json:"kind"`
+	ID   string `json:"id"`
+	Name string `json:"name,omitzero"`
+	What string `json:"what"`
+	// Neutron and Here are the object's revisions there and here.
 	Neutron *int64 `json:"neutron_revision,omitzero"`
 	Here    *int64 `json:"revision,omitzero"`
 }
@@ -35,20 +37,18 @@ type difference struct {
 type request struct {
 	id      string
 	fix     bool
-	rebuild bool
 	started time.Time
 
 	mu    sync.Mutex
-	list  []difference
+	list  []Difference
 	seen  map[absentObject]bool
 	total int
 	done  chan struct{} // closed when it is over
 	err   string
-	epoch int64
 }
 
 // note keeps a difference, once.
-func (q *request) note(d difference) {
+func (q *request) note(d Difference) {
 	if q == nil {
 		return
 	}
@@ -67,27 +67,34 @@ func (q *request) note(d difference) {
 
 func (q *request) lookOnly() bool { return q != nil && !q.fix }
 
-// report is what an operator is shown of an audit.
-type report struct {
-	ID          string       `json:"id"`
-	State       string       `json:"state"`
-	Error       string       `json:"error,omitzero"`
-	Epoch       int64        `json:"epoch,omitzero"`
+// The states of an audit.
+const (
+	stateRunning = "running"
+	stateDone    = "done"
+)
+
+// Report is what an operator is shown of an audit.
+type Report struct {
+	ID    string `json:"id"`
+	State string `json:"state"`
+	// Error says why the audit was not carried out.
+	Error string `json:"error,omitzero"`
+	// Total is how many differences there were, of which Differences holds the first.
 	Total       int          `json:"total"`
-	Differences []difference `json:"differences"`
+	Differences []Difference `json:"differences"`
 }
 
-func (q *request) report() report {
+func (q *request) report() Report {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	out := report{ID: q.id, State: "running", Error: q.err, Epoch: q.epoch, Total: q.total, Differences: slices.Clone(q.list)}
+	out := Report{ID: q.id, State: stateRunning, Error: q.err, Total: q.total, Differences: slices.Clone(q.list)}
 	select {
 	case <-q.done:
-		out.State = "done"
+		out.State = stateDone
 	default:
 	}
 	if out.Differences == nil {
-		out.Differences = []difference{}
+		out.Differences = []Difference{}
 	}
 	return out
 }
@@ -117,8 +124,8 @@ func (a *audits) find(id string) *request {
 }
 
 // ask begins an audit: Neutron is told of it with the status.
-func (a *audits) ask(fix, rebuild bool) *request {
-	q := &request{id: uuid.NewString(), fix: fix || rebuild, rebuild: rebuild, started: a.now(), seen: map[absentObject]bool{}, done: make(chan struct{})}
+func (a *audits) ask(fix bool) *request {
+	q := &request{id: uuid.NewString(), fix: fix, started: a.now(), seen: map[absentObject]bool{}, done: make(chan struct{})}
 	a.mu.Lock()
 	a.list = append(a.list, q)
 	var old []*request
@@ -150,14 +157,14 @@ func (a *audits) end(q *request, problem string) bool {
 
 // askAudit begins an audit for an operator.
 func (s *Server) askAudit(_ *http.Request, body []byte) (any, error) {
-	var in struct{ Fix, Rebuild bool }
+	var in struct{ Fix bool }
 	if err := decode(body, &in); err != nil {
 		return nil, err
 	}
 	if err := s.ready(); err != nil {
 		return nil, err
 	}
-	return map[string]string{"id": s.audits.ask(in.Fix, in.Rebuild).id}, nil
+	return map[string]string{"id": s.audits.ask(in.Fix).id}, nil
 }
 
 func (s *Server) asked(r *http.Request) (*request, error) {
@@ -204,19 +211,37 @@ func (s *Server) endAudit(r *http.Request, body []byte) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if q.rebuild && in.Error == "" {
-		ctx, cancel := context.WithTimeout(r.Context(), requestTimeout)
-		defer cancel()
-		epoch, err := s.server.Accept(ctx, "rebuilt from Neutron")
-		if err != nil {
-			return nil, err
-		}
-		q.mu.Lock()
-		q.epoch = epoch
-		q.mu.Unlock()
-	}
 	if !s.audits.end(q, clip(in.Error)) {
 		return nil, &failure{http.StatusNotFound, "NotFound", "the audit is over"}
 	}
 	return map[string]any{}, nil
+}
+
+// acceptAudit makes chassis believe a database that was rebuilt, when those are back that Neutron's ports are bound to.
+func (s *Server) acceptAudit(r *http.Request, body []byte) (any, error) {
+	var in struct{ Force bool }
+	if err := decode(body, &in); err != nil {
+		return nil, err
+	}
+	q, err := s.asked(r)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.ready(); err != nil {
+		return nil, err
+	}
+	report := q.report()
+	switch {
+	case report.State != stateDone || report.Error != "" || !q.fix:
+		return nil, &failure{http.StatusConflict, "Conflict", "this audit has not repaired everything"}
+	case !in.Force:
+		if hosts := s.server.Unregistered(); len(hosts) > 0 {
+			return nil, &failure{http.StatusConflict, "ChassisMissing", "chassis to which ports are bound have not registered: " +
+				strings.Join(hosts[:min(len(hosts), 20)], ", ")}
+		}
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), requestTimeout)
+	defer cancel()
+	epoch, err := s.server.Accept(ctx, "rebuilt from Neutron")
+	return map[string]int64{"epoch": epoch}, err
 }

@@ -1,9 +1,10 @@
 package intake_test
 
 import (
-	"maps"
+	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/dragonflow/dragonflow/internal/model"
@@ -75,7 +76,6 @@ func TestSameAsAPI(t *testing.T) {
 	reference := run(t, site(t), false)
 	build(t, reference)
 	all := reference.everything()
-	settled := func(d *door) bool { return len(topology(t, d.conn)) == len(topology(t, reference.conn)) }
 	for name, order := range map[string]func([]obj){
 		"in order":  func([]obj) {},
 		"reversed":  slices.Reverse[[]obj],
@@ -93,8 +93,7 @@ func TestSameAsAPI(t *testing.T) {
 					}
 				}
 			}
-			eventually(t, func() bool { return settled(d) })
-			wantSame(t, topology(t, reference.conn), topology(t, d.conn))
+			wantSame(t, d.conn, topology(t, reference.conn))
 			for _, outcome := range d.push(changes...) {
 				if outcome != "same" {
 					t.Errorf("pushed again: %s", outcome)
@@ -118,19 +117,32 @@ func nameless(o model.Object) model.Object {
 	return &c
 }
 
-func wantSame(t *testing.T, want, got map[db.Key]model.Object) {
+// wantSame waits until a database holds what another one does.
+func wantSame(t *testing.T, conn *db.Connection, want map[db.Key]model.Object) {
 	t.Helper()
+	var differences []string
+	if !happens(func() bool {
+		differences = compare(want, topology(t, conn))
+		return len(differences) == 0
+	}) {
+		t.Error(strings.Join(differences, "\n"))
+	}
+}
+
+func compare(want, got map[db.Key]model.Object) []string {
+	var out []string
 	for key, o := range want {
 		switch other := got[key]; {
 		case other == nil:
-			t.Errorf("%s is missing", key)
+			out = append(out, fmt.Sprintf("%s is missing", key))
 		case !translate.SameStored(nameless(o), nameless(other)):
-			t.Errorf("%s: the API has %+v, the intake %+v", key, o, other)
+			out = append(out, fmt.Sprintf("%s: want %+v, have %+v", key, o, other))
 		}
 	}
-	for _, key := range slices.Collect(maps.Keys(got)) {
+	for key, o := range got {
 		if want[key] == nil {
-			t.Errorf("%s is too many: %+v", key, got[key])
+			out = append(out, fmt.Sprintf("%s is too many: %+v", key, o))
 		}
 	}
+	return out
 }

@@ -77,6 +77,7 @@ func (s *Server) Handler() http.Handler {
 	for route, h := range map[string]handler{
 		"GET /v1": s.describe, pushRoute: s.push, "GET /v1/status": s.status, "POST /v1/audit": s.audit,
 		"POST /v1/audits": s.askAudit, "GET /v1/audits/{id}": s.showAudit, "POST /v1/audits/{id}/done": s.endAudit,
+		"POST /v1/audits/{id}/accept": s.acceptAudit,
 	} {
 		mux.Handle(route, s.within(route, h))
 	}

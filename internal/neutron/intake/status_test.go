@@ -85,7 +85,7 @@ func TestStatusOfPorts(t *testing.T) {
 	other := port(n, obj{"mac_address": "fa:16:3e:00:00:02"})
 	d.push(change("network", n), change("port", p), change("port", other))
 	l := listen(d)
-	if !l.hear("0") {
+	if !l.hear("5") {
 		t.Error("the first answer is not complete")
 	}
 	l.until(func() bool {
@@ -97,7 +97,7 @@ func TestStatusOfPorts(t *testing.T) {
 		t.Errorf("%v", l.known)
 	}
 	late := listen(d)
-	if !late.hear("0") {
+	if !late.hear("5") {
 		t.Error("the first answer is not complete")
 	}
 	if diff := cmp.Diff(l.known, late.known); diff != "" {
@@ -111,7 +111,7 @@ func TestStatusOfPorts(t *testing.T) {
 	d.push(deletion("port", other))
 	l.until(func() bool { return l.known["port "+other["id"].(string)] == nil })
 	l.cursor = "another:1"
-	if !l.hear("0") {
+	if !l.hear("5") {
 		t.Error("a cursor of another server is believed")
 	}
 }
@@ -145,7 +145,7 @@ func TestStatusOfChassis(t *testing.T) {
 	chassis(t, conn, "g1", true)
 	d := run(t, conn, true)
 	l := listen(d)
-	l.hear("0")
+	l.hear("5")
 	agent := func() obj {
 		for _, o := range l.known {
 			if o["host"] == "g1" && o["binary"] != nil {
@@ -180,7 +180,7 @@ func TestStatusOfRouters(t *testing.T) {
 	build(t, reference)
 	d := run(t, conn, true)
 	l := listen(d)
-	l.hear("0")
+	l.hear("5")
 	d.push(reference.everything()...)
 	router := reference.must(200, "GET", "/v2.0/routers", nil)["routers"].([]any)[0].(obj)
 	l.until(func() bool {
@@ -234,7 +234,7 @@ func TestArrival(t *testing.T) {
 	report(t, conn, arrived)
 	eventually(t, func() bool { return host() == "c2" })
 	l := listen(d)
-	l.hear("0")
+	l.hear("5")
 	l.until(func() bool { return l.state("port", p, "arrived") == "c2" && l.state("port", p, "host") == "c2" })
 	d.wantPushed("same stored", change("port", p), change("port", with(p, obj{"revision_number": 2, "name": "x"})))
 	if host() != "c2" {

@@ -3,6 +3,7 @@ package rows
 import (
 	"context"
 	"log/slog"
+	"maps"
 	"sync"
 
 	"github.com/dragonflow/dragonflow/internal/neutron/resource"
@@ -29,19 +30,21 @@ type cache struct {
 	mu     sync.RWMutex
 	tables map[string]map[string]Entry
 	index  map[indexKey]map[string]struct{}
-	gone   map[db.Key]db.Revision // deleted by this server, not yet seen deleted by the watch
-	seen   db.Revision            // what the watch has delivered
-	live   bool                   // in sync and connected
-	fresh  map[db.Key]bool        // while a listing arrives: what it held so far
-	hosts  map[string]int         // how many ports are bound to each
-	hostsN int                    // grows when a host comes or goes
-	wake   chan struct{}          // closed at the next change; nil if nobody waits
+	gone   map[db.Key]db.Revision      // deleted by this server, not yet seen deleted by the watch
+	seen   db.Revision                 // what the watch has delivered
+	live   bool                        // in sync and connected
+	fresh  map[db.Key]Entry            // while a listing arrives: what it held so far; unreadable rows are empty
+	before db.Revision                 // what had been seen when it began
+	former map[string]map[string]Entry // what there was before the database went back in time
+	hosts  map[string]int              // how many ports are bound to each
+	hostsN int                         // grows when a host comes or goes
+	wake   chan struct{}               // closed at the next change; nil if nobody waits
 }
 
 func newCache(types []*resource.Type, log *slog.Logger) *cache {
 	c := &cache{
 		types: map[string]*resource.Type{}, log: log, tables: map[string]map[string]Entry{},
-		hosts: map[string]int{}, index: map[indexKey]map[string]struct{}{}, gone: map[db.Key]db.Revision{}, fresh: map[db.Key]bool{},
+		hosts: map[string]int{}, index: map[indexKey]map[string]struct{}{}, gone: map[db.Key]db.Revision{}, fresh: map[db.Key]Entry{},
 	}
 	for _, t := range types {
 		c.types[t.Kind] = t
@@ -132,7 +135,7 @@ func (c *cache) feed(events []db.Event) {
 		case db.Removed:
 			c.removed(ev.Item.Key, ev.Item.Revision)
 		case db.Restart:
-			c.fresh = map[db.Key]bool{}
+			c.fresh, c.before = map[db.Key]Entry{}, c.seen
 			c.live = false
 		case db.Stale:
 			c.live = false
@@ -146,10 +149,11 @@ func (c *cache) feed(events []db.Event) {
 func (c *cache) changed(it db.Item) {
 	c.seen = max(c.seen, it.Revision)
 	if c.fresh != nil {
-		c.fresh[it.Key] = true
+		c.fresh[it.Key] = Entry{}
 	}
 	t := c.types[it.Key.Kind]
-	if t == nil || it.Revision <= c.gone[it.Key] || it.Revision <= c.tables[t.Kind][it.Key.ID].Rev {
+	old := t == nil || it.Revision <= c.gone[it.Key] || it.Revision <= c.tables[t.Kind][it.Key.ID].Rev
+	if t == nil || old && c.fresh == nil {
 		return
 	}
 	row, err := t.Load(it.Value)
@@ -160,7 +164,12 @@ func (c *cache) changed(it db.Item) {
 		c.log.Error("unreadable row in the database", "object", it.Key.String(), "err", err)
 		return
 	}
-	c.set(it.Key, Entry{row, it.Revision})
+	if c.fresh != nil {
+		c.fresh[it.Key] = Entry{row, it.Revision}
+	}
+	if !old {
+		c.set(it.Key, Entry{row, it.Revision})
+	}
 }
 
 func (c *cache) removed(key db.Key, rev db.Revision) {
@@ -174,17 +183,49 @@ func (c *cache) removed(key db.Key, rev db.Revision) {
 func (c *cache) inSync(rev db.Revision) {
 	c.seen = max(c.seen, rev)
 	c.live = true
+	if c.fresh != nil && rev < c.before {
+		c.goBack(rev)
+	}
+	for key, e := range c.fresh { // it went back, and was written again since, up to where it had been
+		if old := c.tables[key.Kind][key.ID].Rev; e.Row != nil && old > e.Rev && old <= rev {
+			c.set(key, e)
+		}
+	}
 	if c.fresh != nil {
 		for kind, rows := range c.tables {
 			for id, e := range rows {
 				key := db.Key{Scope: Scope, Kind: kind, ID: id}
-				if !c.fresh[key] && e.Rev <= rev {
+				if _, ok := c.fresh[key]; !ok && e.Rev <= rev {
 					c.drop(key)
 				}
 			}
 		}
 		c.fresh = nil
 	}
+}
+
+// goBack makes the cache what a listing holds, since the database counts revisions again that it had counted: it was
+// lost and has been made anew, or restored. What this server had written into the former one means nothing.
+func (c *cache) goBack(rev db.Revision) {
+	c.log.Warn("the database went back in time", "from", c.before, "revision", rev)
+	if c.former == nil { // else it is still being made anew
+		c.former = map[string]map[string]Entry{}
+		for kind, rows := range c.tables {
+			c.former[kind] = maps.Clone(rows)
+		}
+	}
+	for kind, rows := range c.tables {
+		for id := range rows {
+			c.drop(db.Key{Scope: Scope, Kind: kind, ID: id})
+		}
+	}
+	for key, e := range c.fresh {
+		if e.Row != nil {
+			c.set(key, e)
+		}
+	}
+	c.seen = rev
+	clear(c.gone)
 }
 
 // forgetDeleted ends the memory of own deletions that the watch has passed.

@@ -164,7 +164,10 @@ func (s *Store) learn(ctx context.Context, c *db.ConflictError, taken map[db.Key
 		taken[c.Key] = true
 		return nil
 	}
-	_, err := s.catchUp(ctx, c.Key, func(e Entry, _ bool) bool { return e.Rev != c.Want })
+	_, err := s.catchUp(ctx, c.Key, func(e Entry, _ bool) bool {
+		passed := c.Current != 0 && s.cache.seen >= c.Current // what came may be gone again
+		return e.Rev != c.Want || passed
+	})
 	if errors.Is(err, db.ErrNotFound) {
 		return nil
 	}

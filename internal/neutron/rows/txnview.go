@@ -18,6 +18,14 @@ func (t *Txn) Lookup(typ *resource.Type, id string) (resource.Row, bool) {
 	return t.store.Cached(typ.Kind, id)
 }
 
+// Find is Lookup with the database's revision of the row that the batch replaces.
+func (t *Txn) Find(typ *resource.Type, id string) (Entry, bool) {
+	if p := t.ops[rowKey(typ, id)]; p != nil {
+		return Entry{p.row, p.op.If}, p.row != nil
+	}
+	return t.store.Entry(typ.Kind, id)
+}
+
 // Select returns the rows that have an index key, as Store.Select, but as the batch leaves them.
 func (t *Txn) Select(typ *resource.Type, key string) []resource.Row {
 	out := slices.DeleteFunc(t.store.Select(typ.Kind, key), func(r resource.Row) bool {
@@ -56,6 +64,21 @@ func (s *Store) Versions(kind, after, until string) []Entry {
 	}
 	slices.SortFunc(out, func(a, b Entry) int { return cmp.Compare(a.Row.Base().ID, b.Row.Base().ID) })
 	return out
+}
+
+// Former returns the row that there was before the database went back in time, until Forget is called.
+func (s *Store) Former(kind, id string) (resource.Row, bool) {
+	s.cache.mu.RLock()
+	defer s.cache.mu.RUnlock()
+	e, ok := s.cache.former[kind][id]
+	return e.Row, ok
+}
+
+// Forget ends the memory of what there was before the database went back in time.
+func (s *Store) Forget() {
+	s.cache.mu.Lock()
+	defer s.cache.mu.Unlock()
+	s.cache.former = nil
 }
 
 // Entry returns a row with its revision if the cache has it.
