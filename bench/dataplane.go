@@ -124,14 +124,14 @@ func (m *measured) measure(ctx context.Context, p *plane, to int, each time.Dura
 	if err != nil {
 		return err
 	}
-	if _, err := p.rack.switches[0].Appctl(ctx, "dpif-netdev/pmd-stats-clear"); err != nil {
+	if _, err := p.rack.switches[p.at].Appctl(ctx, "dpif-netdev/pmd-stats-clear"); err != nil {
 		return err
 	}
 	udp, err := p.load(ctx, to, each, true)
 	if err != nil {
 		return err
 	}
-	stats, err := p.rack.switches[0].Appctl(ctx, "dpif-netdev/pmd-stats-show")
+	stats, err := p.rack.switches[p.at].Appctl(ctx, "dpif-netdev/pmd-stats-show")
 	if err != nil {
 		return err
 	}

@@ -47,6 +47,7 @@ func experiments() []experiment {
 		{"unseen", "what a chassis notices of networks that it has no port of", unseen},
 		{"hub", "a router with many networks, seen from a chassis with one port", hubRouter},
 		{"dataplane", "what the switches carry, side by side with OVN and plain switches", dataPlane},
+		{"northsouth", "what the switches carry between guests and a host outside, side by side with OVN", northSouth},
 		{"flood", "one guest floods its chassis, beside plain switches", floods},
 		{"fleet", "many controllers over one etcd, their switches simulated", simulatedFleet},
 	}

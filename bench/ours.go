@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 
+	"github.com/dragonflow/dragonflow/internal/lab"
 	"github.com/dragonflow/dragonflow/internal/model"
 	"github.com/dragonflow/dragonflow/internal/northbound"
 )
@@ -56,8 +57,12 @@ func (r *run) ours(ctx context.Context, k *rack, s shape) (*ourCloud, error) {
 }
 
 func (c *ourCloud) controller(ctx context.Context, i int) (*daemon, error) {
-	return c.run.dragonflow(ctx, "controller", "--db", c.url, "--chassis", chassisName(i), "--tunnel-ip", c.rack.tunnels[i].String(),
-		"--ovsdb", "unix:"+c.rack.switches[i].OVSDB(), "--state-dir", c.state[i])
+	args := []string{"controller", "--db", c.url, "--chassis", chassisName(i), "--tunnel-ip", c.rack.tunnels[i].String(),
+		"--ovsdb", "unix:" + c.rack.switches[i].OVSDB(), "--state-dir", c.state[i]}
+	if c.rack.physical != "" {
+		args = append(args, "--bridge-mappings", c.rack.physical+":"+lab.ExternalBridge)
+	}
+	return c.run.dragonflow(ctx, args...)
 }
 
 // processes implements cloud.

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/dragonflow/dragonflow/internal/lab"
 	"github.com/dragonflow/dragonflow/internal/vswitch/unixctl"
 )
 
@@ -110,9 +111,12 @@ func (c *ovnCloud) database(ctx context.Context, name string) (*child, error) {
 
 // join makes a chassis part of the cloud and starts its controller.
 func (c *ovnCloud) join(ctx context.Context, i int, encapIP string) error {
-	_, err := c.rack.switches[i].Vsctl(ctx, "--no-wait", "set", "Open_vSwitch", ".", "external_ids:ovn-remote=unix:"+c.path("sb.sock"),
-		"external_ids:ovn-encap-type=geneve", "external_ids:ovn-encap-ip="+encapIP, "external_ids:ovn-bridge-datapath-type=netdev")
-	if err != nil {
+	settings := []string{"--no-wait", "set", "Open_vSwitch", ".", "external_ids:ovn-remote=unix:" + c.path("sb.sock"),
+		"external_ids:ovn-encap-type=geneve", "external_ids:ovn-encap-ip=" + encapIP, "external_ids:ovn-bridge-datapath-type=netdev"}
+	if c.rack.physical != "" {
+		settings = append(settings, "external_ids:ovn-bridge-mappings="+c.rack.physical+":"+lab.ExternalBridge)
+	}
+	if _, err := c.rack.switches[i].Vsctl(ctx, settings...); err != nil {
 		return err
 	}
 	started, err := c.controller(ctx, i)

@@ -19,8 +19,9 @@ type plane struct {
 	name   string
 	fabric *lab.Fabric
 	rack   *rack
-	// guests are by the port's number.
+	// guests are by the port's number, and the client is on chassis at.
 	guests map[int]*lab.Guest
+	at     int
 }
 
 // The guests of a plane: the first one talks to each other one. See shape for who is where.
@@ -124,7 +125,7 @@ func (p *plane) controlled(ctx context.Context, c cloud) error {
 func (p *plane) reach(ctx context.Context, to int) error {
 	ctx, cancel := context.WithTimeout(ctx, 15*time.Second)
 	defer cancel()
-	return p.guests[client].Reaches(ctx, p.rack.shape.address4(to))
+	return p.guests[client].Reaches(ctx, p.address(to))
 }
 
 // vswitchd is the CPU time of both switches.
@@ -144,7 +145,7 @@ var pingTime = regexp.MustCompile(`time=([\d.]+) ms`)
 
 // ping sends echo requests each 5 ms and returns the round trips.
 func (p *plane) ping(ctx context.Context, to, count int) (samples, error) {
-	out, err := p.guests[client].Run(ctx, "ping", "-n", "-i", "0.005", "-c", strconv.Itoa(count), p.rack.shape.address4(to).String())
+	out, err := p.guests[client].Run(ctx, "ping", "-n", "-i", "0.005", "-c", strconv.Itoa(count), p.address(to).String())
 	if err != nil {
 		return nil, err
 	}
@@ -180,7 +181,7 @@ func (p *plane) load(ctx context.Context, to int, d time.Duration, udp bool) (ra
 	if err := p.listens(ctx, to); err != nil {
 		return m, err
 	}
-	argv := []string{"iperf3", "-J", "-c", p.rack.shape.address4(to).String(), "-t", strconv.FormatFloat(d.Seconds(), 'f', 0, 64)}
+	argv := []string{"iperf3", "-J", "-c", p.address(to).String(), "-t", strconv.FormatFloat(d.Seconds(), 'f', 0, 64)}
 	if udp {
 		argv = append(argv, "-u", "-b", "0", "-l", "64")
 	}

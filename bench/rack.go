@@ -20,6 +20,8 @@ type rack struct {
 	watches  []*flowWatch
 	// tunnels are the addresses for tunnels; no packet comes to one of a chassis with the dummy datapath.
 	tunnels []netip.Addr
+	// physical is the physical network to which the chassis are connected, if they are to any.
+	physical string
 }
 
 func chassisName(i int) string { return fmt.Sprintf("c%d", i+1) }
