@@ -18,9 +18,34 @@ import (
 // openstack is where Debian's python3-openstackclient lies; another Python in front of PATH would not find its modules.
 const openstack = "/usr/bin/openstack"
 
-// client runs commands with the real openstack client, as one interactive session, and returns what they print as
+// answers are what the commands of a session print, in order.
+type answers []any
+
+// is checks attributes of one answer.
+func (a answers) is(t *testing.T, i int, want obj) {
+	t.Helper()
+	got, ok := a[i].(obj)
+	if !ok {
+		t.Fatalf("answer %d is %v", i, a[i])
+	}
+	for k, v := range want {
+		if diff := cmp.Diff(v, got[k]); diff != "" {
+			t.Errorf("answer %d, %s: %s", i, k, diff)
+		}
+	}
+}
+
+// size checks how long an answer is that is a list.
+func (a answers) size(t *testing.T, i, want int) {
+	t.Helper()
+	if l, ok := a[i].([]any); !ok || len(l) != want {
+		t.Errorf("answer %d: %v, want %d entries", i, a[i], want)
+	}
+}
+
+// runClient runs commands with the real openstack client, as one interactive session, and returns what they print as
 // JSON, in order. Commands that print nothing give nothing.
-func runClient(t *testing.T, base string, commands string) []any {
+func runClient(t *testing.T, base string, commands string) answers {
 	t.Helper()
 	cmd := exec.Command(openstack)
 	cmd.Env = append(os.Environ(), "PATH=/usr/bin:/bin", "OS_AUTH_TYPE=none", "OS_ENDPOINT="+base, "HOME="+t.TempDir())
@@ -31,17 +56,17 @@ func runClient(t *testing.T, base string, commands string) []any {
 	if err != nil || strings.Contains(stderr.String(), "HTTP") || strings.Contains(stderr.String(), "rror") {
 		t.Fatalf("%v\n%s\n%s", err, out, stderr.String())
 	}
-	var answers []any
+	var list answers
 	for d := json.NewDecoder(bytes.NewReader(out)); ; {
 		var v any
 		err := d.Decode(&v)
 		if errors.Is(err, io.EOF) {
-			return answers
+			return list
 		}
 		if err != nil {
 			t.Fatalf("%v in\n%s", err, out)
 		}
-		answers = append(answers, v)
+		list = append(list, v)
 	}
 }
 
@@ -105,50 +130,32 @@ func TestOpenStackClient(t *testing.T) {
 	if len(a) != 22 {
 		t.Fatalf("%d answers", len(a))
 	}
-	check := func(i int, want obj) {
-		t.Helper()
-		got, ok := a[i].(obj)
-		if !ok {
-			t.Fatalf("answer %d is %v", i, a[i])
-		}
-		for k, v := range want {
-			if diff := cmp.Diff(v, got[k]); diff != "" {
-				t.Errorf("answer %d, %s: %s", i, k, diff)
-			}
-		}
-	}
-	size := func(i, want int) {
-		t.Helper()
-		if l, ok := a[i].([]any); !ok || len(l) != want {
-			t.Errorf("answer %d: %v, want %d entries", i, a[i], want)
-		}
-	}
-	check(0, obj{"name": "blue", "description": "d1", "mtu": 1400.0, "tags": []any{"red"}, "project_id": "default"})
-	check(1, obj{"project_id": "acme", "shared": true})
-	check(2, obj{"cidr": "10.0.0.0/24", "gateway_ip": "10.0.0.1", "dns_nameservers": []any{"8.8.8.8"},
+	a.is(t, 0, obj{"name": "blue", "description": "d1", "mtu": 1400.0, "tags": []any{"red"}, "project_id": "default"})
+	a.is(t, 1, obj{"project_id": "acme", "shared": true})
+	a.is(t, 2, obj{"cidr": "10.0.0.0/24", "gateway_ip": "10.0.0.1", "dns_nameservers": []any{"8.8.8.8"},
 		"allocation_pools": []any{obj{"start": "10.0.0.10", "end": "10.0.0.20"}}})
-	check(3, obj{"ip_version": 6.0, "ipv6_ra_mode": "slaac", "ipv6_address_mode": "slaac"})
-	check(4, obj{"mac_address": "fa:16:3e:00:00:05", "binding_host_id": "c1", "binding_vif_type": "ovs", "status": "DOWN",
+	a.is(t, 3, obj{"ip_version": 6.0, "ipv6_ra_mode": "slaac", "ipv6_address_mode": "slaac"})
+	a.is(t, 4, obj{"mac_address": "fa:16:3e:00:00:05", "binding_host_id": "c1", "binding_vif_type": "ovs", "status": "DOWN",
 		"extra_dhcp_opts":       []any{obj{"opt_name": "mtu", "opt_value": "1300", "ip_version": 4.0}},
 		"allowed_address_pairs": []any{obj{"ip_address": "10.0.0.50", "mac_address": "fa:16:3e:00:00:05"}}})
-	size(5, 1)
-	check(6, obj{"name": "web", "stateful": false})
-	check(7, obj{"port_range_min": 80.0, "port_range_max": 90.0, "remote_ip_prefix": "10.0.0.0/8", "protocol": "tcp"})
-	check(8, obj{"ether_type": "IPv6", "port_range_min": 128.0})
-	size(9, 4)
-	check(10, obj{"name": "p1x", "description": "dd", "tags": []any{"t1"}, "port_security_enabled": true})
-	check(11, obj{"port_security_enabled": false, "security_group_ids": []any{}, "allowed_address_pairs": []any{}})
-	check(12, obj{"name": "blue2", "admin_state_up": false, "tags": []any{"b", "red"}})
-	check(13, obj{"name": "s4x", "dns_nameservers": []any{"9.9.9.9"},
+	a.size(t, 5, 1)
+	a.is(t, 6, obj{"name": "web", "stateful": false})
+	a.is(t, 7, obj{"port_range_min": 80.0, "port_range_max": 90.0, "remote_ip_prefix": "10.0.0.0/8", "protocol": "tcp"})
+	a.is(t, 8, obj{"ether_type": "IPv6", "port_range_min": 128.0})
+	a.size(t, 9, 4)
+	a.is(t, 10, obj{"name": "p1x", "description": "dd", "tags": []any{"t1"}, "port_security_enabled": true})
+	a.is(t, 11, obj{"port_security_enabled": false, "security_group_ids": []any{}, "allowed_address_pairs": []any{}})
+	a.is(t, 12, obj{"name": "blue2", "admin_state_up": false, "tags": []any{"b", "red"}})
+	a.is(t, 13, obj{"name": "s4x", "dns_nameservers": []any{"9.9.9.9"},
 		"host_routes": []any{obj{"destination": "1.2.3.0/24", "nexthop": "10.0.0.3"}}})
-	check(14, obj{"host_routes": []any{}, "gateway_ip": nil})
-	check(15, obj{"ports": 77.0, "networks": -1.0})
-	size(16, 1)
-	check(17, obj{"network_name": "blue2", "used_ips": 2.0})
-	size(18, 1)
-	size(19, 1)
-	size(20, len(c.list("/v2.0/extensions")))
-	size(21, 1)
+	a.is(t, 14, obj{"host_routes": []any{}, "gateway_ip": nil})
+	a.is(t, 15, obj{"ports": 77.0, "networks": -1.0})
+	a.size(t, 16, 1)
+	a.is(t, 17, obj{"network_name": "blue2", "used_ips": 2.0})
+	a.size(t, 18, 1)
+	a.size(t, 19, 1)
+	a.size(t, 20, len(c.list("/v2.0/extensions")))
+	a.size(t, 21, 1)
 }
 
 // The command as the documentation has it.

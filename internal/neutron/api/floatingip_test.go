@@ -313,22 +313,14 @@ func TestOpenStackClientNorth(t *testing.T) {
 	if len(a) != 16 {
 		t.Fatalf("%d answers: %v", len(a), a)
 	}
-	is := func(i int, want obj) {
-		t.Helper()
-		for k, v := range want {
-			if diff := cmp.Diff(v, a[i].(obj)[k]); diff != "" {
-				t.Errorf("answer %d, %s: %s", i, k, diff)
-			}
-		}
-	}
-	is(0, obj{"name": "ext", "router:external": true, "provider:network_type": "flat", "provider:physical_network": "phys"})
-	is(2, obj{"provider:segmentation_id": 77.0})
+	a.is(t, 0, obj{"name": "ext", "router:external": true, "provider:network_type": "flat", "provider:physical_network": "phys"})
+	a.is(t, 2, obj{"provider:segmentation_id": 77.0})
 	info := a[6].(obj)["external_gateway_info"].(obj)
 	if ips := info["external_fixed_ips"].([]any); info["enable_snat"] != false || len(ips) != 1 || ips[0].(obj)["ip_address"] != "203.0.113.7" {
 		t.Errorf("%v", info)
 	}
-	is(8, obj{"floating_ip_address": "203.0.113.70", "fixed_ip_address": "10.0.0.5", "description": "d1", "tags": []any{"red"}})
-	is(9, obj{"router_id": a[6].(obj)["id"]})
+	a.is(t, 8, obj{"floating_ip_address": "203.0.113.70", "fixed_ip_address": "10.0.0.5", "description": "d1", "tags": []any{"red"}})
+	a.is(t, 9, obj{"router_id": a[6].(obj)["id"]})
 	for i, want := range map[int]int{10: 1, 11: 1, 12: 1, 13: 1, 15: 0} {
 		if l := a[i].([]any); len(l) != want {
 			t.Errorf("answer %d: %v", i, l)

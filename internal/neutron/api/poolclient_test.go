@@ -2,8 +2,6 @@ package api_test
 
 import (
 	"testing"
-
-	"github.com/google/go-cmp/cmp"
 )
 
 // poolStory is what a user does with pools and scopes; each line prints JSON or nothing.
@@ -44,36 +42,22 @@ func TestOpenStackClientPools(t *testing.T) {
 	if len(a) != 17 {
 		t.Fatalf("%d answers: %v", len(a), a)
 	}
-	is := func(i int, want obj) {
-		t.Helper()
-		for k, v := range want {
-			if diff := cmp.Diff(v, a[i].(obj)[k]); diff != "" {
-				t.Errorf("answer %d, %s: %s", i, k, diff)
-			}
-		}
-	}
-	size := func(i, want int) {
-		t.Helper()
-		if l := a[i].([]any); len(l) != want {
-			t.Errorf("answer %d: %v", i, l)
-		}
-	}
 	scope := a[0].(obj)["id"]
-	is(0, obj{"ip_version": 4.0, "shared": true})
-	is(1, obj{"prefixes": []any{"10.0.0.0/15"}, "default_prefixlen": 26.0, "address_scope_id": scope, "is_default": true,
+	a.is(t, 0, obj{"ip_version": 4.0, "shared": true})
+	a.is(t, 1, obj{"prefixes": []any{"10.0.0.0/15"}, "default_prefixlen": 26.0, "address_scope_id": scope, "is_default": true,
 		"default_quota": 1000.0, "tags": []any{"red"}, "description": "d1"})
-	is(2, obj{"project_id": "acme", "ip_version": 6.0})
-	is(4, obj{"cidr": "10.0.0.0/27", "subnetpool_id": a[1].(obj)["id"]})
-	is(5, obj{"cidr": "10.1.7.0/24"})
-	is(6, obj{"cidr": "2001:db8::/64"})
-	is(7, obj{"cidr": "10.0.0.64/26"})
-	is(8, obj{"ipv4_address_scope": scope, "ipv6_address_scope": nil})
-	is(9, obj{"name": "p4x", "prefixes": []any{"10.0.0.0/15", "10.2.0.0/16"}, "is_default": false, "tags": []any{"blue"}})
-	size(10, 2)
-	size(11, 1)
-	is(12, obj{"name": "scx"})
-	size(13, 1)
-	size(14, 3)
-	is(15, obj{"subnet_pools": 7.0})
-	size(16, 0)
+	a.is(t, 2, obj{"project_id": "acme", "ip_version": 6.0})
+	a.is(t, 4, obj{"cidr": "10.0.0.0/27", "subnetpool_id": a[1].(obj)["id"]})
+	a.is(t, 5, obj{"cidr": "10.1.7.0/24"})
+	a.is(t, 6, obj{"cidr": "2001:db8::/64"})
+	a.is(t, 7, obj{"cidr": "10.0.0.64/26"})
+	a.is(t, 8, obj{"ipv4_address_scope": scope, "ipv6_address_scope": nil})
+	a.is(t, 9, obj{"name": "p4x", "prefixes": []any{"10.0.0.0/15", "10.2.0.0/16"}, "is_default": false, "tags": []any{"blue"}})
+	a.size(t, 10, 2)
+	a.size(t, 11, 1)
+	a.is(t, 12, obj{"name": "scx"})
+	a.size(t, 13, 1)
+	a.size(t, 14, 3)
+	a.is(t, 15, obj{"subnet_pools": 7.0})
+	a.size(t, 16, 0)
 }

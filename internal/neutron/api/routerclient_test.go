@@ -2,8 +2,6 @@ package api_test
 
 import (
 	"testing"
-
-	"github.com/google/go-cmp/cmp"
 )
 
 // routerStory is what a user does with routers; each line prints JSON or nothing.
@@ -45,15 +43,7 @@ func TestOpenStackClientRouters(t *testing.T) {
 	if len(a) != 15 {
 		t.Fatalf("%d answers: %v", len(a), a)
 	}
-	is := func(i int, want obj) {
-		t.Helper()
-		for k, v := range want {
-			if diff := cmp.Diff(v, a[i].(obj)[k]); diff != "" {
-				t.Errorf("answer %d, %s: %s", i, k, diff)
-			}
-		}
-	}
-	is(5, obj{"name": "hub", "project_id": "acme", "description": "d1", "tags": []any{"red"}, "distributed": true,
+	a.is(t, 5, obj{"name": "hub", "project_id": "acme", "description": "d1", "tags": []any{"red"}, "distributed": true,
 		"external_gateway_info": nil, "status": "ACTIVE"})
 	if l := a[7].(obj)["interfaces_info"].([]any); len(l) != 3 {
 		t.Errorf("interfaces: %v", l)
@@ -61,9 +51,9 @@ func TestOpenStackClientRouters(t *testing.T) {
 	if l := a[8].([]any); len(l) != 3 {
 		t.Errorf("ports: %v", l)
 	}
-	is(9, obj{"name": "hub2", "admin_state_up": false,
+	a.is(t, 9, obj{"name": "hub2", "admin_state_up": false,
 		"routes": []any{obj{"destination": "192.168.0.0/16", "nexthop": "10.0.0.9"}}})
-	is(12, obj{"routes": []any{obj{"destination": "172.16.0.0/12", "nexthop": "10.0.0.9"}}})
+	a.is(t, 12, obj{"routes": []any{obj{"destination": "172.16.0.0/12", "nexthop": "10.0.0.9"}}})
 	if l := a[13].([]any); len(l) != 1 || l[0].(obj)["Routes"] != "" && len(l[0].(obj)["Routes"].([]any)) != 0 {
 		t.Errorf("routers: %v", l)
 	}
