@@ -53,6 +53,17 @@ type Segment struct {
 // IsProvider reports whether a physical network carries the segment.
 func (s Segment) IsProvider() bool { return s.NetworkType == Flat || s.NetworkType == VLAN }
 
+// SegmentFor returns which of a network's segments a chassis uses that is connected to some physical networks: the
+// first on one of these, else the tunnelled one; ok is false if it reaches none.
+func SegmentFor(segments []Segment, connected func(physicalNetwork string) bool) (s Segment, ok bool) {
+	for _, s := range segments {
+		if s.IsProvider() && connected(s.PhysicalNetwork) {
+			return s, true
+		}
+	}
+	return (&Network{Segments: segments}).Tunnel()
+}
+
 // Tunnel returns the network's tunnelled segment; ok is false if it has none.
 func (n *Network) Tunnel() (s Segment, ok bool) {
 	for _, s := range n.Segments {

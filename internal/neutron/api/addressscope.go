@@ -159,7 +159,7 @@ func (s *Server) checkSiblings(t *rows.Txn, n *resource.Subnet, pool *resource.S
 	return nil
 }
 
-// decorateNetwork fills in the address scopes of a network's subnets.
+// decorateNetwork fills in the address scopes of a network's subnets, and whether they are on segments.
 func (s *Server) decorateNetwork(row resource.Row) resource.Row {
 	n := row.Clone().(*resource.Network)
 	for _, id := range n.Subnets {
@@ -167,6 +167,7 @@ func (s *Server) decorateNetwork(row resource.Row) resource.Row {
 		if !ok {
 			continue
 		}
+		n.Routed = n.Routed || subnet.(*resource.Subnet).SegmentID != ""
 		pool, ok := s.store.Cached(s.subnetPools.Kind, subnet.(*resource.Subnet).SubnetPoolID)
 		if !ok {
 			continue

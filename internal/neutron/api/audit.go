@@ -297,7 +297,7 @@ func (s *Server) owner(t *rows.Txn, key db.Key, it db.Item, row resource.Row) (r
 }
 
 // auditDerived does what follows from changes and a server did not get to: it gives ports the addresses of automatic
-// subnets, and moves subnets to the address scopes of their pools.
+// subnets, subnets their routes to those of other segments, and moves subnets to the address scopes of their pools.
 func (s *Server) auditDerived(ctx context.Context) error {
 	var failed error
 	for _, row := range s.store.Select(s.subnets.Kind, "") {
@@ -305,6 +305,9 @@ func (s *Server) auditDerived(ctx context.Context) error {
 		if !s.opts.Neutron && subnet.AutoAddress() && subnet.Deleting.IsZero() {
 			failed = errors.Join(failed, subnetOps{s}.created(ctx, subnet))
 		}
+	}
+	for _, row := range s.store.Select(s.networks.Kind, "") {
+		failed = errors.Join(failed, s.settlePeers(ctx, row.Base().ID))
 	}
 	for _, row := range s.store.Select(s.subnetPools.Kind, "") {
 		failed = errors.Join(failed, poolOps{s}.updated(ctx, row))

@@ -21,7 +21,7 @@ func (s *Server) showResources(w http.ResponseWriter, r *http.Request) error {
 		Collection string `json:"collection"`
 	}
 	list := []entry{}
-	types := []*resource.Type{s.agents}
+	types := []*resource.Type{s.agents, s.segments}
 	for _, c := range s.collections {
 		types = append(types, c.typ)
 	}
@@ -74,8 +74,10 @@ func served() []words {
 		{"floating-ip-port-forwarding", "Floating IP Port Forwarding", "Ports of a floating IP that go to ports of guests"},
 		{"floating-ip-port-forwarding-description", "Floating IP Port Forwarding support description", "Port forwardings have descriptions"},
 		{"floating-ip-port-forwarding-port-ranges", "Floating IP Port Forwarding support for port ranges", "Ranges of ports are forwarded"},
+		{"ip_allocation", "IP Allocation", "Ports whose addresses are chosen when they are bound"},
 		{"ip-substring-filtering", "IP address substring filtering", "Ports by a part of their address"},
 		{"external-net", "Neutron external network", "Networks on which routers may have their gateways"},
+		{"l2_adjacency", "L2 Adjacency", "Networks whose segments are joined by routers alone"},
 		{"multi-provider", "Multi Provider Network", "Networks with several segments"},
 		{"net-mtu", "Network MTU", "The MTU of a network is shown"},
 		{"net-mtu-writable", "Network MTU (writable)", "The MTU of a network can be set"},
@@ -91,13 +93,17 @@ func served() []words {
 		{"router", "Neutron L3 Router", "Routers between networks"},
 		{"security-group", "security-group", "Security groups and their rules"},
 		{"security-groups-normalized-cidr", "Normalized CIDR field for security group rules", "normalized_cidr"},
+		{"segment", "Segment", "Segments of networks, and subnets on one of them"},
+		{"segments-peer-subnet-host-routes", "Segments peer-subnet host routes", "Routes between the subnets of a network's segments"},
 		{"sorting", "Sorting support", "Sorted lists"},
 		{"standard-attr-description", "standard-attr-description", "Descriptions"},
 		{"standard-attr-revisions", "Resource revision numbers", "revision_number"},
+		{"standard-attr-segment", "Standard Attribute Segment Extension", "Segments have descriptions, revisions and times"},
 		{"standard-attr-tag", "Tag support for resources with standard attribute", "Tags"},
 		{"standard-attr-timestamp", "Resource timestamps", "created_at and updated_at"},
 		{"stateful-security-group", "Stateful security group", "Security groups without connection tracking"},
 		{"subnet_allocation", "Subnet Allocation", "Subnets cut from pools of prefixes"},
+		{"subnet-segmentid-writable", "Subnet SegmentID (writable)", "A subnet is put on its network's only segment"},
 		{"subnetpool-prefix-ops", "Subnet Pool Prefix Operations", "Prefixes of a pool added and removed one by one"},
 	}
 }

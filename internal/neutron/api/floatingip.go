@@ -91,10 +91,10 @@ func (o portOps) addOn(t *rows.Txn, n *resource.Network, subnets []*resource.Sub
 	return nil
 }
 
-// ipv4SubnetsOf returns the IPv4 subnets of a network that the batch depends on.
+// ipv4SubnetsOf returns the IPv4 subnets of a network that the batch depends on, without those on one segment.
 func (s *Server) ipv4SubnetsOf(t *rows.Txn, n *resource.Network) ([]*resource.Subnet, error) {
 	subnets, err := s.subnetsOf(t, n)
-	return slices.DeleteFunc(subnets, func(s *resource.Subnet) bool { return s.IPVersion != 4 }), err
+	return slices.DeleteFunc(subnets, func(s *resource.Subnet) bool { return s.IPVersion != 4 || s.SegmentID != "" }), err
 }
 
 func (o floatingOps) update(t *rows.Txn, oldRow, row resource.Row, given resource.Given) error {

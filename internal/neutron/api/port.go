@@ -61,6 +61,9 @@ func (o portOps) add(t *rows.Txn, p *resource.Port, given resource.Given) error 
 	if err := o.takeAddresses(t, n, nil, p, given["fixed_ips"]); err != nil {
 		return err
 	}
+	if given["fixed_ips"] && len(p.FixedIPs) == 0 {
+		p.IPAllocation = resource.IPNone
+	}
 	if err := o.joinGroups(t, p, given); err != nil {
 		return err
 	}
@@ -142,10 +145,17 @@ func randomMAC() model.MAC {
 }
 
 // takeAddresses gives the port the addresses that it asks for and releases those of old that it has no
-// more. Without a network nothing about addresses has changed.
+// more. One that asks for none gets any, as soon as it is known on which segment it will be.
 func (o portOps) takeAddresses(t *rows.Txn, n *resource.Network, old, p *resource.Port, named bool) error {
 	subnets, err := o.subnetsOf(t, n)
 	if err != nil {
+		return err
+	}
+	if routed(subnets) && p.HostID == "" && !named && !isRouterPort(p) {
+		p.IPAllocation = resource.IPDeferred
+		return nil
+	}
+	if subnets, err = o.within(t, n, subnets, p); err != nil {
 		return err
 	}
 	var had []model.FixedIP
@@ -243,7 +253,7 @@ func (s *Server) decoratePort(row resource.Row) resource.Row {
 	if p.HostID != "" && p.AdminStateUp && s.board.up(p.ID, p.HostID) {
 		p.Status = "ACTIVE"
 	}
-	p.VIF = s.vif(p.HostID)
+	p.VIF = s.vif(p.NetworkID, p.HostID)
 	if p.RouterID() != "" { // it is on every chassis, as long as it is wanted
 		p.VIF.Type = resource.VIFDistributed
 		if p.AdminStateUp {

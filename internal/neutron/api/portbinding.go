@@ -52,7 +52,7 @@ func (b bindings) notFound(host string) error {
 func (b bindings) rows(p *resource.Port) []resource.Row {
 	row := func(x resource.PortBinding, status model.BindingStatus) resource.Row {
 		return &resource.Binding{Common: resource.Common{ID: x.HostID}, PortBinding: x, Status: string(status),
-			VIF: b.vif(x.HostID)}
+			VIF: b.vif(p.NetworkID, x.HostID)}
 	}
 	out := []resource.Row{}
 	if p.HostID != "" {
@@ -118,12 +118,43 @@ func (b bindings) edit(r *http.Request, change func(p *resource.Port) error) (ed
 		if err := change(p); err != nil {
 			return err
 		}
+		if err := b.checkHosts(t, row.(*resource.Port), p); err != nil {
+			return err
+		}
 		b.stamp(p, p.Revision+1)
 		t.Update(b.ports, p)
 		edited = p
 		return b.followPort(t, row.(*resource.Port), p)
 	})
 	return edited, err
+}
+
+// checkHosts refuses hosts that do not reach the port's network, where they are others than they were.
+func (b bindings) checkHosts(t *rows.Txn, old, p *resource.Port) error {
+	hosts := []string{p.HostID}
+	for _, x := range p.Inactive {
+		hosts = append(hosts, x.HostID)
+	}
+	for _, host := range hosts {
+		if host == "" || host == old.HostID || host != p.HostID && inactive(old, host) >= 0 {
+			continue
+		}
+		n, err := b.network(t, p.NetworkID)
+		if err != nil {
+			return err
+		}
+		if err := b.checkHost(t, n, p, host); err != nil {
+			return err
+		}
+		if at, ok, err := b.placeOf(t.Context(), host); err != nil || ok && !at.carries(n) {
+			if err != nil {
+				return err
+			}
+			return resource.Refused("PortBindingError", "Binding for port %s on host %s could not be created or updated: "+
+				"the host reaches no segment of network %s.", p.ID, host, p.NetworkID)
+		}
+	}
+	return nil
 }
 
 // inactive is where the port's inactive binding to a host is, -1 if it has none.
@@ -275,11 +306,15 @@ func (b bindings) delete(w http.ResponseWriter, r *http.Request, host string) er
 
 // vif says how a port is plugged on a host: by Open vSwitch if a controller has ever run there. That it
 // does not run now is no obstacle, since its guests' packets go on, and it finds the binding when it is back.
-func (s *Server) vif(host string) resource.VIF {
+func (s *Server) vif(network, host string) resource.VIF {
 	if host == "" {
 		return resource.VIF{Type: resource.VIFUnbound}
 	}
 	c, known := s.board.find(host)
+	n, stored := s.store.Cached(s.networks.Kind, network)
+	if c != nil && stored && !(place{physical: c.PhysicalNetworks}).carries(n.(*resource.Network)) {
+		return resource.VIF{Type: resource.VIFBindingFailed}
+	}
 	switch {
 	case c != nil && c.Bridge != "":
 		return resource.VIF{Type: resource.VIFOVS, Bridge: c.Bridge}

@@ -40,6 +40,9 @@ func (o portOps) update(t *rows.Txn, oldRow, row resource.Row, given resource.Gi
 			return err
 		}
 	}
+	if err := o.settleHost(t, old, p, given["fixed_ips"]); err != nil {
+		return err
+	}
 	settleBinding(old, p)
 	t.Update(o.ports, p)
 	return o.followPort(t, old, p)
@@ -120,6 +123,9 @@ func (s *Server) derive(ctx context.Context, port string, subnet *resource.Subne
 		if slices.Contains(p.FixedIPs, f) || isRouterPort(p) {
 			return nil
 		}
+		if may, err := s.mayDerive(t, p, subnet); err != nil || !may {
+			return err
+		}
 		key := ipam.AddressKey(p.NetworkID, f.IPAddress)
 		if !t.Reserve(key, ipam.Reservation{Port: p.ID, Subnet: subnet.ID}.Encode()) {
 			return resource.Conflict("IpAddressAlreadyAllocated",
@@ -175,6 +181,9 @@ func (s *Server) BindPort(ctx context.Context, portID, host string) error {
 			return err
 		}
 		if err := s.checkOwner(t, old, p); err != nil {
+			return err
+		}
+		if err := s.settleHost(t, old, p, false); err != nil {
 			return err
 		}
 		s.stamp(p, p.Revision+1)

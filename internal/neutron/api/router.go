@@ -150,6 +150,11 @@ func badRouter(format string, args ...any) *resource.Error {
 // check refuses more addresses where the router is attached already, or where two prefixes overlap: it
 // would not know where to send what is for both.
 func (l attachments) check(more attachments) error {
+	for _, b := range more {
+		if b.subnet.SegmentID != "" {
+			return errRoutedRouter
+		}
+	}
 	for _, a := range l {
 		for _, b := range more {
 			if a.subnet.ID == b.subnet.ID {

@@ -67,7 +67,9 @@ func (o networkOps) addSegment(t *rows.Txn, n *resource.Network, s model.Segment
 	if err := checkBeside(n.Segments, s); err != nil {
 		return err
 	}
-	s.ID = uuid.NewString()
+	if s.ID == "" {
+		s.ID = uuid.NewString()
+	}
 	switch {
 	case s.SegmentationID == 0 && s.NetworkType != model.Flat:
 		s, err = o.anySegment(t, n, s)
@@ -81,6 +83,9 @@ func (o networkOps) addSegment(t *rows.Txn, n *resource.Network, s model.Segment
 // checkBeside refuses a segment that would leave it open by which one a chassis reaches the network.
 func checkBeside(others []model.Segment, s model.Segment) error {
 	for _, x := range others {
+		if x.IsProvider() && x.NetworkType == s.NetworkType && x.PhysicalNetwork == s.PhysicalNetwork && x.SegmentationID == s.SegmentationID {
+			return segmentInUse(s)
+		}
 		if !x.IsProvider() && !s.IsProvider() {
 			return resource.InvalidInput("a network can have one tunnelled segment")
 		}
@@ -189,10 +194,13 @@ func (o networkOps) reserveSegment(t *rows.Txn, n *resource.Network, s model.Seg
 // keepSegments refuses other segments than the network has, but for another VLAN, and gives it one if it has
 // none.
 func (o networkOps) keepSegments(t *rows.Txn, old, n *resource.Network) error {
-	if len(old.Segments) == 0 {
+	if len(old.Segments) == 0 && !old.Unsegmented {
 		return o.giveSegment(t, n)
 	}
-	if len(old.Segments) > 1 {
+	if len(old.Segments) == 0 {
+		n.Segments = nil // segments have an API of their own
+	}
+	if len(old.Segments) != 1 {
 		return nil // the attributes of one were refused
 	}
 	was, is := old.Segments[0], n.Segments[0]
@@ -268,7 +276,7 @@ func (s *Server) giveSegments(ctx context.Context) error {
 	var failed error
 	for _, row := range s.store.Select(s.networks.Kind, "") {
 		n := row.(*resource.Network)
-		if len(n.Segments) > 0 || !n.Deleting.IsZero() {
+		if len(n.Segments) > 0 || n.Unsegmented || !n.Deleting.IsZero() {
 			continue
 		}
 		limited, cancel := context.WithTimeout(ctx, s.opts.RequestTimeout)
@@ -278,7 +286,7 @@ func (s *Server) giveSegments(ctx context.Context) error {
 				return notGone(err)
 			}
 			n := row.Clone().(*resource.Network)
-			if len(n.Segments) > 0 {
+			if len(n.Segments) > 0 || n.Unsegmented {
 				return nil
 			}
 			n.Subnets = slices.Clone(n.Subnets)

@@ -67,7 +67,7 @@ type Server struct {
 	routers, subnetPools, addressScopes     *resource.Type
 	defaultPools                            *resource.Type
 	quotas, quotaGuards, defaultGroups      *resource.Type
-	portBindings, agents                    *resource.Type
+	portBindings, agents, segments          *resource.Type
 	floatingIPs, forwardings                *resource.Type
 	activeAddresses, addressGroups          *resource.Type
 	pushed                                  map[string]*resource.Type // by name, what a Neutron pushes
@@ -140,7 +140,7 @@ func (s *Server) makeTypes() []*resource.Type {
 	s.activeAddresses = resource.ActiveAddresses()
 	s.floatingIPs, s.forwardings = resource.FloatingIPs(), resource.PortForwardings()
 	s.addressGroups = resource.AddressGroups()
-	s.portBindings, s.agents = resource.PortBindings(), resource.Agents()
+	s.portBindings, s.agents, s.segments = resource.PortBindings(), resource.Agents(), resource.Segments()
 	s.pushed = map[string]*resource.Type{}
 	for _, t := range []*resource.Type{s.networks, s.subnets, s.subnetPools, s.ports, s.groups, s.rules, s.addressGroups, s.routers,
 		s.floatingIPs, s.forwardings} {

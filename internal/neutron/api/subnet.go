@@ -39,6 +39,10 @@ func (o subnetOps) create(t *rows.Txn, row resource.Row, given resource.Given) e
 	if err := o.checkSiblings(t, s, pool, siblings); err != nil {
 		return err
 	}
+	if err := o.checkSegment(n, s, siblings); err != nil {
+		return err
+	}
+	s.PeerRoutes = s.RoutesToPeers(siblings)
 	if err := o.checkQuota(t, o.subnets, s.ProjectID); err != nil {
 		return err
 	}
@@ -49,10 +53,18 @@ func (o subnetOps) create(t *rows.Txn, row resource.Row, given resource.Given) e
 	return nil
 }
 
+// updated has the subnets of the other segments follow.
+func (o subnetOps) updated(ctx context.Context, row resource.Row) error {
+	return o.settlePeers(ctx, row.(*resource.Subnet).NetworkID)
+}
+
 // created gives the ports that were there before an automatic subnet their addresses; those that come
-// later get them as they are made.
+// later get them as they are made. The subnets of other segments get their routes to it.
 func (o subnetOps) created(ctx context.Context, row resource.Row) error {
 	s := row.(*resource.Subnet)
+	if err := o.settlePeers(ctx, s.NetworkID); err != nil {
+		return err
+	}
 	if !s.AutoAddress() {
 		return nil
 	}
@@ -95,6 +107,14 @@ func (o subnetOps) update(t *rows.Txn, oldRow, row resource.Row, given resource.
 	if err != nil {
 		return err
 	}
+	siblings, err := o.subnetsOf(t, n)
+	if err != nil {
+		return err
+	}
+	if err := o.moveSegment(n, old, s, siblings); err != nil {
+		return err
+	}
+	s.PeerRoutes = s.RoutesToPeers(siblings)
 	t.Update(o.networks, n.Clone()) // so that ports under way see the subnet as it is now
 	t.Update(o.subnets, s)
 	return nil
@@ -165,7 +185,7 @@ func (s *Server) dropSubnet(ctx context.Context, row resource.Row) error {
 			return err
 		}
 	}
-	return s.store.Update(ctx, func(t *rows.Txn) error {
+	err := s.store.Update(ctx, func(t *rows.Txn) error {
 		marked, err := t.GetMarked(s.subnets, subnet.ID)
 		if err != nil || marked.Base().Deleting.IsZero() {
 			return notGone(err)
@@ -180,4 +200,8 @@ func (s *Server) dropSubnet(ctx context.Context, row resource.Row) error {
 		t.Delete(s.subnets, subnet.ID)
 		return nil
 	})
+	if err != nil {
+		return err
+	}
+	return s.settlePeers(ctx, subnet.NetworkID)
 }

@@ -22,10 +22,17 @@ type Network struct {
 	// Segments say how the network's frames travel; there is at least one, none only in a row that a version
 	// before tunnels has written.
 	Segments []model.Segment `json:"segments,omitzero"`
+	// SegmentNotes are names and the like of segments, by id; of those that came with the network there are none
+	// until somebody names them.
+	SegmentNotes map[string]SegmentNote `json:"segment_notes,omitzero"`
+	// Unsegmented says that all segments were deleted: the network shall have none.
+	Unsegmented bool `json:"unsegmented,omitzero"`
 
-	// IPv4AddressScope and IPv6AddressScope are not stored: the API fills them in before it shows a network.
+	// IPv4AddressScope, IPv6AddressScope and Routed are not stored: the API fills them in before it shows a network.
+	// Routed says that its subnets are on segments.
 	IPv4AddressScope string `json:"-"`
 	IPv6AddressScope string `json:"-"`
+	Routed           bool   `json:"-"`
 }
 
 // Clone returns a copy.
@@ -47,6 +54,7 @@ func Networks() *Type {
 		unlisted(shown("ipv4_address_scope", func(n *Network) any { return textOrNil(n.IPv4AddressScope) })),
 		unlisted(shown("ipv6_address_scope", func(n *Network) any { return textOrNil(n.IPv6AddressScope) })),
 	}
+	own = append(own, unlisted(shown("l2_adjacency", func(n *Network) any { return !n.Routed })))
 	own = append(own, providerAttrs()...)
 	own = append(own, tagsAttr())
 	return &Type{

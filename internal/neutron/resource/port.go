@@ -1,6 +1,7 @@
 package resource
 
 import (
+	"cmp"
 	"encoding/json"
 	"net/netip"
 
@@ -25,6 +26,8 @@ type Port struct {
 	HostID              string             `json:"binding:host_id,omitzero"`
 	VNICType            string             `json:"binding:vnic_type,omitzero"`
 	Profile             json.RawMessage    `json:"binding:profile,omitzero"`
+	// IPAllocation is IPDeferred or IPNone; empty says that the port was given its addresses as it was made.
+	IPAllocation string `json:"ip_allocation,omitzero"`
 	// Inactive are the bindings to hosts to which the port may be moved, or from which it was.
 	Inactive []PortBinding `json:"inactive_bindings,omitzero"`
 
@@ -37,6 +40,14 @@ type Port struct {
 	DNSSuffix string `json:"-"`
 	VIF       VIF    `json:"-"`
 }
+
+// The values of a port's ip_allocation: it has got addresses when it was made; it gets them when it is bound, since
+// its network has them by segments; and it shall have none.
+const (
+	IPImmediate = "immediate"
+	IPDeferred  = "deferred"
+	IPNone      = "none"
+)
 
 // Clone returns a copy.
 func (p *Port) Clone() Row { c := *p; return &c }
@@ -84,6 +95,7 @@ func Ports() *Type {
 		unlisted(attr("extra_dhcp_opts", Writable, setDHCPOpts, showDHCPOpts)),
 		field("dns_name", Writable, dnsName, func(p *Port) *string { return &p.DNSName }),
 		unlisted(shown("dns_assignment", showDNSAssignment)),
+		shown("ip_allocation", func(p *Port) any { return cmp.Or(p.IPAllocation, IPImmediate) }),
 	}
 	own = append(own, bindingAttrs()...)
 	own = append(own, tagsAttr())

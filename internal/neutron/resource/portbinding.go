@@ -32,7 +32,7 @@ type VIF struct{ Type, Bridge string }
 const (
 	VIFUnbound = "unbound"
 	VIFOVS     = "ovs"
-	// VIFBindingFailed says that the host has no controller.
+	// VIFBindingFailed says that the host has no controller, or reaches no segment of the network.
 	VIFBindingFailed = "binding_failed"
 	// VIFDistributed says that the port is on every chassis: it is a router's.
 	VIFDistributed = "distributed"

@@ -3,6 +3,7 @@ package resource
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 
 	"github.com/dragonflow/dragonflow/internal/model"
 )
@@ -29,6 +30,11 @@ type Subnet struct {
 	HostRoutes      []model.Route  `json:"host_routes,omitzero"`
 	IPv6RAMode      model.IPv6Mode `json:"ipv6_ra_mode,omitzero"`
 	IPv6AddressMode model.IPv6Mode `json:"ipv6_address_mode,omitzero"`
+	// SegmentID is that of the segment on which the subnet's addresses are, empty if they are on all.
+	SegmentID string `json:"segment_id,omitzero"`
+	// PeerRoutes lead to the subnets of the network's other segments. They follow from these, and are shown and told
+	// to guests like HostRoutes, which are the client's.
+	PeerRoutes []model.Route `json:"peer_routes,omitzero"`
 	// SubnetPoolID is the pool from which the prefix was cut, empty if it was none.
 	SubnetPoolID string `json:"subnetpool_id,omitzero"`
 	// AddressScopeID is that of the pool; it follows a pool that is moved to another one.
@@ -67,9 +73,10 @@ func Subnets() *Type {
 		field("enable_dhcp", Writable, Bool, func(s *Subnet) *bool { return &s.EnableDHCP }),
 		unlisted(attr("dns_nameservers", Writable, setNameservers,
 			func(s *Subnet) any { return orEmpty(s.DNSNameservers) })),
-		unlisted(attr("host_routes", Writable, setHostRoutes, func(s *Subnet) any { return orEmpty(s.HostRoutes) })),
+		unlisted(attr("host_routes", Writable, setHostRoutes, func(s *Subnet) any { return orEmpty(s.Routes()) })),
 		ipv6Mode("ipv6_ra_mode", func(s *Subnet) *model.IPv6Mode { return &s.IPv6RAMode }),
 		ipv6Mode("ipv6_address_mode", func(s *Subnet) *model.IPv6Mode { return &s.IPv6AddressMode }),
+		attr("segment_id", Writable, setSegmentID, func(s *Subnet) any { return textOrNil(s.SegmentID) }),
 		attr("subnetpool_id", OnPost, setSubnetPool, func(s *Subnet) any { return textOrNil(s.SubnetPoolID) }),
 		unlisted(attr("prefixlen", OnPost, setPrefixLen, nil)),
 		unlisted(attr("use_default_subnetpool", OnPost, setUseDefaultPool, nil)),
@@ -151,6 +158,7 @@ func setHostRoutes(s *Subnet, v any) error {
 		hop, err := IP(m["nexthop"])
 		return model.Route{Destination: dst, NextHop: hop}, err
 	})(v)
+	l = slices.DeleteFunc(l, func(r model.Route) bool { return slices.Contains(s.PeerRoutes, r) })
 	if err == nil && len(l) > maxHostRoutes {
 		return Refused("HostRoutesExhausted",
 			"Unable to complete operation for %s. The number of host routes exceeds the limit %d.", s.ID, maxHostRoutes)
@@ -171,6 +179,39 @@ func ipv6Mode(name string, at func(*Subnet) *model.IPv6Mode) Attr {
 		}
 		return string(*at(s))
 	})
+}
+
+func setSegmentID(s *Subnet, v any) (err error) {
+	s.SegmentID = ""
+	if v != nil {
+		s.SegmentID, err = UUID(v)
+	}
+	return err
+}
+
+// Routes are all that guests with addresses of the subnet are told.
+func (s *Subnet) Routes() []model.Route { return slices.Concat(s.HostRoutes, s.PeerRoutes) }
+
+// RoutesToPeers are the routes by which guests reach the subnets on the network's other segments: by their own
+// gateway, which is a router outside. What a route of the client covers already needs none.
+func (s *Subnet) RoutesToPeers(subnets []*Subnet) []model.Route {
+	if s.SegmentID == "" || !s.GatewayIP.IsValid() {
+		return nil
+	}
+	var out []model.Route
+	for _, o := range subnets {
+		if o.ID == s.ID || o.SegmentID == s.SegmentID || o.IPVersion != s.IPVersion {
+			continue
+		}
+		covered := slices.ContainsFunc(s.HostRoutes, func(r model.Route) bool {
+			return r.Destination.Bits() <= o.CIDR.Bits() && r.Destination.Contains(o.CIDR.Addr())
+		})
+		if !covered {
+			out = append(out, model.Route{Destination: o.CIDR, NextHop: s.GatewayIP})
+		}
+	}
+	slices.SortFunc(out, func(a, b model.Route) int { return a.Destination.Compare(b.Destination) })
+	return out
 }
 
 func setSubnetPool(s *Subnet, v any) (err error) {

@@ -77,6 +77,9 @@ func BySegment(s model.Segment) string {
 	return "segment/" + string(s.NetworkType) + "/" + segment.Name(s)
 }
 
+// BySegmentID finds the network of a segment.
+func BySegmentID(id string) string { return "segment-id/" + id }
+
 // ByMAC finds the port that has a MAC address on a network.
 func ByMAC(network string, m model.MAC) string { return "mac/" + network + "/" + m.String() }
 
@@ -89,7 +92,7 @@ func indexKeys(row resource.Row) []string {
 	switch r := row.(type) {
 	case *resource.Network:
 		for _, s := range r.Segments {
-			keys = append(keys, BySegment(s))
+			keys = append(keys, BySegment(s), BySegmentID(s.ID))
 		}
 	case *resource.Subnet:
 		keys = append(keys, ByNetwork(r.NetworkID))

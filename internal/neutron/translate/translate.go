@@ -59,7 +59,7 @@ func network(n *resource.Network) *model.Network {
 func subnet(s *resource.Subnet) *model.Subnet {
 	return &model.Subnet{
 		Meta: meta(s), NetworkID: s.NetworkID, Name: s.Name, CIDR: s.CIDR, GatewayIP: s.GatewayIP,
-		EnableDHCP: s.EnableDHCP, DNSNameservers: s.DNSNameservers, HostRoutes: s.HostRoutes,
+		EnableDHCP: s.EnableDHCP, DNSNameservers: s.DNSNameservers, HostRoutes: s.Routes(), SegmentID: s.SegmentID,
 		IPv6AddressMode: s.IPv6AddressMode, IPv6RAMode: s.IPv6RAMode, AddressScopeID: s.AddressScopeID,
 	}
 }
