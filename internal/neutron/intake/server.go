@@ -71,7 +71,7 @@ func New(opts Options) *Server {
 		listeners: make(chan struct{}, maxListeners), absences: newAbsences(opts.Clock), audits: newAudits(opts.Server, opts.Clock)}
 }
 
-// Handler serves the contract of docs/operate/neutron.md.
+// Handler serves the contract of docs/design/intake.md.
 func (s *Server) Handler() http.Handler {
 	mux := http.NewServeMux()
 	for route, h := range map[string]handler{
