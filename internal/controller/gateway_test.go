@@ -58,6 +58,8 @@ func TestARoutersGatewayReachesOutside(t *testing.T) {
 		b.sw.WaitSent(outside, packet.Is(packet.EthSrc(gatewayMAC), packet.EthDst(hostOutside), tag, packet.IP(f.guest, f.far), packet.TTL(63)))
 		b.sw.Inject(outside, packet.Build(packet.Ethernet(hostOutside, gatewayMAC), tag, packet.IP(f.far, f.guest), packet.EchoReply(1, 1)))
 		b.sw.WaitSent("tap-a", packet.Is(packet.EthSrc(inner), packet.EthDst(guest), packet.Untagged(), packet.IP(f.far, f.guest)))
+		b.sw.Inject(outside, packet.Build(packet.Ethernet(hostOutside, gatewayMAC), tag, packet.IP(f.far, f.own), packet.EchoRequest(2, 2)))
+		b.sw.WaitSent(outside, packet.Is(packet.EthSrc(gatewayMAC), packet.EthDst(hostOutside), tag, packet.IP(f.own, f.far), packet.EchoReply(2, 2).(packet.Checker)))
 	}
 }
 

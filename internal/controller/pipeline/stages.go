@@ -280,9 +280,9 @@ var stages = [numStages]declaration{
 	RouterAddresses: {
 		name: "router-addresses", app: "l3",
 		purpose: "answers what is addressed to the router itself; refuses what must not be forwarded (RFC 1812, RFC 4443)",
-		matches: fields(one(flow.Reg2), ethernet, ip, l4),
-		sets:    fields(ethernet, ip, l4, one(flow.Reg3, flow.Reg6, flow.Reg7, flow.InPort)),
-		next:    []Stage{RouterRefuse, IngressConntrack}, pass: Routes, prefixes: append([]string{"ip_src"}, destinations...),
+		matches: fields(one(flow.Reg2, flow.Reg6), ethernet, ip, l4),
+		sets:    fields(ethernet, ip, l4, one(flow.Reg2, flow.Reg3, flow.Reg6, flow.Reg7, flow.InPort)),
+		next:    []Stage{RouterRefuse, IngressConntrack, L2Lookup}, pass: Routes, prefixes: append([]string{"ip_src"}, destinations...),
 	},
 	Routes: {
 		name: "routes", app: "l3",
