@@ -6,7 +6,7 @@ from neutron.services.portforwarding import constants as forwarding_constants
 from neutron.services.portforwarding import pf_plugin
 from neutron_lib.callbacks import events, registry
 
-from networking_dragonflow import backend, objects
+from networking_dragonflow import commits, objects
 
 
 class DragonflowPortForwardingPlugin(pf_plugin.PortForwardingPlugin):
@@ -29,8 +29,10 @@ class DragonflowPortForwardingPlugin(pf_plugin.PortForwardingPlugin):
 def _changed(resource: str, event: str, trigger: Any, payload: Any) -> None:  # noqa: ARG001
     for state in payload if isinstance(payload, list) else [payload]:
         forwarding = state.latest_state
-        backend.touch(objects.FLOATINGIP, forwarding.floatingip_id)
+        # Both have a higher revision then.
+        commits.touch(state.context, objects.FLOATINGIP, forwarding.floatingip_id)
+        commits.touch(state.context, objects.PORT, forwarding.internal_port_id)
         if event == events.AFTER_DELETE:
-            backend.delete(objects.PORT_FORWARDING, forwarding.id)
+            commits.delete(state.context, objects.PORT_FORWARDING, forwarding.id)
         else:
-            backend.touch(objects.PORT_FORWARDING, forwarding.id)
+            commits.touch(state.context, objects.PORT_FORWARDING, forwarding.id)

@@ -18,7 +18,7 @@ from oslo_config import cfg
 from oslo_log import log
 from oslo_utils import timeutils
 
-from networking_dragonflow import binding, database
+from networking_dragonflow import backend, binding, database, objects
 from networking_dragonflow.server import RefusedError, UnavailableError
 
 LOG = log.getLogger(__name__)
@@ -169,6 +169,7 @@ class Listener:
                 if wanted != fip["status"]:
                     with contextlib.suppress(exceptions.NotFound):
                         plugin.update_floatingip_status(context, fip["id"], wanted)
+                        backend.touch(objects.FLOATINGIP, fip["id"])  # it has a higher revision now
 
 
 def _show_port(context: Any, id_: str, status: str, owner: str) -> None:

@@ -10,7 +10,17 @@ from neutron_lib.plugins.ml2 import api
 from oslo_config import cfg
 from oslo_log import log
 
-from networking_dragonflow import backend, binding, database, extensions, objects, securitygroups, settings, worker
+from networking_dragonflow import (
+    backend,
+    binding,
+    commits,
+    database,
+    extensions,
+    objects,
+    securitygroups,
+    settings,
+    worker,
+)
 
 LOG = log.getLogger(__name__)
 
@@ -33,6 +43,7 @@ class DragonflowDriver(api.MechanismDriver):
                 "dragonflow: chassis answer DHCP; set enable_traditional_dhcp = false, or ports wait for agents"
             )
         securitygroups.subscribe()
+        commits.subscribe()
 
     @property
     def connectivity(self) -> str:

@@ -14,7 +14,7 @@ from neutron_lib.callbacks import events, registry, resources
 from neutron_lib.plugins import constants as plugin_constants
 from neutron_lib.services import base as service_base
 
-from networking_dragonflow import backend, extensions, objects
+from networking_dragonflow import commits, extensions, objects
 
 
 class DragonflowRouterPlugin(
@@ -62,26 +62,28 @@ class DragonflowRouterPlugin(
 
 def _router_changed(resource: str, event: str, trigger: Any, payload: Any) -> None:  # noqa: ARG001
     if event == events.AFTER_DELETE:
-        backend.delete(objects.ROUTER, payload.resource_id)
+        commits.delete(payload.context, objects.ROUTER, payload.resource_id)
     else:
-        backend.touch(objects.ROUTER, payload.resource_id)
+        commits.touch(payload.context, objects.ROUTER, payload.resource_id)
 
 
 def _interface_changed(resource: str, event: str, trigger: Any, payload: Any) -> None:  # noqa: ARG001
-    backend.touch(objects.ROUTER, payload.resource_id)
+    commits.touch(payload.context, objects.ROUTER, payload.resource_id)
     port = (payload.metadata or {}).get("port")
     if port:
-        backend.touch(objects.PORT, port["id"])  # it may have been made an interface behind the driver's back
+        commits.touch(
+            payload.context, objects.PORT, port["id"]
+        )  # it may have been made an interface behind the driver's back
 
 
 def _gateway_changed(resource: str, event: str, trigger: Any, payload: Any) -> None:  # noqa: ARG001
     router = payload.resource_id or (payload.latest_state or {}).get("id")
     if router:
-        backend.touch(objects.ROUTER, router)
+        commits.touch(payload.context, objects.ROUTER, router)
 
 
 def _floatingip_changed(resource: str, event: str, trigger: Any, payload: Any) -> None:  # noqa: ARG001
     if event == events.AFTER_DELETE:
-        backend.delete(objects.FLOATINGIP, payload.resource_id)
+        commits.delete(payload.context, objects.FLOATINGIP, payload.resource_id)
         return
-    backend.touch(objects.FLOATINGIP, payload.resource_id)
+    commits.touch(payload.context, objects.FLOATINGIP, payload.resource_id)

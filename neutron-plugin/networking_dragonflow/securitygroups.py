@@ -4,7 +4,7 @@ from typing import Any
 
 from neutron_lib.callbacks import events, registry, resources
 
-from networking_dragonflow import backend, objects
+from networking_dragonflow import commits, objects
 
 _KINDS = {
     resources.SECURITY_GROUP: objects.SECURITY_GROUP,
@@ -24,20 +24,25 @@ def subscribe() -> None:
 
 def _changed(resource: str, event: str, trigger: Any, payload: Any) -> None:  # noqa: ARG001
     # Read it then: what events carry is partly of before the commit.
-    backend.touch(_KINDS[resource], payload.resource_id)
+    commits.touch(payload.context, _KINDS[resource], payload.resource_id)
     if resource == resources.SECURITY_GROUP and event == events.AFTER_CREATE:
         for rule in payload.latest_state.get("security_group_rules") or []:
-            backend.touch(objects.SECURITY_GROUP_RULE, rule["id"])  # default rules have no events of their own
+            commits.touch(
+                payload.context, objects.SECURITY_GROUP_RULE, rule["id"]
+            )  # default rules have no events of their own
     if resource == resources.SECURITY_GROUP_RULE:
-        backend.touch(objects.SECURITY_GROUP, payload.latest_state["security_group_id"])
+        # A rule's change is one of its group, too, which has a higher revision then.
+        commits.touch(payload.context, objects.SECURITY_GROUP, payload.latest_state["security_group_id"])
 
 
 def _deleted(resource: str, event: str, trigger: Any, payload: Any) -> None:  # noqa: ARG001
-    backend.delete(_KINDS[resource], payload.resource_id)
+    commits.delete(payload.context, _KINDS[resource], payload.resource_id)
     if resource == resources.SECURITY_GROUP:
-        for rule in (payload.metadata or {}).get("security_group_rule_ids") or []:
-            backend.delete(objects.SECURITY_GROUP_RULE, rule)
+        for rule in payload.metadata.get("security_group_rule_ids") or []:
+            commits.delete(payload.context, objects.SECURITY_GROUP_RULE, rule)
+    elif resource == resources.SECURITY_GROUP_RULE and payload.metadata.get("security_group_id"):
+        commits.touch(payload.context, objects.SECURITY_GROUP, payload.metadata["security_group_id"])
 
 
 def _scope_changed(resource: str, event: str, trigger: Any, payload: Any) -> None:  # noqa: ARG001
-    backend.touch(objects.SUBNETPOOL, payload.resource_id)
+    commits.touch(payload.context, objects.SUBNETPOOL, payload.resource_id)

@@ -1,0 +1,61 @@
+"""Tells the backend of what a transaction changed when it is committed, and of nothing that is rolled back.
+
+Neutron publishes some events of what has happened within transactions that are still open: what is read then is of
+before, and what is deleted then may yet come back. And of inactive bindings of ports, which prepare for a live
+migration, it tells drivers nothing at all: they are noticed where they are written.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from neutron.plugins.ml2 import models
+from neutron_lib import constants
+from neutron_lib.db import api as db_api
+from sqlalchemy import orm
+
+from networking_dragonflow import backend, objects
+
+_NOTED = "dragonflow-noted"
+
+
+def subscribe() -> None:
+    """Follow the sessions of this process."""
+    db_api.sqla_listen(orm.Session, "after_flush", _flushed)
+    db_api.sqla_listen(orm.Session, "after_commit", _committed)
+    db_api.sqla_listen(orm.Session, "after_rollback", _forgotten)
+
+
+def touch(context: Any, kind: str, id_: str) -> None:
+    """Have servers store an object as the database has it after the transaction of a request, if it is in one."""
+    _when_committed(context, backend.touch, kind, id_)
+
+
+def delete(context: Any, kind: str, id_: str) -> None:
+    """Have servers delete an object after the transaction of a request, if it is in one."""
+    _when_committed(context, backend.delete, kind, id_)
+
+
+def _when_committed(context: Any, tell: Callable[[str, str], None], kind: str, id_: str) -> None:
+    if db_api.is_session_active(context.session):
+        _note(context.session, tell, kind, id_)
+    else:
+        tell(kind, id_)
+
+
+def _note(session: Any, tell: Callable[[str, str], None], kind: str, id_: str) -> None:
+    session.info.setdefault(_NOTED, {})[(tell, kind, id_)] = None  # a dictionary keeps the order
+
+
+def _flushed(session: Any, flush_context: Any) -> None:  # noqa: ARG001
+    for changed in (*session.new, *session.dirty, *session.deleted):
+        if isinstance(changed, models.PortBinding) and changed.status == constants.INACTIVE:
+            _note(session, backend.touch, objects.PORT, changed.port_id)
+
+
+def _committed(session: Any) -> None:
+    for tell, kind, id_ in session.info.pop(_NOTED, ()):
+        tell(kind, id_)
+
+
+def _forgotten(session: Any) -> None:
+    session.info.pop(_NOTED, None)
