@@ -62,7 +62,8 @@ check: test e2e demo lint ## what CI runs: test (which compares the generated pa
 
 neutron: build $(NEUTRON) ## a real Neutron with Keystone, and three chassis, for the openstack client, until interrupted (root)
 	@tools/install-packages demo
-	$(GO) run ./test/neutron -program bin/dragonflow -python $(NEUTRON)
+	@$(GO) build -o .cache/bin/neutron ./test/neutron
+	.cache/bin/neutron -program bin/dragonflow -python $(NEUTRON)
 
 neutron-test: build $(NEUTRON) ## guests whose ports are made through a real Neutron, and outages between the two, minutes (root)
 	@tools/install-packages test

@@ -27,7 +27,12 @@ func TestNeutron(t *testing.T) {
 	t.Run("chassis are agents", s.testAgents)
 	t.Run("ports become ACTIVE and DOWN", s.testPorts)
 	t.Run("a host without controller gets no port", s.testNowhere)
+	t.Run("routers lead inside and outside", s.testRouter)
+	t.Run("live migration", s.testMigration)
 	t.Run("the API goes on without server", s.testWithoutServer)
+	t.Run("what a killed API had not pushed arrives", s.testKilledAPI)
+	t.Run("the audit finds nothing", s.testAudit)
+	t.Run("a dead chassis gets no port", s.testDeadChassis)
 }
 
 func (s *site) testAgents(t *testing.T) {
@@ -92,6 +97,46 @@ func (s *site) testWithoutServer(t *testing.T) {
 	if _, err := ghost.DHCP(ctx, lab.Dhclient4); err == nil {
 		t.Error("a port that was deleted while the server was away is served")
 	}
+}
+
+// testKilledAPI has Neutron commit what the process that did it cannot push any more.
+func (s *site) testKilledAPI(t *testing.T) {
+	s.Server.Kill()
+	p := s.create(t, "p5", "c1")
+	must(t, s.Neutron.RestartAPI(t.Context()))
+	must(t, s.Server.Start(t.Context()))
+	guest, err := s.boot(t.Context(), "c1", p)
+	must(t, err)
+	defer func() { must(t, s.unplug(context.WithoutCancel(t.Context()), "c1", guest)) }()
+	s.leases(t, guest, p)
+	s.becomes(t, p, "ACTIVE")
+}
+
+// testDeadChassis is the last: the chassis stays dead.
+func (s *site) testDeadChassis(t *testing.T) {
+	s.Chassis("c2").Controller.Kill()
+	eventually(t, func(ctx context.Context) error {
+		var answer struct{ Agents []cloud.Object }
+		err := s.API.Get(ctx, "/v2.0/agents?host=c2", &answer)
+		if err == nil && (len(answer.Agents) != 1 || answer.Agents[0]["alive"] != false) {
+			err = fmt.Errorf("agents: %v", answer.Agents)
+		}
+		return err
+	})
+	if p := s.create(t, "p6", "c2"); p.VIFType != "binding_failed" {
+		t.Errorf("a port on a chassis that is dead is created as %+v", p)
+	}
+}
+
+// testAudit asks whether Neutron and the server agree after all of this.
+func (s *site) testAudit(t *testing.T) {
+	eventually(t, func(ctx context.Context) error {
+		found, err := s.differences(ctx)
+		if err == nil && len(found) > 0 {
+			err = fmt.Errorf("differences: %v", found)
+		}
+		return err
+	})
 }
 
 func start(t *testing.T, chassis ...string) *site {

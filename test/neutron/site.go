@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -105,6 +106,27 @@ func (s *site) boot(ctx context.Context, chassis string, p port) (*lab.Guest, er
 func (s *site) unplug(ctx context.Context, chassis string, g *lab.Guest) error {
 	_, err := s.Chassis(chassis).OVS.Vsctl(ctx, "del-port", cloud.Bridge, g.Spec().Port)
 	return errors.Join(err, g.Close())
+}
+
+// differences asks for an audit and returns what Neutron and the server do not agree about.
+func (s *site) differences(ctx context.Context) ([]any, error) {
+	intake := cloud.NewClient(func(ctx context.Context) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "unix", strings.TrimPrefix(s.Intake(), "unix:"))
+	})
+	var audit struct {
+		ID, State   string
+		Differences []any
+	}
+	if err := intake.Do(ctx, http.MethodPost, "/v1/audits", map[string]bool{"fix": false}, &audit); err != nil {
+		return nil, err
+	}
+	if err := intake.Get(ctx, "/v1/audits/"+audit.ID+"?wait=25", &audit); err != nil {
+		return nil, err
+	}
+	if audit.State != "done" {
+		return nil, fmt.Errorf("the audit is %q", audit.State)
+	}
+	return audit.Differences, nil
 }
 
 // openrc writes the file that people source before they call the client.

@@ -2,10 +2,14 @@ package openstack
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 )
+
+const apiName = "neutron-api"
 
 // startNeutron makes the database's tables, and starts the API and the process with the driver's own work.
 func (s *Stack) startNeutron(ctx context.Context) error {
@@ -13,17 +17,34 @@ func (s *Stack) startNeutron(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if _, err := s.run(ctx, nil, s.program("neutron-db-manage"), "--config-file", config, "upgrade", "heads"); err != nil {
+	// Who is admin may also do what Nova does.
+	if _, err := s.file("policy.yaml", `"service_api": "role:service or role:admin"`+"\n"); err != nil {
 		return err
 	}
-	api := func(ctx context.Context) error {
-		return s.serve(ctx, "neutron-api", "neutron.wsgi.api:application", s.API, s.Workers, []string{"OS_NEUTRON_CONFIG_FILES=" + config})
+	if _, err := s.run(ctx, nil, s.program("neutron-db-manage"), "--config-file", config, "upgrade", "heads"); err != nil {
+		return err
 	}
 	periodic := &daemon{name: "neutron-periodic-workers", argv: []string{s.program("neutron-periodic-workers"), "--config-file", config}}
 	if err := s.launch(ctx, periodic, func(context.Context) error { return nil }); err != nil {
 		return err
 	}
-	return api(ctx)
+	return s.serveNeutron(ctx)
+}
+
+func (s *Stack) serveNeutron(ctx context.Context) error {
+	env := []string{"OS_NEUTRON_CONFIG_FILES=" + filepath.Join(s.Dir, "neutron.conf")}
+	return s.serve(ctx, apiName, "neutron.wsgi.api:application", s.API, s.Workers, env)
+}
+
+// RestartAPI kills Neutron's API, with what its processes had in memory, and starts it again.
+func (s *Stack) RestartAPI(ctx context.Context) error {
+	i := slices.IndexFunc(s.daemons, func(d *daemon) bool { return d.name == apiName })
+	if i < 0 {
+		return errors.New("Neutron's API does not run")
+	}
+	s.daemons[i].process.Kill()
+	s.daemons = slices.Delete(s.daemons, i, i+1)
+	return s.serveNeutron(ctx)
 }
 
 // serve has gunicorn serve an application. Its settings are in a file, since the application reads the arguments, too.
@@ -44,12 +65,12 @@ func (s *Stack) neutronConfig() string {
 		auth = "keystone"
 	}
 	return fmt.Sprintf(`[DEFAULT]
-auth_strategy = %s
+auth_strategy = %[1]s
 core_plugin = ml2
 service_plugins = dragonflow-router,dragonflow-port-forwarding,segments
 transport_url = fake:/
-state_path = %s
-api_paste_config = %s
+state_path = %[2]s
+api_paste_config = %[3]s
 dns_domain = cloud.example.
 enable_traditional_dhcp = false
 notify_nova_on_port_status_changes = false
@@ -58,9 +79,11 @@ rpc_workers = 0
 rpc_state_report_workers = 0
 host = lab
 [database]
-connection = %s
+connection = %[4]s
 [oslo_concurrency]
-lock_path = %s
+lock_path = %[2]s
+[oslo_policy]
+policy_file = %[2]s/policy.yaml
 [oslo_messaging_notifications]
 driver = noop
 [ml2]
@@ -78,6 +101,6 @@ flat_networks = *
 [ml2_type_vlan]
 network_vlan_ranges = external:100:199
 [dragonflow]
-server = %s
-%s`, auth, s.Dir, filepath.Join(s.Python, "etc", "neutron", "api-paste.ini"), s.connection("neutron"), s.Dir, s.Servers, s.authConfig())
+server = %[5]s
+%[6]s`, auth, s.Dir, filepath.Join(s.Python, "etc", "neutron", "api-paste.ini"), s.connection("neutron"), s.Servers, s.authConfig())
 }
