@@ -41,6 +41,7 @@ func experiments() []experiment {
 		{"networks", "300 networks on one chassis beside 300 dnsmasq", manyNetworks},
 		{"metadata", "metadata beside an HAProxy for each network", metadataRequests},
 		{"secgroup", "security groups with many members", securityGroups},
+		{"floating", "floating IPs on one chassis", floatingIPs},
 		{"restart", "restart of a controller with 5,000 ports in view", restart},
 		{"memory", "memory of ports in view", memoryOfPorts},
 		{"beside", "control planes of many chassis side by side with OVN", sideBySide},
