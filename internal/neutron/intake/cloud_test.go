@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -29,6 +30,13 @@ type door struct {
 	base   string
 	conn   *db.Connection
 	server *api.Server
+	client *http.Client
+}
+
+// unixTransport reaches a server on a Unix socket.
+func unixTransport(path string) *http.Transport {
+	var d net.Dialer
+	return &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) { return d.DialContext(ctx, "unix", path) }}
 }
 
 // run serves a database until the test ends.
@@ -63,7 +71,7 @@ func run(t testing.TB, conn *db.Connection, behindNeutron bool, change ...func(*
 	if err := server.WaitReady(ready); err != nil {
 		t.Fatal(err)
 	}
-	return &door{t, ts.URL, conn, server}
+	return &door{t, ts.URL, conn, server, http.DefaultClient}
 }
 
 // do sends a request and returns status and body.
@@ -83,7 +91,7 @@ func (d *door) do(method, path string, body any) (int, obj) {
 	if err != nil {
 		d.t.Fatal(err)
 	}
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := d.client.Do(req)
 	if err != nil {
 		d.t.Fatal(err)
 	}
@@ -149,6 +157,8 @@ func (d *door) everything() []obj {
 		for _, o := range d.must(200, "GET", "/v2.0/"+k[1], nil)[plural].([]any) {
 			o := o.(obj)
 			switch k[0] {
+			case "network":
+				o["segments"] = d.segments(o)
 			case "port":
 				o["bindings"] = d.bindings(o)
 			case "floatingip":
@@ -159,6 +169,18 @@ func (d *door) everything() []obj {
 			}
 			out = append(out, change(k[0], o))
 		}
+	}
+	return out
+}
+
+// segments are those of a network with their ids, as a mechanism driver knows them.
+func (d *door) segments(network obj) []any {
+	d.t.Helper()
+	out := []any{}
+	for _, s := range d.must(200, "GET", "/v2.0/segments?network_id="+network["id"].(string), nil)["segments"].([]any) {
+		s := s.(obj)
+		out = append(out, obj{"id": s["id"], "provider:network_type": s["network_type"], "provider:physical_network": s["physical_network"],
+			"provider:segmentation_id": s["segmentation_id"]})
 	}
 	return out
 }

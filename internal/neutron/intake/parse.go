@@ -92,8 +92,8 @@ func parseSubnet(f *fields) resource.Row {
 	s := &resource.Subnet{
 		NetworkID: f.needUUID("network_id"), CIDR: required(f, "cidr", network), GatewayIP: f.address("gateway_ip"),
 		EnableDHCP: f.boolean("enable_dhcp", true), DNSNameservers: list(f, "dns_nameservers", resource.IP),
-		HostRoutes:   list(f, "host_routes", nested(parseRoute)),
-		SubnetPoolID: poolID(f), IPv6RAMode: model.IPv6Mode(f.text("ipv6_ra_mode")), IPv6AddressMode: model.IPv6Mode(f.text("ipv6_address_mode")),
+		HostRoutes: list(f, "host_routes", nested(parseRoute)),
+		SegmentID:  f.uuid("segment_id"), SubnetPoolID: poolID(f), IPv6RAMode: model.IPv6Mode(f.text("ipv6_ra_mode")), IPv6AddressMode: model.IPv6Mode(f.text("ipv6_address_mode")),
 	}
 	s.AllocationPools = list(f, "allocation_pools", nested(func(f *fields) resource.Pool {
 		return resource.Pool{Start: required(f, "start", resource.IP), End: required(f, "end", resource.IP)}
