@@ -10,7 +10,7 @@ import (
 )
 
 // translate is what the connection tracker does to a packet's addresses, ovs-actions(7), "nat": it returns what that
-// adds to the state. That a port is free for the connection is assumed. Only sources of IPv4 are translated.
+// adds to the state. That a port is free for the connection is assumed. Only addresses of IPv4 are translated.
 func (w *walker) translate(nat *flow.NAT, zone uint16, state uint64, p Packet) uint64 {
 	first, known := w.trace.sources[zone]
 	switch {
@@ -22,6 +22,15 @@ func (w *walker) translate(nat *flow.NAT, zone uint16, state uint64, p Packet) u
 		w.trace.sources[zone] = p.Get(flow.IPv4Src)
 		p.set(flow.IPv4Src, flow.IPv4Src.Addr(nat.Min).Value, flow.Uint(1<<32-1))
 		return flow.CTSNAT
+	case !w.Reply && nat.Dst && nat.Min.Is4():
+		w.trace.Redirected = true
+		p.set(flow.IPv4Dst, flow.IPv4Dst.Addr(nat.Min).Value, flow.Uint(1<<32-1))
+		for proto, port := range map[uint64]flow.Field{flow.ProtoTCP: flow.TCPDst, flow.ProtoUDP: flow.UDPDst} {
+			if nat.MinPort != 0 && p.Get(flow.IPProto) == flow.Uint(proto) {
+				p.set(port, flow.Uint(uint64(nat.MinPort)), whole(port))
+			}
+		}
+		return flow.CTDNAT
 	}
 	return 0
 }

@@ -34,6 +34,9 @@ type Trace struct {
 	Ways int `json:"ways,omitempty"`
 	// States are what the connection tracker was assumed to say, each time that the packet came to it.
 	States []string `json:"states,omitempty"`
+	// Redirected says that the connection tracker has translated the destination, of which Open vSwitch's own trace
+	// knows nothing.
+	Redirected bool `json:"redirected,omitempty"`
 	// marks and sources are the connections after the packet.
 	marks, sources map[uint16]flow.Value
 }

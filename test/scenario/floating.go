@@ -12,6 +12,8 @@ type floating struct {
 	id string
 	// guest is whom it stands for, empty for nobody.
 	guest string
+	// forwardings are those of its ports, by protocol, address and port.
+	forwardings map[string]string
 }
 
 func parseFloating(w *words) action {

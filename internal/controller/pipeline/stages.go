@@ -116,7 +116,7 @@ var stages = [numStages]declaration{
 	DNATForward: {
 		name: "dnat-forward", app: "dnat",
 		purpose: "port forwarding: gives what begins a connection to a port of a floating IP the address and port inside",
-		matches: fields(one(flow.Reg2, flow.IPFrag), ip, conntrackTuple), next: []Stage{DNATEnter},
+		matches: fields(one(flow.Reg2), ip, l4, conntrack), next: []Stage{DNATEnter},
 		miss: "dnat: the floating IP has no port forwarding for this",
 	},
 	DNATEnter: {

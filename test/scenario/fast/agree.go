@@ -112,7 +112,11 @@ func (c *chassis) agrees(ctx context.Context, s sent) error {
 	if err != nil {
 		return err
 	}
-	theirs, err := c.traced(ctx, packet, tables.Walk(packet, operate.Assumptions{}).States)
+	first := tables.Walk(packet, operate.Assumptions{})
+	if first.Redirected {
+		return nil
+	}
+	theirs, err := c.traced(ctx, packet, first.States)
 	if err != nil {
 		return err
 	}
@@ -131,19 +135,22 @@ func (c *chassis) agrees(ctx context.Context, s sent) error {
 				}
 			}
 		}
-		// Of two flows of one priority that do the same the switch may choose either: their matches say nothing.
-		var wantMet []string
-		for _, m := range theirs.Met() {
-			words := strings.SplitN(m, " ", 4)
-			wantMet = append(wantMet, strings.Join(words[:3], " "))
-		}
-		diff := cmp.Diff(set(wantMet), set(met)) + cmp.Diff(set(theirs.Ports), set(ports))
+		diff := cmp.Diff(set(priorities(theirs.Met())), set(met)) + cmp.Diff(set(theirs.Ports), set(ports))
 		if diff == "" {
 			return nil
 		}
 		err = fmt.Errorf("(-Open vSwitch +walk):\n%s", diff)
 	}
 	return err
+}
+
+// priorities leaves of flows their stages and priorities. Of two flows of one priority that do the same the switch may
+// choose either: their matches say nothing.
+func priorities(met []string) (list []string) {
+	for _, m := range met {
+		list = append(list, strings.Join(strings.SplitN(m, " ", 4)[:3], " "))
+	}
+	return list
 }
 
 func set(list []string) []string { return slices.Compact(slices.Sorted(slices.Values(list))) }
@@ -180,7 +187,7 @@ func (p *Platform) Why(ctx context.Context, at string, q operate.Question) (*ope
 // sameDrops compares where a leg's copies are dropped with what the switch of its chassis says.
 func (p *Platform) sameDrops(ctx context.Context, leg *operate.Leg) error {
 	c := p.chassis[leg.Chassis]
-	if c == nil || !c.controlled() || len(leg.Outcomes) == 0 {
+	if c == nil || !c.controlled() || len(leg.Outcomes) == 0 || leg.Redirected {
 		return nil
 	}
 	packet := leg.Arrived()

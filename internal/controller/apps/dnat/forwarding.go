@@ -33,21 +33,30 @@ func forwarding(r *view.Reader, f view.ServedForwarding, out *app.Output) {
 }
 
 // begins translates the first packet of a connection, and lets pass what is translated by it as long as the port is
-// forwarded.
+// forwarded. Of a fragment the switch knows no port: what begins in fragments is not forwarded.
 func begins(f view.ServedForwarding, router flow.Constraint, zone uint16, out *app.Output) {
-	ports := func(state flow.Constraint, m flow.PortMask) flow.Match {
-		return flow.NewMatch(router, flow.IPv4(), state, flow.CTNwProto.Is(uint64(f.Protocol)), flow.CTTpDst.Masked(uint64(m.Value), uint64(m.Mask)))
+	port := flow.TCPDst
+	if f.Protocol == flow.ProtoUDP {
+		port = flow.UDPDst
 	}
-	translated := flow.CTStateIs(flow.CTTrk|flow.CTDNAT, flow.CTInv)
-	for _, m := range flow.PortMasks(f.External.First, f.External.Last) {
-		out.Flow(pipeline.DNATForward, pipeline.High, ports(translated, m).And(flow.IPv4Dst.Addr(f.Fixed)),
-			flow.Goto(pipeline.DNATEnter.Table()), "the connection is known: its destination is translated")
+	match := func(state, dst flow.Constraint, more ...flow.Constraint) flow.Match {
+		return flow.NewMatch(append(more, router, flow.IPv4(), state, dst)...)
 	}
-	out.Flow(pipeline.DNATForward, pipeline.High,
-		flow.NewMatch(router, flow.IPv4(), translated, flow.IPv4Dst.Addr(f.Fixed), flow.IPFrag.Is(flow.FragAny|flow.FragLater)),
-		flow.Goto(pipeline.DNATEnter.Table()), "a later fragment of what is translated")
+	ports := func(m flow.PortMask) []flow.Constraint {
+		return []flow.Constraint{flow.IPFrag.Is(0), flow.IPProto.Is(uint64(f.Protocol)), port.Masked(uint64(m.Value), uint64(m.Mask))}
+	}
+	translated, inside := flow.CTStateIs(flow.CTTrk|flow.CTDNAT, flow.CTInv), flow.IPv4Dst.Addr(f.Fixed)
+	known := func(reason string, more ...flow.Constraint) {
+		out.Flow(pipeline.DNATForward, pipeline.High, match(translated, inside, more...), flow.Goto(pipeline.DNATEnter.Table()), reason)
+	}
+	for _, m := range flow.PortMasks(f.Internal.First, f.Internal.Last) {
+		known("the connection is known: its destination is translated", ports(m)...)
+	}
+	known("an ICMP error about what the guest has answered", flow.IPProto.Is(flow.ProtoICMP))
+	known("the first fragment of what is translated", flow.IPFrag.Is(flow.FragAny))
+	known("a later fragment of what is translated", flow.IPFrag.Is(flow.FragAny|flow.FragLater))
 	for _, t := range targets(f) {
-		out.Flow(pipeline.DNATForward, pipeline.Normal, ports(flow.CTStateIs(flow.CTTrk|flow.CTNew, flow.CTInv), t.of).And(flow.IPv4Dst.Addr(f.Address)),
+		out.Flow(pipeline.DNATForward, pipeline.Normal, match(flow.CTStateIs(flow.CTTrk|flow.CTNew, flow.CTInv), flow.IPv4Dst.Addr(f.Address), ports(t.of)...),
 			flow.Do(flow.CT(flow.ConnTrack{
 				Commit: true, Zone: zone, NAT: &flow.NAT{Dst: true, Min: f.Fixed, MinPort: t.to}, HasTable: true, Table: pipeline.DNATEnter.Table(),
 			})), "the port is forwarded to a guest")
