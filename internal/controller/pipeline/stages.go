@@ -89,7 +89,7 @@ var stages = [numStages]declaration{
 		name: "tunnel-input", app: "tunnel",
 		purpose: "tells the network of a packet that came through a tunnel; its source port is zero; takes what is for a gateway to its router; sends on what is for a port that has left",
 		matches: one(flow.InPort, flow.TunID, flow.TunSrc, flow.TunIPv6Src, flow.EthDst, flow.EthType, flow.IPProto, flow.ICMPv6Type),
-		sets:    one(flow.Reg6, flow.Metadata, flow.Reg2, flow.Reg12, flow.InPort),
+		sets:    one(flow.Reg6, flow.Metadata, flow.Reg2, flow.Reg12, flow.Reg13, flow.InPort),
 		next:    []Stage{ActivePort, RouterAddresses, L2Lookup, TunnelOutput},
 		miss:    "tunnel: no network of this chassis has the packet's identifier",
 	},
@@ -300,7 +300,7 @@ var stages = [numStages]declaration{
 	Gateways: {
 		name: "gateways", app: "gateway",
 		purpose: "decides where a packet leaves the cloud: here, or on the chassis of the router's gateway, to which it goes unrouted",
-		matches: fields(one(flow.Metadata, flow.Reg2), ip, l4), sets: one(flow.TunID, flow.Reg2, flow.Reg13, flow.InPort),
+		matches: fields(one(flow.Metadata, flow.Reg2, flow.Reg13), ip, l4), sets: one(flow.TunID, flow.Reg2, flow.Reg13, flow.InPort),
 		next: []Stage{NextHops, TunnelOutput},
 		miss: "router: no chassis is its gateway", prefixes: sources,
 	},

@@ -62,6 +62,9 @@ type Transit struct {
 	RouterKey, Source uint32
 	// NetworkKey is the number of the network by which the packets are said to have come.
 	NetworkKey uint32
+	// Scopes are the numbers of the address scopes of which they are, if they are IPv4, and if they are IPv6; zero for
+	// none. Who sent them has seen to it.
+	Scopes [2]uint32
 }
 
 // Transits holds what arrives for gateways. The app gateway derives it, the app tunnel takes it in.

@@ -102,6 +102,7 @@ func way(r *view.Reader, g *model.RouterGateway, out *app.Output) {
 	if c.mine && c.TransitVNI != 0 {
 		app.Emit(out, view.Transits, view.Transit{
 			VNI: c.TransitVNI, RouterKey: number, NetworkKey: network, Source: pipeline.Routed,
+			Scopes: [...]uint32{uint32(scopesOf(r, g, false).outside), uint32(scopesOf(r, g, true).outside)},
 		})
 	}
 	match := flow.NewMatch(pipeline.Network.Is(uint64(network)), pipeline.Router.Is(uint64(number)))
@@ -128,6 +129,7 @@ func way(r *view.Reader, g *model.RouterGateway, out *app.Output) {
 	} else {
 		do = append(do, flow.Group(failover(r, c.RouterID, choices, out)))
 	}
+	keepScope(r, g, match, out)
 	leave(r, g, match, flow.Do(do...), "the packet goes to the router's gateway, unrouted", out)
 }
 

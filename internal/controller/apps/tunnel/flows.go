@@ -42,11 +42,19 @@ func transit(r *view.Reader, t view.Transit, out *app.Output) {
 		if found != view.Present {
 			continue
 		}
-		out.Flow(pipeline.TunnelInput, pipeline.Normal,
-			flow.NewMatch(flow.InPort.Is(uint64(at.OFPort)), flow.TunID.Is(uint64(t.VNI))), flow.Do(
-				flow.Load(pipeline.SourcePort, uint64(t.Source)), flow.Load(pipeline.Network, uint64(t.NetworkKey)),
-				flow.Load(pipeline.Router, uint64(t.RouterKey)), flow.Load(pipeline.CameBy, uint64(t.NetworkKey)),
-			).Goto(pipeline.RouterAddresses.Table()), "the packet is for the gateway of a router, which routes it")
+		match := flow.NewMatch(flow.InPort.Is(uint64(at.OFPort)), flow.TunID.Is(uint64(t.VNI)))
+		do := []flow.Action{
+			flow.Load(pipeline.SourcePort, uint64(t.Source)), flow.Load(pipeline.Network, uint64(t.NetworkKey)),
+			flow.Load(pipeline.Router, uint64(t.RouterKey)), flow.Load(pipeline.CameBy, uint64(t.NetworkKey)),
+		}
+		const reason = "the packet is for the gateway of a router, which routes it"
+		out.Flow(pipeline.TunnelInput, pipeline.Normal, match, flow.Do(do...).Goto(pipeline.RouterAddresses.Table()), reason)
+		for i, ip := range [...]flow.Constraint{flow.IPv4(), flow.IPv6()} {
+			if scope := t.Scopes[i]; scope != 0 {
+				scoped := flow.Do(append(slices.Clone(do), flow.Load(pipeline.AddressScope, uint64(scope)))...)
+				out.Flow(pipeline.TunnelInput, pipeline.Normal+1, match.And(ip), scoped.Goto(pipeline.RouterAddresses.Table()), reason)
+			}
+		}
 	}
 }
 
