@@ -1,6 +1,7 @@
 """The way of this process to the servers: one journal, made when it is first needed."""
 
 import functools
+import os
 from typing import Any
 
 from oslo_config import cfg
@@ -15,8 +16,13 @@ def connect() -> Server:
     return Server(conf.server, Credentials(conf.ca_file, conf.cert_file, conf.key_file), conf.timeout)
 
 
-@functools.cache
 def _journal() -> journal.Journal:
+    # After a fork it has to be another: the thread, and who held its lock, stayed behind.
+    return _journal_of(os.getpid())
+
+
+@functools.cache
+def _journal_of(process: int) -> journal.Journal:  # noqa: ARG001
     return journal.Journal(connect, database.read, settings.register(cfg.CONF).journal_limit)
 
 

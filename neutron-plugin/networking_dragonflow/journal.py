@@ -6,7 +6,6 @@ out of order; between processes revisions decide. While no server answers it kee
 
 import atexit
 import dataclasses
-import os
 import threading
 import time
 from collections.abc import Callable
@@ -55,7 +54,7 @@ class Journal:
     """
 
     def __init__(self, connect: Callable[[], Pushes], read: Read, limit: int) -> None:
-        """Make an empty journal. Its thread starts with the first entry, in the process that makes it."""
+        """Make an empty journal, for this process only. Its thread starts with the first entry."""
         self._connect, self._read, self._limit = connect, read, limit
         self._condition = threading.Condition()
         self._pending: dict[Key, Entry] = {}
@@ -63,7 +62,7 @@ class Journal:
         self._full = False
         self._busy = False
         self._closing = False
-        self._pid = 0
+        self._thread: threading.Thread | None = None
 
     def put(self, change: objects.Change) -> None:
         """Have a change pushed."""
@@ -83,8 +82,7 @@ class Journal:
         with self._condition:
             self._closing = True
             self._condition.notify_all()
-        if self._pid == os.getpid():
-            self.wait_empty(_FAREWELL)
+        self.wait_empty(_FAREWELL)
 
     def _add(self, key: Key, entry: Entry) -> None:
         with self._condition:
@@ -101,15 +99,10 @@ class Journal:
             self._condition.notify_all()
 
     def _start(self) -> None:
-        # After a fork the thread is the parent's, and so is what waited there.
-        if self._pid == os.getpid():
-            return
-        if self._pid:
-            self._pending.clear()
-        self._pid = os.getpid()
-        self._busy = False
-        threading.Thread(target=self._run, name="dragonflow-journal", daemon=True).start()
-        atexit.register(self.close)
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="dragonflow-journal", daemon=True)
+            self._thread.start()
+            atexit.register(self.close)
 
     def _run(self) -> None:
         server = self._connect()
