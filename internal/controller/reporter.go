@@ -212,7 +212,7 @@ func (r *reporter[O]) run(ctx context.Context) {
 			}
 			pause := r.kind.pause
 			if err != nil && !r.learn(err) {
-				r.log.Warn(r.kind.name+" not reported, will be tried again", "objects", len(batch), "err", err)
+				r.log.Warn("not reported, will be tried again", "what", r.kind.name, "objects", len(batch), "err", err)
 				pause = reportPause
 			}
 			if pause > 0 {
