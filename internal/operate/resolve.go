@@ -222,17 +222,31 @@ func (w World) viaGateway(a *asked, ip netip.Addr) error {
 		}
 	}
 	if !best.IsValid() || bits == 0 && w.onLink(from, ip) { // for a neighbour it asks, and not the gateway
-		return w.nobody(from, ip)
+		return w.outside(a, ip)
 	}
 	if mac, found := w.interfaceWith(from.NetworkID, best); found {
 		a.DstMAC = mac
 		return nil
 	}
 	to, mac, found := w.holder(from.NetworkID, best)
-	if !found || to.ID == from.ID || subnet.CIDR.Contains(ip) {
+	switch {
+	case !found && !subnet.CIDR.Contains(ip):
+		return w.outside(a, best)
+	case !found || to.ID == from.ID || subnet.CIDR.Contains(ip):
 		return w.nobody(from, ip)
 	}
 	a.DstMAC = mac
+	return nil
+}
+
+// outside finds the Ethernet address of a neighbour who is no port: behind a physical network that carries the guest's
+// one there may be somebody. No chassis learns who that is, and frames to all such addresses go the same way.
+func (w World) outside(a *asked, neighbour netip.Addr) error {
+	from := a.src.Port
+	if _, wired := w.View.Row(view.Wires, from.NetworkID); !wired || !w.onLink(from, neighbour) {
+		return w.nobody(from, neighbour)
+	}
+	a.dst, a.DstMAC = nil, model.MAC{0x02}
 	return nil
 }
 

@@ -69,7 +69,7 @@ func announce(r *view.Reader, key string) []app.PacketOut {
 func advertisements(r *view.Reader, p view.LocalPort) []*RAConfig {
 	self, _ := view.Get(r, view.Self, "self")
 	subnets, _ := view.Find(r, view.SubnetsByNetwork, p.Port.NetworkID)
-	subnets = slices.DeleteFunc(subnets, func(n *model.Subnet) bool { return !advertised(n) })
+	subnets = slices.DeleteFunc(subnets, func(n *model.Subnet) bool { return !advertised(n) || view.OnAnotherSegment(r, n) })
 	if len(subnets) == 0 {
 		return nil
 	}

@@ -129,3 +129,21 @@ func TestRoutersAreAdvertised(t *testing.T) {
 		t.Errorf("to a port that has gone: %+v", m)
 	}
 }
+
+// A guest hears of the prefixes of its own segment alone.
+func TestPrefixesOfOtherSegmentsAreNotAdvertised(t *testing.T) {
+	w := apptest.New(t, alone()...)
+	here, there := v6(model.SLAAC), v6(model.SLAAC)
+	here.SegmentID = "s1"
+	there.ID, there.CIDR, there.SegmentID = "s6b", netip.MustParsePrefix("2001:db8:b::/64"), "s2"
+	n := apptest.Net("n")
+	n.Segments = []model.Segment{{ID: "s2", NetworkType: model.VLAN, PhysicalNetwork: "p", SegmentationID: 7}, {ID: "s1", NetworkType: model.Geneve, SegmentationID: 7}}
+	p := guest("a", 1, here)
+	w.Set(n, here, there, p, apptest.Bind(p), apptest.Plug(p, 9))
+	w.MustStep()
+	for _, m := range dhcp.New().Tickers[0].Send(w.Reader()) {
+		if h := hear(t, m.Data); len(h.prefixes) != 1 {
+			t.Errorf("%+v", h)
+		}
+	}
+}

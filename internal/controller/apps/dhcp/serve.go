@@ -27,6 +27,8 @@ func servicesOf(r *view.Reader, p view.LocalPort) services {
 	var s services
 	self, _ := view.Get(r, view.Self, "self")
 	subnets, _ := view.Find(r, view.SubnetsByNetwork, p.Port.NetworkID)
+	// Subnets of other segments are not on the guest's link.
+	subnets = slices.DeleteFunc(subnets, func(n *model.Subnet) bool { return view.OnAnotherSegment(r, n) })
 	for _, f := range p.Port.FixedIPs {
 		i := slices.IndexFunc(subnets, func(n *model.Subnet) bool { return n.ID == f.SubnetID })
 		if i < 0 || !subnets[i].EnableDHCP {

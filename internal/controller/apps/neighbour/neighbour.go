@@ -128,10 +128,17 @@ func ours(r *view.Reader, network string, a netip.Addr, out *app.Output) {
 func address(r *view.Reader, key string, ports []*model.Port, out *app.Output) {
 	p := ports[0]
 	a, err := netip.ParseAddr(key[len(p.NetworkID)+1:])
-	if err != nil || len(ports) > 1 || a == dhcpServer && taken(r, p.NetworkID) {
+	if err != nil || len(ports) > 1 || a == dhcpServer && taken(r, p.NetworkID) || elsewhere(r, p, a) {
 		return
 	}
 	answer(r, claim{p.NetworkID, a, p.MACAddress, p.IsRouterInterface()}, p.ID, out)
+}
+
+// elsewhere reports whether an address is on another segment of its network, where nobody asks from here.
+func elsewhere(r *view.Reader, p *model.Port, a netip.Addr) bool {
+	return slices.ContainsFunc(p.FixedIPs, func(f model.FixedIP) bool {
+		return f.IPAddress == a && view.AddressElsewhere(r, p.NetworkID, f)
+	})
 }
 
 // ownerOf finds who alone has an address, as address and ours do.
@@ -140,7 +147,7 @@ func ownerOf(r *view.Reader, network string, a netip.Addr) (claim, bool) {
 	switch {
 	case len(ports) == 1:
 		c := claim{network, a, ports[0].MACAddress, ports[0].IsRouterInterface()}
-		return c, !shared(r, c, ports[0].ID)
+		return c, !shared(r, c, ports[0].ID) && !elsewhere(r, ports[0], a)
 	case len(ports) == 0 && a == view.MetadataIPv6:
 		c := claim{network: network, address: a, mac: view.ServiceMAC}
 		_, found := view.Get(r, view.MetadataPorts, view.MetadataPortKey)

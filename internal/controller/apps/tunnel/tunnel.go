@@ -121,6 +121,9 @@ func port(r *view.Reader, p *model.Port, out *app.Output) {
 	if self, _ := view.Get(r, view.Self, "self"); p.Host == self.Name {
 		return
 	}
+	if view.PortElsewhere(r, p) {
+		return // routers outside lead there
+	}
 	s, found := view.Get(r, segments, p.NetworkID)
 	if found != view.Present {
 		beyond(r, p, out)
