@@ -315,7 +315,7 @@ var stages = [numStages]declaration{
 	RouteOutput: {
 		name: "route-output", app: "l3",
 		purpose: "sends the packet from the router's interface: its MAC address, one hop less to live; keeps it in its address scope",
-		matches: fields(one(flow.Metadata, flow.Reg2, flow.Reg13), ip), sets: fields(ethernet, ip, one(flow.Reg2), nextHop),
+		matches: fields(one(flow.Metadata, flow.Reg2, flow.Reg6, flow.Reg13), ip), sets: fields(ethernet, ip, one(flow.Reg2), nextHop),
 		next: []Stage{RouteMTU, DNATOutput, L2Lookup},
 		miss: "router: it has no interface on the network of the next hop",
 	},

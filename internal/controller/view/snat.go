@@ -32,21 +32,21 @@ func TranslatedTo(g *model.RouterGateway) netip.Addr {
 	return netip.Addr{}
 }
 
-// Inside is a prefix of IPv4 addresses that lie behind a router, as seen from its external network.
+// Inside is a prefix of addresses that lie behind a router, as seen from its external network.
 type Inside struct {
 	Prefix netip.Prefix
 	// Scope is the id of the address scope, empty for none.
 	Scope string
 }
 
-// InsideOf lists what lies behind a router: the subnets of its interfaces, and what its extra routes reach by them.
-func InsideOf(r *Reader, router string) []Inside {
+// InsideOf lists what of a family lies behind a router: the subnets of its interfaces, and what its extra routes reach by them.
+func InsideOf(r *Reader, router string, is6 bool) []Inside {
 	var list []Inside
 	interfaces, _ := Find(r, InterfacesByRouter, router)
 	for _, i := range interfaces {
 		for _, f := range i.FixedIPs {
 			s, found := Get(r, Subnets, Within(i.NetworkID, f.SubnetID))
-			if found == Present && s.CIDR.Addr().Is4() {
+			if found == Present && s.CIDR.Addr().Is6() == is6 {
 				list = append(list, Inside{s.CIDR, s.AddressScopeID})
 			}
 		}
@@ -74,7 +74,7 @@ func Untranslated(r *Reader, g *model.RouterGateway) []netip.Prefix {
 		return nil
 	}
 	var list []netip.Prefix
-	for _, in := range InsideOf(r, g.RouterID) {
+	for _, in := range InsideOf(r, g.RouterID, false) {
 		if in.Scope == scope {
 			list = append(list, in.Prefix)
 		}

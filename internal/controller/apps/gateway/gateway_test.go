@@ -256,3 +256,48 @@ func tracedTo(h *apptest.Hypervisor, frame []byte) string {
 	to, _, _ = strings.Cut(to, "->")
 	return to
 }
+
+// TestAddressScopesAreKeptByTransit: a router that leads to several forwards what another chassis sent to its gateway
+// if the source is of the external network's scope, and nothing else.
+func TestAddressScopesAreKeptByTransit(t *testing.T) {
+	t.Parallel()
+	c := apptest.NewCloud(t, apps, 2, "172.16.0.1")
+	rows := topology()
+	gateway := rows[len(rows)-1].(*model.RouterGateway)
+	gateway.Chassis = gateway.Chassis[1:]
+	other := apptest.Port("r-m", "m", 0)
+	other.MACAddress, other.DeviceOwner, other.DeviceID = model.MAC{0xfa, 0x16, 0x3e, 0xee, 0, 2}, model.RouterInterfaceOwner, "r"
+	other.FixedIPs = []model.FixedIP{
+		{SubnetID: "m0", IPAddress: netip.MustParseAddr("10.0.1.1")}, {SubnetID: "m1", IPAddress: netip.MustParseAddr("2001:db8:2::1")},
+	}
+	rows = append(rows, apptest.Overlay("m", model.Geneve, 5002), apptest.Subnet("m0", "m", "10.0.1.0/24"), apptest.Subnet("m1", "m", "2001:db8:2::/64"), other,
+		&model.RouterInterface{
+			Meta: model.Meta{ID: "r-m", Revision: 1}, RouterID: "r", NetworkID: "m", MACAddress: other.MACAddress, FixedIPs: other.FixedIPs, AdminStateUp: true,
+		})
+	for _, r := range rows {
+		if s, is := r.(*model.Subnet); is {
+			s.AddressScopeID = map[string]string{"n": "s", "x": "s", "m": "t"}[s.NetworkID]
+		}
+	}
+	c.Set(rows...)
+	a, b := guest(), apptest.At("c1", apptest.Port("b", "m", 2, "10.0.1.10", "2001:db8:2::10"))
+	c.Boot(a, b)
+	out := apptest.At("c2", apptest.Port("out", "x", 200, "203.0.113.1", "2001:db8:ff::1"))
+	out.PortSecurityEnabled = false
+	bound := apptest.Bind(out)
+	bound.Host = "c2"
+	c.At("c2").World.Set(out, bound, duty("c2"))
+	c.At("c2").Join(out)
+	c.Install()
+	for what, f := range map[string][]byte{"v4": udp4(a, "198.51.100.9"), "v6": udp6(a, "2001:db8:9::9")} {
+		if got := c.Send(a, f); got != "out" {
+			t.Errorf("%s of the external network's scope reaches %q", what, got)
+		}
+	}
+	for what, f := range map[string][]byte{"v4": udp4(b, "198.51.100.9"), "v6": udp6(b, "2001:db8:9::9")} {
+		copy(f, other.MACAddress[:])
+		if got := c.Send(b, f); got != "" {
+			t.Errorf("%s of another scope reaches %q", what, got)
+		}
+	}
+}

@@ -145,24 +145,26 @@ func output(r *view.Reader, w way, out *app.Output) {
 	for family, ip := range families() {
 		match := flow.NewMatch(pipeline.Network.Is(uint64(r.Number(pipeline.NetworkNumbers, w.network))),
 			pipeline.Router.Is(uint64(r.Number(pipeline.RouterNumbers, w.router))), ip)
-		of := match
-		if mixed(r, w.router, family) && !(at.external && family == family4 && translated(r, w.router)) {
-			out.Flow(pipeline.RouteOutput, pipeline.Low, match, flow.Drop(), otherScope)
-			of = match.And(pipeline.AddressScope.Is(w.scope(r, family)))
-		}
 		leave := flow.Do(flow.DecTTL(), flow.SetField(flow.EthSrc.MAC(at.mac)), flow.Load(pipeline.Router, 0)).
 			Goto(pipeline.L2Lookup.Table())
 		if at.external { // who translates the sender's address must know whose it is
 			leave = flow.Do(flow.DecTTL(), flow.SetField(flow.EthSrc.MAC(at.mac))).Goto(pipeline.DNATOutput.Table())
 		}
-		if size == 0 {
-			out.Flow(pipeline.RouteOutput, pipeline.Normal, of, leave, "the packet leaves by the router's interface")
+		reason := "the packet leaves by the router's interface"
+		if size > 0 {
+			out.Flow(pipeline.RouteMTU, pipeline.Normal, match, leave, "the packet fits, and leaves by the router's interface")
+			leave, reason = flow.Do(flow.CheckPktLarger(size, pipeline.TooLarge)).Goto(pipeline.RouteMTU.Table()),
+				"packets may come from a network with a larger MTU"
+		}
+		if !mixed(r, w.router, family) || at.external && family == family4 && translated(r, w.router) {
+			out.Flow(pipeline.RouteOutput, pipeline.Normal, match, leave, reason)
 			continue
 		}
-		out.Flow(pipeline.RouteOutput, pipeline.Normal, of,
-			flow.Do(flow.CheckPktLarger(size, pipeline.TooLarge)).Goto(pipeline.RouteMTU.Table()),
-			"packets may come from a network with a larger MTU")
-		out.Flow(pipeline.RouteMTU, pipeline.Normal, match, leave, "the packet fits, and leaves by the router's interface")
+		out.Flow(pipeline.RouteOutput, pipeline.Low, match, flow.Drop(), otherScope)
+		out.Flow(pipeline.RouteOutput, pipeline.Normal, match.And(pipeline.AddressScope.Is(w.scope(r, family))), leave, reason)
+		if at.external {
+			byTransit(r, w, family, match, leave, out)
+		}
 	}
 }
 

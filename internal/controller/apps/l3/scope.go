@@ -101,6 +101,18 @@ func translated(r *view.Reader, router string) bool {
 	return len(list) > 0 && view.TranslatedTo(list[0]).IsValid()
 }
 
+// byTransit lets leave by the gateway what other chassis sent here as their guests did: of whose network it came, and
+// of which address scope that is, its source tells.
+func byTransit(r *view.Reader, w way, family int, match flow.Match, leave flow.Instructions, out *app.Output) {
+	scope, src := w.scopeID(r, family), [...]flow.Field{flow.IPv4Src, flow.IPv6Src}[family]
+	for _, in := range view.InsideOf(r, w.router, family == family6) {
+		if scope != "" && in.Scope == scope {
+			out.Flow(pipeline.RouteOutput, pipeline.Normal+1, match.And(pipeline.SourcePort.Is(pipeline.Routed), src.Prefix(in.Prefix)), leave,
+				"the sender's address is of the external network's address scope")
+		}
+	}
+}
+
 // handOver has what one router forwards to another go through the latter. One that reaches several address scopes
 // hands over only what came from that of the network between them.
 func handOver(r *view.Reader, h hop, to link, match flow.Match, out *app.Output) {

@@ -70,7 +70,7 @@ func gateway(r *view.Reader, g *model.RouterGateway, out *app.Output) {
 // unasked notes what those outside send, where a route leads them, to an address inside without translation, so that
 // the answer keeps its sender, too.
 func unasked(r *view.Reader, g *model.RouterGateway, to flow.Match, zone uint16, out *app.Output) {
-	for _, in := range view.InsideOf(r, g.RouterID) {
+	for _, in := range view.InsideOf(r, g.RouterID, false) {
 		if in.Scope == "" {
 			out.Flow(pipeline.SNATInput, translate, to.And(flow.IPv4Dst.Prefix(in.Prefix)), flow.Do(flow.CT(flow.ConnTrack{
 				Commit: true, Zone: zone, HasTable: true, Table: pipeline.Routers.Table(),
@@ -110,7 +110,7 @@ func replies(r *view.Reader, g *model.RouterGateway, out *app.Output) {
 		).Goto(pipeline.RouterAddresses.Table()), "the packet answers what a guest of the router sent")
 	}
 	enter(pipeline.Normal, match, 0)
-	for _, in := range view.InsideOf(r, g.RouterID) {
+	for _, in := range view.InsideOf(r, g.RouterID, false) {
 		if in.Scope != "" {
 			enter(pipeline.High, match.And(flow.IPv4Dst.Prefix(in.Prefix)), uint64(r.Number(pipeline.AddressScopeNumbers, in.Scope)))
 		}
