@@ -156,12 +156,12 @@ func (o segments) add(t *rows.Txn, row *resource.Segment) error {
 	if len(n.Segments) >= resource.MaxSegments {
 		return resource.InvalidInput("a network can have %d segments", resource.MaxSegments)
 	}
-	if err := (networkOps{o.Server}).addSegment(t, n, row.Segment); err != nil {
+	if err := networkOps(o).addSegment(t, n, row.Segment); err != nil {
 		return err
 	}
 	row.Segment = n.Segments[len(n.Segments)-1]
 	n.Unsegmented = false
-	if err := (networkOps{o.Server}).checkMTU(n); err != nil {
+	if err := networkOps(o).checkMTU(n); err != nil {
 		return err
 	}
 	o.stamp(row, 1)

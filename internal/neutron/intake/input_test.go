@@ -1,14 +1,19 @@
 package intake_test
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/google/uuid"
 
 	"github.com/dragonflow/dragonflow/internal/neutron/api"
 	"github.com/dragonflow/dragonflow/internal/neutron/intake"
@@ -154,24 +159,7 @@ func FuzzPush(f *testing.F) {
 	} {
 		f.Add(seed)
 	}
-	conn := memory.Open()
-	server, err := api.New(api.Options{DB: conn, Neutron: true, Logger: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		f.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- server.Run(ctx) }()
-	f.Cleanup(func() {
-		cancel()
-		if err := <-done; err != nil {
-			f.Error(err)
-		}
-	})
-	if err := server.WaitReady(ctx); err != nil {
-		f.Fatal(err)
-	}
-	handler := intake.New(intake.Options{Server: server, Logger: slog.New(slog.DiscardHandler)}).Handler()
+	server, handler := quiet(f)
 	f.Fuzz(func(t *testing.T, body string) {
 		for range 2 {
 			w := httptest.NewRecorder()
@@ -180,8 +168,78 @@ func FuzzPush(f *testing.F) {
 				t.Fatalf("%d %s", w.Code, w.Body)
 			}
 		}
-		if err := server.Audit(ctx); err != nil || server.Drift() != 0 {
+		if err := server.Audit(t.Context()); err != nil || server.Drift() != 0 {
 			t.Fatalf("drift %d, %v", server.Drift(), err)
 		}
 	})
+}
+
+// quiet runs a server without log until the test ends.
+func quiet(t testing.TB) (*api.Server, http.Handler) {
+	t.Helper()
+	server, err := api.New(api.Options{DB: memory.Open(), Neutron: true, Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- server.Run(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+	if err := server.WaitReady(ctx); err != nil {
+		t.Fatal(err)
+	}
+	return server, intake.New(intake.Options{Server: server, Logger: slog.New(slog.DiscardHandler)}).Handler()
+}
+
+// Whatever list Neutron sends, nothing breaks.
+func FuzzAudit(f *testing.F) {
+	for _, seed := range []string{
+		`{"kind":"network","objects":[{"id":"a0000000-0000-4000-8000-000000000001","revision":1,"digest":"x"}]}`,
+		`{"kind":"port","after":"a0000000-0000-4000-8000-000000000001","until":"b0000000-0000-4000-8000-000000000001","partial":true,"audit":"x","objects":null}`,
+	} {
+		f.Add("/v1/audit", seed)
+	}
+	f.Add("/v1/audits", `{"fix":true}`)
+	f.Add("/v1/audits/x/done", `{"error":"x"}`)
+	_, handler := quiet(f)
+	f.Fuzz(func(t *testing.T, path, body string) {
+		target, err := url.Parse(path)
+		if err != nil || !strings.HasPrefix(path, "/") {
+			return
+		}
+		r := httptest.NewRequest("POST", "/", strings.NewReader(body))
+		r.URL = target
+		w := httptest.NewRecorder()
+		handler.ServeHTTP(w, r)
+		if w.Code >= 500 {
+			t.Fatalf("%d %s", w.Code, w.Body)
+		}
+	})
+}
+
+// BenchmarkPushPort pushes a port that is new into a network with many.
+func BenchmarkPushPort(b *testing.B) {
+	_, handler := quiet(b)
+	n := network(1, "n")
+	push := func(c obj) {
+		raw, err := json.Marshal(obj{"changes": []obj{c}})
+		if err != nil {
+			b.Fatal(err)
+		}
+		w := httptest.NewRecorder()
+		handler.ServeHTTP(w, httptest.NewRequest("POST", "/v1/push", bytes.NewReader(raw)))
+		if w.Code != http.StatusOK || !strings.Contains(w.Body.String(), `"stored"`) {
+			b.Fatalf("%d %s", w.Code, w.Body)
+		}
+	}
+	group := uuid.NewString()
+	for i := 0; b.Loop(); i++ {
+		push(change("port", port(n, obj{"mac_address": fmt.Sprintf("fa:16:3e:%02x:%02x:%02x", i>>16&255, i>>8&255, i&255),
+			"binding:host_id": "c1", "binding:vif_type": "ovs", "security_groups": []string{group}})))
+	}
 }
