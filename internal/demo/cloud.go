@@ -43,7 +43,7 @@ func newSite(ctx context.Context, program string) (*site, error) {
 	}
 	s.Cloud = c
 	for _, name := range chassisNames() {
-		if _, err := c.AddChassis(ctx, name); err != nil {
+		if _, err := c.AddChassis(ctx, name, gatewayFlags()...); err != nil {
 			return s, err
 		}
 	}

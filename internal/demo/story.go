@@ -88,7 +88,7 @@ func Run(ctx context.Context, o Options) (err error) {
 	}
 	t.chapter("Three hypervisors, each with a private Open vSwitch and a controller; one API server; etcd")
 	t.tell("directory %s; your own switch, network and services are not touched", s.Dir)
-	for _, part := range []func(context.Context, *story, *site){topology, addresses, reach, rules, survive, migrate} {
+	for _, part := range []func(context.Context, *story, *site){topology, addresses, reach, rules, outside, survive, migrate} {
 		if part(ctx, t, s); ctx.Err() != nil {
 			return ctx.Err()
 		}
