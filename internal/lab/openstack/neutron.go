@@ -67,7 +67,7 @@ func (s *Stack) neutronConfig() string {
 	return fmt.Sprintf(`[DEFAULT]
 auth_strategy = %[1]s
 core_plugin = ml2
-service_plugins = dragonflow-router,dragonflow-port-forwarding,segments
+service_plugins = dragonflow-router,dragonflow-port-forwarding
 transport_url = fake:/
 state_path = %[2]s
 api_paste_config = %[3]s
