@@ -85,16 +85,30 @@ func (g *Guest) build(at *Namespace) error {
 
 // connect makes the pair of interfaces, one end in each namespace.
 func (g *Guest) connect(at *Namespace) error {
+	return g.pair(Interface, g.spec.MAC, g.spec.MTU, at, g.spec.Port)
+}
+
+// pair makes a pair of interfaces: one here, its other end in another namespace.
+func (n *Namespace) pair(device string, mac net.HardwareAddr, mtu int, at *Namespace, port string) error {
 	attrs := netlink.NewLinkAttrs()
-	attrs.Name, attrs.HardwareAddr = Interface, g.spec.MAC
-	attrs.MTU = g.spec.MTU
-	err := g.links(func(h *netlink.Handle) error {
-		return h.LinkAdd(&netlink.Veth{LinkAttrs: attrs, PeerName: g.spec.Port, PeerNamespace: netlink.NsFd(at.handle)})
+	attrs.Name, attrs.HardwareAddr, attrs.MTU = device, mac, mtu
+	err := n.links(func(h *netlink.Handle) error {
+		return h.LinkAdd(&netlink.Veth{LinkAttrs: attrs, PeerName: port, PeerNamespace: netlink.NsFd(at.handle)})
 	})
 	if err != nil {
-		return fmt.Errorf("interface %s ↔ %s: %w", Interface, g.spec.Port, err)
+		return fmt.Errorf("interface %s ↔ %s: %w", device, port, err)
 	}
 	return nil
+}
+
+// Link gives a namespace one more interface, whose other end is in the namespace at, for a switch there. Both are up,
+// and only the first has IPv6.
+func (n *Namespace) Link(device string, mac net.HardwareAddr, at *Namespace, port string) error {
+	if err := n.pair(device, mac, 0, at, port); err != nil {
+		return err
+	}
+	return errors.Join(at.Sysctl("net.ipv6.conf."+port+".disable_ipv6", "1"), n.Sysctl("net.ipv6.conf."+device+".disable_ipv6", "0"),
+		at.withoutOffload(port), n.withoutOffload(device), at.up(port), n.up(device))
 }
 
 func (n *Namespace) up(name string) error {

@@ -30,6 +30,8 @@ type Chassis struct {
 	Name string
 	// Tunnels is a list of types, empty for the default.
 	Tunnels string
+	// Physical is what it calls the provider's network.
+	Physical string
 	// Gateway says that routers may have their gateways there.
 	Gateway bool
 }
@@ -45,13 +47,15 @@ type Machine struct {
 	// Outside says that it is a host on the provider's network, without a port, in the VLAN, if that is not zero.
 	Outside bool
 	VLAN    uint16
+	// Leg says that it is one more interface, with the addresses Router, of the host outside of that name.
+	Leg bool
 	// Behind is the machine outside behind which this one is: on a network of the two alone, on which that
 	// one has the addresses Router.
 	Behind string
 	Router []netip.Prefix
 }
 
-// PhysicalNetwork is the name of the provider's network. All chassis are connected to it.
+// PhysicalNetwork is the name of the provider's network where no other is said. All chassis are connected to it.
 const PhysicalNetwork = "physnet1"
 
 // Verb is what an Action does.

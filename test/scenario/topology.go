@@ -1,6 +1,7 @@
 package scenario
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -57,10 +58,10 @@ func parseChassis(w *words, gateway bool) action {
 	for w.more() {
 		list = append(list, Chassis{Name: w.declare(aChassis)})
 	}
-	tunnels := w.names.tunnels
+	tunnels, physical := w.names.tunnels, cmp.Or(w.names.physical, PhysicalNetwork)
 	return func(ctx context.Context, r *Run) error {
 		for _, c := range list {
-			c.Tunnels, c.Gateway = tunnels, gateway
+			c.Tunnels, c.Gateway, c.Physical = tunnels, gateway, physical
 			if err := r.platform.AddChassis(ctx, c); err != nil {
 				return err
 			}
@@ -129,25 +130,16 @@ func (r *Run) makeNetwork(ctx context.Context, n *network, fields cloud.Object, 
 		n.mtu = int(mtu)
 	}
 	for _, s := range n.subnets {
-		fields := cloud.Object{"network_id": n.id, "cidr": s.prefix.String(), "ip_version": 4, "enable_dhcp": dhcp}
-		if s.prefix.Addr().Is6() {
-			fields["ip_version"] = 6
-			if dhcp {
-				fields["ipv6_ra_mode"], fields["ipv6_address_mode"] = n.mode, n.mode
-			}
-		}
+		fields := cloud.Object{"enable_dhcp": dhcp}
 		if n.scope != "" {
 			if err := r.pool(ctx, api, n, s); err != nil {
 				return err
 			}
 			fields["subnetpool_id"] = s.pool
 		}
-		answer, err := api.Create(ctx, "subnet", fields)
-		if err != nil {
+		if err := r.makeSubnet(ctx, api, n, s, fields); err != nil {
 			return err
 		}
-		s.id = answer.ID()
-		s.gateway, _ = netip.ParseAddr(answer.Text("gateway_ip")) // absent: no gateway
 	}
 	r.networks[n.name] = n
 	return nil

@@ -40,8 +40,10 @@ type words struct {
 type names struct {
 	of      map[string][]string
 	tunnels string
-	project string
-	mobile  map[string]bool
+	// physical is what the chassis that follow call the provider's network.
+	physical string
+	project  string
+	mobile   map[string]bool
 }
 
 // The kinds of names.

@@ -25,6 +25,7 @@ type chassis struct {
 	number     int
 	tunnels    []string
 	gateway    bool
+	physical   string
 	ovs        *private.Switch
 	tunnel     netip.Prefix
 	link       *link
@@ -108,7 +109,7 @@ func (c *chassis) control(ctx context.Context) error {
 			Chassis: c.name, DB: c.p.conn, OVSDB: "unix:" + c.ovs.OVSDB(), Bridge: cloud.Bridge, StateDir: c.p.path(c.name, "state"),
 			DatapathType: private.DummyTunnels.Type(), Apps: apps.All(), Self: view.Chassis{DHCPLeaseTime: leaseTime},
 			TunnelIP: c.tunnel.Addr(), TunnelTypes: types, Gateway: c.gateway, Log: c.p.log,
-			BridgeMappings: map[string]string{scenario.PhysicalNetwork: lab.ExternalBridge},
+			BridgeMappings: map[string]string{c.physical: lab.ExternalBridge},
 		})
 		started <- err
 		if err != nil {

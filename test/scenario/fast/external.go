@@ -116,6 +116,11 @@ func (e *external) close() {
 
 // outside makes a host there.
 func (p *Platform) outside(m scenario.Machine) (scenario.Guest, error) {
+	if m.Leg {
+		ours, theirs := net.Pipe()
+		p.external.add(&outlet{port: port{conn: theirs}, name: m.Name + "'s leg", host: true, vlan: m.VLAN})
+		return p.guests[m.Name], p.guests[m.Name].attach(ours, m.Router)
+	}
 	g, err := newGuest(m, p.sent)
 	if err != nil {
 		return nil, err

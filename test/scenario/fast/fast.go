@@ -110,7 +110,7 @@ func (p *Platform) API() *cloud.Client { return p.client }
 // AddChassis makes a switch with a controller.
 func (p *Platform) AddChassis(ctx context.Context, spec scenario.Chassis) error {
 	c := &chassis{
-		p: p, name: spec.Name, number: len(p.chassis) + 1, gateway: spec.Gateway,
+		p: p, name: spec.Name, number: len(p.chassis) + 1, gateway: spec.Gateway, physical: spec.Physical,
 		tunnels: strings.FieldsFunc(spec.Tunnels, func(r rune) bool { return r == ',' }),
 	}
 	p.chassis[spec.Name] = c

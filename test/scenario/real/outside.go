@@ -24,6 +24,9 @@ func (p *Platform) outside(ctx context.Context, m scenario.Machine) (scenario.Gu
 			return nil, err
 		}
 	}
+	if m.Leg {
+		return p.leg(ctx, m)
+	}
 	spec := lab.Spec{Name: m.Name, Port: "tap-" + m.Name, MAC: m.MAC, NoDAD: true}
 	g, err := p.beyond.Boot(ctx, lab.ExternalBridge, m.Name, spec)
 	if err != nil {
@@ -35,6 +38,22 @@ func (p *Platform) outside(ctx context.Context, m scenario.Machine) (scenario.Gu
 	}
 	_, err = p.beyond.OVS.Vsctl(ctx, "set", "port", spec.Port, fmt.Sprint("tag=", m.VLAN))
 	return p.guests[m.Name], err
+}
+
+// leg makes one more interface of a host outside.
+func (p *Platform) leg(ctx context.Context, m scenario.Machine) (scenario.Guest, error) {
+	g, device := p.guests[m.Name], fmt.Sprint("leg", m.VLAN)
+	port := m.Name + "-" + device
+	if err := g.Link(device, m.MAC, p.beyond.Namespace, port); err != nil {
+		return nil, err
+	}
+	errs := []error{g.Sysctl("net.ipv6.conf."+device+".accept_dad", "0"), p.beyond.OVS.Plug(ctx, lab.ExternalBridge, port, nil)}
+	_, err := p.beyond.OVS.Vsctl(ctx, "set", "port", port, fmt.Sprint("tag=", m.VLAN))
+	errs = append(errs, err)
+	for _, a := range m.Router {
+		errs = append(errs, g.AddressOn(device, a))
+	}
+	return g, errors.Join(errs...)
 }
 
 // behind makes a host that a machine outside is the router of.

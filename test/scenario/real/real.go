@@ -57,7 +57,7 @@ func (p *Platform) API() *cloud.Client { return p.Cloud.API }
 
 // AddChassis makes a hypervisor with its controller.
 func (p *Platform) AddChassis(ctx context.Context, c scenario.Chassis) error {
-	flags := append(slices.Clone(p.flags), "--bridge-mappings", scenario.PhysicalNetwork+":"+lab.ExternalBridge)
+	flags := append(slices.Clone(p.flags), "--bridge-mappings", c.Physical+":"+lab.ExternalBridge)
 	if c.Tunnels != "" {
 		flags = append(flags, "--tunnel-types", c.Tunnels)
 	}
