@@ -31,6 +31,8 @@ type door struct {
 	conn   *db.Connection
 	server *api.Server
 	client *http.Client
+	// behindNeutron says that it takes pushes, and serves no REST API.
+	behindNeutron bool
 }
 
 // unixTransport reaches a server on a Unix socket.
@@ -71,7 +73,9 @@ func run(t testing.TB, conn *db.Connection, behindNeutron bool, change ...func(*
 	if err := server.WaitReady(ready); err != nil {
 		t.Fatal(err)
 	}
-	return &door{t, ts.URL, conn, server, http.DefaultClient}
+	d := &door{t, ts.URL, conn, server, http.DefaultClient, behindNeutron}
+	d.staffed()
+	return d
 }
 
 // do sends a request and returns status and body.
@@ -199,6 +203,41 @@ func chassis(t testing.TB, conn *db.Connection, name string, gateway bool) {
 	if _, err := northbound.NewStore(conn).Txn().Put(c).Put(beat).Commit(context.Background()); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// staffed waits until the server has heard that all chassis live: in which order it hears of them decides which are
+// gateways first.
+func (d *door) staffed() {
+	d.t.Helper()
+	scopes, err := d.conn.Scopes(context.Background())
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	beats := 0
+	for _, scope := range scopes {
+		items, _, err := d.conn.List(context.Background(), scope)
+		if err != nil {
+			d.t.Fatal(err)
+		}
+		for _, it := range items {
+			if it.Key.Kind == string(model.KindHeartbeat) {
+				beats++
+			}
+		}
+	}
+	path := "/v2.0/agents"
+	if d.behindNeutron {
+		path = "/v1/status"
+	}
+	eventually(d.t, func() bool {
+		alive := 0
+		for _, a := range d.must(200, "GET", path, nil)["agents"].([]any) {
+			if a.(obj)["alive"] == true {
+				alive++
+			}
+		}
+		return alive == beats
+	})
 }
 
 // eventually waits until something holds.
