@@ -26,14 +26,11 @@ type place struct {
 	physical         []string
 }
 
-// reaches reports whether packets of a network pass the chassis.
+// reaches reports whether the chassis is connected to an external network. By a tunnel it would reach nobody outside.
 func (p place) reaches(n *resource.Network) bool {
-	for _, s := range n.Segments {
-		if s.IsProvider() && slices.Contains(p.physical, s.PhysicalNetwork) || !s.IsProvider() && p.tunnels {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(n.Segments, func(s model.Segment) bool {
+		return s.IsProvider() && slices.Contains(p.physical, s.PhysicalNetwork)
+	})
 }
 
 func (p place) equal(q place) bool {
