@@ -79,18 +79,17 @@ func unasked(r *view.Reader, g *model.RouterGateway, to flow.Match, zone uint16,
 	}
 }
 
-// untouched lets leave as they are those whose address is one outside: the router itself, floating IPs, and what
-// is of the external network's address scope.
+// untouched lets leave as they are what the router itself sends, and what is of the external network's address scope.
+// What has a floating IP does not come here. A guest that has given itself another's address outside is translated.
 func untouched(r *view.Reader, g *model.RouterGateway, out *app.Output) {
 	network, router := keysOf(r, g)
 	keep := func(p netip.Prefix, reason string) {
 		out.Flow(pipeline.SNATOutput, keeps, flow.NewMatch(network, router, flow.IPv4(), flow.IPv4Src.Prefix(p)),
 			flow.Do(flow.Load(pipeline.Router, 0)).Goto(pipeline.L2Lookup.Table()), reason)
 	}
-	subnets, _ := view.Find(r, view.SubnetsByNetwork, g.NetworkID)
-	for _, s := range subnets {
-		if s.CIDR.Addr().Is4() {
-			keep(s.CIDR, "the sender's address is one of the external network")
+	for _, f := range g.FixedIPs {
+		if f.IPAddress.Is4() {
+			keep(netip.PrefixFrom(f.IPAddress, f.IPAddress.BitLen()), "the sender is the router itself")
 		}
 	}
 	for _, p := range view.Untranslated(r, g) {

@@ -57,6 +57,24 @@ func TestWhatNobodyAskedForIsNotLetIn(t *testing.T) {
 	}
 }
 
+// TestNobodySendsWithAnAddressOutside: a guest without port security is translated, whatever it calls itself, but for its
+// own router's address, which is what all get.
+func TestNobodySendsWithAnAddressOutside(t *testing.T) {
+	t.Parallel()
+	free := guest(1, 10)
+	free.PortSecurityEnabled = false
+	for name, c := range map[string]struct {
+		rows []any
+		want string
+	}{"gateway": {behind(1), outIP}, "distributed": {append(distributed(1), own()), ownIP}} {
+		s := newWired(t, slices.Concat(outside(), c.rows, here(free, 1))...)
+		for i, as := range []string{"203.0.113.70", hostIP, ownIP} {
+			port := uint16(1000 + i)
+			s.leaves(name+", as "+as, s.out(free, packet.IP(as, farIP), packet.UDP(port, 53)), packet.IP(c.want, farIP), packet.UDP(port, 53))
+		}
+	}
+}
+
 // TestIPv6IsNotTranslated, whatever the router does with IPv4.
 func TestIPv6IsNotTranslated(t *testing.T) {
 	t.Parallel()
