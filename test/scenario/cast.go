@@ -36,13 +36,14 @@ func parseCast(w *words) action {
 	return func(ctx context.Context, r *Run) error { return r.cast(ctx, r.machines[from], kind, seen, unseen) }
 }
 
+const discard = 9 // RFC 863: nobody answers
+
 // datagram is one to everybody, or to a group; n tells it from others.
 func (m *machine) datagram(kind string, n uint16) ([]byte, error) {
 	a, err := m.address(kind == "multicast6")
 	if err != nil {
 		return nil, err
 	}
-	const discard = 9 // RFC 863: nobody answers
 	mac, to := packet.Broadcast, netip.AddrFrom4([4]byte{255, 255, 255, 255})
 	switch kind {
 	case "multicast":
