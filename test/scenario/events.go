@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -167,16 +168,18 @@ func (r *Run) settledFlows(ctx context.Context, chassis string) (string, error) 
 	return last, err
 }
 
-// flows are those of a chassis without the one that says how much of the snapshot the switch has.
+// flows are those of a chassis without the one that says how much of the snapshot the switch has, in an order of their
+// own: a switch lists flows of one priority as it likes.
 func (r *Run) flows(ctx context.Context, chassis string) (string, error) {
 	all, err := r.platform.Flows(ctx, r.chassis(chassis))
-	var kept strings.Builder
+	var kept []string
 	for line := range strings.Lines(all) {
 		if !strings.Contains(line, "actions=note:") {
-			kept.WriteString(line)
+			kept = append(kept, line)
 		}
 	}
-	return kept.String(), err
+	slices.Sort(kept)
+	return strings.Join(kept, ""), err
 }
 
 func parseUnchanged(w *words) action {
@@ -196,13 +199,14 @@ func parseUnchanged(w *words) action {
 func difference(before, after string) string {
 	const most = 10
 	var list []string
-	for line := range strings.Lines(before) {
-		if !strings.Contains(after, line) {
+	had, has := slices.Collect(strings.Lines(before)), slices.Collect(strings.Lines(after))
+	for _, line := range had {
+		if !slices.Contains(has, line) {
 			list = append(list, "- "+line)
 		}
 	}
-	for line := range strings.Lines(after) {
-		if !strings.Contains(before, line) {
+	for _, line := range has {
+		if !slices.Contains(had, line) {
 			list = append(list, "+ "+line)
 		}
 	}
