@@ -27,7 +27,7 @@ func expectations() map[string]statement {
 		"alive":    {"alive CONNECTION", func(w *words) action { return parseConnection(w, true) }},
 		"dead":     {"dead CONNECTION", func(w *words) action { return parseConnection(w, false) }},
 		"steady":   {"steady: no MAC address was seen at two places of the provider's network", parseSteady},
-		"traffic":  {"traffic NAME GUEST GUEST|ADDRESS: pings, connections old and new, until it ends; to an address, pings alone", parseTraffic},
+		"traffic":  {"traffic NAME GUEST GUEST|ADDRESS: pings, connections old and new, until it ends; to an address of no guest, pings alone", parseTraffic},
 		"ends":     {"ends TRAFFIC 0 lost|late|gap MILLISECONDS", parseEnds},
 	}
 }
@@ -261,8 +261,9 @@ func parseTraffic(w *words) action {
 		if err != nil {
 			return err
 		}
-		if to.guest != "" {
-			if err := r.echo(ctx, r.machines[to.guest], "tcp", trafficPort); err != nil {
+		server := r.server(to)
+		if server != nil {
+			if err := r.echo(ctx, server, "tcp", trafficPort); err != nil {
 				return err
 			}
 		}
@@ -271,7 +272,7 @@ func parseTraffic(w *words) action {
 		starting, cancel := context.WithTimeout(ctx, patience)
 		defer cancel()
 		for _, a := range list {
-			if to.guest == "" {
+			if server == nil {
 				err = t.StartPings(starting, m, a)
 			} else {
 				err = t.Start(starting, m, netip.AddrPortFrom(a, trafficPort))
