@@ -193,3 +193,11 @@ type Wire interface {
 	Seen() [][]byte
 	Close() error
 }
+
+// NotJudged is a difference from what is expected that says nothing about the cloud: the machine was too busy.
+type NotJudged struct{ Err error }
+
+func (n NotJudged) Error() string { return n.Err.Error() }
+
+// Unwrap returns the difference.
+func (n NotJudged) Unwrap() error { return n.Err }

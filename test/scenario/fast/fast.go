@@ -35,6 +35,8 @@ type Platform struct {
 	chassis  map[string]*chassis
 	guests   map[string]*guest
 	sent     *sample
+	pulse    pulse
+	pulsing  *task
 }
 
 // New starts an API server on a database in memory.
@@ -48,6 +50,7 @@ func New(ctx context.Context) (*Platform, error) {
 		dir: dir, said: said, log: slog.New(slog.NewTextHandler(said, nil)), underlay: newUnderlay(), external: newExternal(),
 		chassis: map[string]*chassis{}, guests: map[string]*guest{}, sent: newSample(),
 	}
+	p.pulsing = begin(p.pulse.run)
 	p.client = cloud.NewClient(func(ctx context.Context) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, "unix", p.path("api"))
 	})
@@ -91,7 +94,7 @@ func (p *Platform) Close() error {
 	}
 	p.underlay.close()
 	p.external.close()
-	var errs []error
+	errs := []error{p.pulsing.end()}
 	if p.server != nil {
 		errs = append(errs, p.server.end())
 	}
@@ -155,7 +158,7 @@ func (p *Platform) Do(ctx context.Context, a scenario.Action) error {
 	isStart := a.Verb == scenario.Start
 	switch {
 	case a.Verb == scenario.Steady:
-		return p.external.steady()
+		return p.steady()
 	case a.Part == scenario.Server && isStart:
 		return p.serve(ctx)
 	case a.Part == scenario.Server:
