@@ -22,7 +22,7 @@ LINTER := .cache/bin/golangci-lint
 # Neutron and what checks the plugin, as installed from Python's package index.
 NEUTRON := $(CURDIR)/.cache/neutron
 
-.PHONY: $(NEUTRON) neutron neutron-test check-plugin help demo build test e2e short lint check fuzz bench bench-full fleet bench-packages golden check-install install clean
+.PHONY: $(NEUTRON) neutron neutron-test check-plugin help demo build test e2e e2e-load short lint check fuzz bench bench-full fleet bench-packages golden check-install install clean
 
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,6 +44,10 @@ e2e: ## every scenario of several chassis with real packets, real DHCP clients a
 	@tools/install-packages test
 	@$(GO) build -o .cache/bin/report ./test/report
 	$(GO) test -count=1 -timeout 20m -parallel 4 -json -run '^(TestScenarios|TestFloodsHurtNobody)$$' ./test/e2e -args -scenarios . -measured | .cache/bin/report
+
+e2e-load: ## whether a gateway takes over from another while other processes want all processors, ten minutes (root)
+	@tools/install-packages test
+	$(GO) test -count=1 -timeout 20m -v -run '^TestScenarios$$' ./test/e2e -args -scenarios '^gateway-load$$' -load 10
 
 short: ## the quick tests, without race detector and root
 	$(GO) test -short $(PACKAGES)

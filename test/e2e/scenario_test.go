@@ -5,6 +5,7 @@ import (
 	"errors"
 	"flag"
 	"regexp"
+	"strings"
 	"testing"
 	"time"
 
@@ -16,6 +17,11 @@ import (
 // wanted chooses scenarios: without it a few, since all of them take minutes. All are played by "make e2e" here, and
 // by every "make test" in package fast.
 var wanted = flag.String("scenarios", "^(one-chassis|tunnel-geneve|routed|isolation)$", "play the scenarios whose names match")
+
+// loadMinutes has scenarios played that load the machine, and no others: nothing else could be judged beside them.
+var loadMinutes = flag.Int("load", 0, "play the scenarios that load the machine, for so many minutes")
+
+var loads = regexp.MustCompile(`(?m)^load \d+\n`)
 
 // Scenarios, with real packets on several chassis.
 func TestScenarios(t *testing.T) {
@@ -32,6 +38,10 @@ func TestScenarios(t *testing.T) {
 		if !chosen.MatchString(name) {
 			continue
 		}
+		if loads.MatchString(text) != (*loadMinutes > 0) {
+			continue
+		}
+		text = loads.ReplaceAllString(text, strings.Repeat("load 60\n", *loadMinutes))
 		s, err := scenario.Parse(name, text)
 		if err != nil {
 			t.Fatal(err)
@@ -56,7 +66,7 @@ func play(t *testing.T, s *scenario.Scenario) {
 		if err == nil {
 			return
 		}
-		if !s.Alone || try == tries {
+		if !s.Alone || try == tries || *loadMinutes > 0 {
 			t.Fatal(err)
 		}
 		t.Logf("measured: try %d: %v", try, err)

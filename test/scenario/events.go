@@ -23,6 +23,7 @@ func events() map[string]statement {
 		"remember":  {"remember CHASSIS: its flows", parseRemember},
 		"unchanged": {"unchanged CHASSIS: it has the flows remembered", parseUnchanged},
 		"pause":     {"pause SECONDS", parsePause},
+		"load":      {"load SECONDS: two processes for each processor want nothing but it", parseLoad},
 	}
 	for _, verb := range []Verb{Kill, Stop, Start} {
 		table[string(verb)] = statement{
