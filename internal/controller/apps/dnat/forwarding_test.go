@@ -78,8 +78,8 @@ func TestPortsAreForwarded(t *testing.T) {
 			asked := only(t, s.send(wire, packet.Build(packet.Ethernet(hostMAC, "ff:ff:ff:ff:ff:ff"), tag, packet.ARPRequest(hostMAC, hostIP, floatingIP))), wire)
 			packet.Check(t, asked, packet.EthSrc(floatingMAC), packet.ARPReply(floatingMAC, floatingIP, hostMAC, hostIP).(packet.Checker))
 			// A port that is not forwarded any more is closed to its connections, too.
-			s.w.Remove(forwards("web", 6, model.PortRange{First: 80, Last: 80}, model.PortRange{First: 8080, Last: 8080}))
-			s.w.MustStep()
+			s.World.Remove(forwards("web", 6, model.PortRange{First: 80, Last: 80}, model.PortRange{First: 8080, Last: 8080}))
+			s.World.MustStep()
 			s.Install()
 			if got := s.send(wire, from(packet.TCP(1234, 80, "A"))); len(got) > 0 {
 				t.Errorf("a port that is not forwarded any more reaches %x", got)

@@ -26,7 +26,7 @@ func TestAFloatingIPFollowsASharedAddress(t *testing.T) {
 	in := packet.Build(packet.Ethernet(hostMAC, floatingMAC), packet.VLAN(9), packet.IP(farIP, floatingIP), packet.TTL(60), packet.EchoRequest(1, 1))
 	reach := func(when, want string) {
 		t.Helper()
-		s.w.MustStep()
+		s.World.MustStep()
 		s.Install()
 		got := ""
 		for device, frames := range s.send(wire, in) {
@@ -34,13 +34,13 @@ func TestAFloatingIPFollowsASharedAddress(t *testing.T) {
 				got = device
 			}
 		}
-		_, served := s.w.DB.Row(view.ServedFloatingIPs, "f")
+		_, served := s.World.DB.Row(view.ServedFloatingIPs, "f")
 		if got != want || served != (want != "") {
 			t.Errorf("%s: it reaches %q, served %v, want %q", when, got, served, want)
 		}
 	}
 	announced := func(p *model.Port, seq int64) {
-		s.w.Set(view.Announcement{NetworkID: "n", Address: address, PortID: p.ID, MAC: p.MACAddress, Seq: seq})
+		s.World.Set(view.Announcement{NetworkID: "n", Address: address, PortID: p.ID, MAC: p.MACAddress, Seq: seq})
 	}
 	reach("nobody has announced it", "")
 	announced(here1, 1)
@@ -49,9 +49,9 @@ func TestAFloatingIPFollowsASharedAddress(t *testing.T) {
 	reach("it is elsewhere", "")
 	announced(here1, 3)
 	reach("it is back", "tap-b")
-	s.w.Remove(there)
+	s.World.Remove(there)
 	reach("one port alone may have it", "tap-b")
 	here1 = apptest.At(apptest.Host, apptest.Port("b", "n", 11, "10.0.0.11"))
-	s.w.Set(here1)
+	s.World.Set(here1)
 	reach("nobody may have it", "")
 }

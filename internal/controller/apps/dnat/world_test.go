@@ -2,8 +2,6 @@ package dnat_test
 
 import (
 	"net/netip"
-	"slices"
-	"strconv"
 	"testing"
 
 	"github.com/dragonflow/dragonflow/internal/controller/app"
@@ -109,53 +107,20 @@ func here(p *model.Port, ofport uint32) []any {
 	return []any{p, apptest.Bind(p), apptest.Plug(p, ofport)}
 }
 
-// wired is a switch whose physical network is a device of its own.
-type wired struct {
-	*apptest.Switch
-	w     *apptest.World
-	ports []*model.Port
-}
+// wired is the switch of a chassis with a physical network.
+type wired struct{ *apptest.Wired }
 
-const wire = "wire"
+const wire = apptest.Wire
 
 func newWired(t *testing.T, rows ...any) *wired {
 	t.Helper()
-	w := apptest.New(t, apps()...)
-	s := &wired{Switch: w.Switch(), w: w}
-	number := func(name string) uint32 {
-		n, err := strconv.ParseUint(s.AddPort(apptest.Bridge, name), 10, 32)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return uint32(n)
-	}
-	for _, r := range rows {
-		switch r := r.(type) {
-		case view.ProviderPort:
-			w.Set(view.ProviderPort{PhysicalNetwork: r.PhysicalNetwork, OFPort: number(wire)})
-		case view.TunnelPort:
-			w.Set(view.TunnelPort{Type: r.Type, OFPort: number("tun")})
-		case view.Interface:
-			i := slices.IndexFunc(rows, func(x any) bool { p, is := x.(*model.Port); return is && p.ID == r.PortID })
-			s.Plug(rows[i].(*model.Port))
-			s.ports = append(s.ports, rows[i].(*model.Port))
-		default:
-			w.Set(r)
-		}
-	}
-	s.install()
-	return s
-}
-
-func (s *wired) install() {
-	s.w.MustStep()
-	s.Install()
+	return &wired{apptest.NewWired(t, apps(), rows...)}
 }
 
 // send gives a frame to a device and returns what came out of each, by name.
 func (s *wired) send(device string, frame []byte) map[string][][]byte {
-	devices := []string{wire, "tun"}
-	for _, p := range s.ports {
+	devices := []string{wire, apptest.Tunnel}
+	for _, p := range s.Ports {
 		devices = append(devices, apptest.Plug(p, 0).Name)
 	}
 	for _, d := range devices {

@@ -187,7 +187,7 @@ func TestFloatingIPsAreReached(t *testing.T) {
 			return s.Send(from, packet.Build(packet.Ethernet(from.MACAddress, insideMAC(k)), packet.IP(src, dst), packet.UDP(sport, dport)))
 		}
 		s.comes(name, send(a, 1, guestIP, "203.0.113.70", 1000, 53), b, packet.IP(c.want, "10.0.0.11"), packet.UDP(1000, 53))
-		for _, p := range s.ports {
+		for _, p := range s.Ports {
 			s.Forget(apptest.Plug(p, 0).Name)
 		}
 		s.Inject("tap-"+b.ID, packet.Build(packet.Ethernet(b.MACAddress, insideMAC(2)), packet.IP("10.0.0.11", c.want), packet.UDP(53, 1000)))

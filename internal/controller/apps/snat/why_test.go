@@ -18,7 +18,7 @@ func TestWhy(t *testing.T) {
 		"distributed": {slices.Concat(outside(), distributed(1), []any{own()}, here(guest(1, 10), 1)), ownIP},
 	} {
 		s := newWired(t, c.rows...)
-		w := operate.World{View: s.w.DB, Engine: s.w.Engine, Numbers: s.w.Numbers}
+		w := operate.World{View: s.World.DB, Engine: s.World.Engine, Numbers: s.World.Numbers}
 		ans, err := operate.Why(w, operate.Question{Port: "g1-10", Dst: farIP, What: "udp/53"})
 		if err != nil {
 			t.Fatal(err)

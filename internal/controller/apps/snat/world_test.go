@@ -131,49 +131,17 @@ func here(p *model.Port, ofport uint32) []any {
 	return []any{p, apptest.Bind(p), apptest.Plug(p, ofport)}
 }
 
-// wired is a switch whose physical network is a device of its own.
+// wired is the switch of a chassis with a physical network.
 type wired struct {
-	*apptest.Switch
-	t     *testing.T
-	w     *apptest.World
-	ports []*model.Port
+	*apptest.Wired
+	t *testing.T
 }
 
-const wire = "wire"
+const wire = apptest.Wire
 
 func newWired(t *testing.T, rows ...any) *wired {
 	t.Helper()
-	w := apptest.New(t, apps()...)
-	s := &wired{Switch: w.Switch(), w: w, t: t}
-	number := func(name string) uint32 {
-		n, err := strconv.ParseUint(s.AddPort(apptest.Bridge, name), 10, 32)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return uint32(n)
-	}
-	for _, r := range rows {
-		switch r := r.(type) {
-		case view.ProviderPort:
-			w.Set(view.ProviderPort{PhysicalNetwork: r.PhysicalNetwork, OFPort: number(wire)})
-		case view.TunnelPort:
-			w.Set(view.TunnelPort{Type: r.Type, OFPort: number("tun")})
-		case view.Interface:
-			i := slices.IndexFunc(rows, func(x any) bool { p, is := x.(*model.Port); return is && p.ID == r.PortID })
-			s.Plug(rows[i].(*model.Port))
-			s.ports = append(s.ports, rows[i].(*model.Port))
-		default:
-			w.Set(r)
-		}
-	}
-	s.install()
-	return s
-}
-
-func (s *wired) install() {
-	s.t.Helper()
-	s.w.MustStep()
-	s.Install()
+	return &wired{apptest.NewWired(t, apps(), rows...), t}
 }
 
 // out sends what a guest sends to his router, and returns what came out into the physical network.
@@ -193,13 +161,13 @@ func (s *wired) in(to model.MAC, layers ...packet.Layer) map[string][][]byte {
 
 func (s *wired) fromWire(frame []byte) map[string][][]byte {
 	s.t.Helper()
-	for _, p := range s.ports {
+	for _, p := range s.Ports {
 		s.Forget(apptest.Plug(p, 0).Name)
 	}
 	s.Inject(wire, frame)
 	s.Settle()
 	got := map[string][][]byte{}
-	for _, p := range s.ports {
+	for _, p := range s.Ports {
 		if list := s.Sent(apptest.Plug(p, 0).Name); len(list) > 0 {
 			got[p.ID] = list
 		}
