@@ -62,9 +62,9 @@ func (s *site) unplug(ctx context.Context, chassis string, g *lab.Guest) error {
 }
 
 // differences asks for an audit and returns what Neutron and the server do not agree about.
-func (s *site) differences(ctx context.Context) ([]any, error) {
+func differences(ctx context.Context, c *cloud.Cloud) ([]any, error) {
 	intake := cloud.NewClient(func(ctx context.Context) (net.Conn, error) {
-		return new(net.Dialer).DialContext(ctx, "unix", strings.TrimPrefix(s.Intake(), "unix:"))
+		return new(net.Dialer).DialContext(ctx, "unix", strings.TrimPrefix(c.Intake(), "unix:"))
 	})
 	var audit struct {
 		ID, State   string

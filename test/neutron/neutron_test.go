@@ -131,7 +131,7 @@ func (s *site) testDeadChassis(t *testing.T) {
 // testAudit asks whether Neutron and the server agree after all of this.
 func (s *site) testAudit(t *testing.T) {
 	eventually(t, func(ctx context.Context) error {
-		found, err := s.differences(ctx)
+		found, err := differences(ctx, s.Cloud)
 		if err == nil && len(found) > 0 {
 			err = fmt.Errorf("differences: %v", found)
 		}

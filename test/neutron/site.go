@@ -37,7 +37,7 @@ func newSite(ctx context.Context, program, python string, keystone bool, chassis
 	if err != nil {
 		return s, err
 	}
-	s.API = cloud.NewClient(func(ctx context.Context) (net.Conn, error) {
+	s.API = cloud.NewAdmin(func(ctx context.Context) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, "tcp", strings.TrimPrefix(s.Neutron.API, "http://"))
 	})
 	for _, name := range chassis {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/netip"
@@ -16,7 +17,9 @@ import (
 // Client speaks the Neutron API, on behalf of a project. It is safe for concurrent use.
 type Client struct {
 	project string
-	http    *http.Client
+	// believed: the server lets everybody be the administrator.
+	believed bool
+	http     *http.Client
 }
 
 // NewClient is a client of the server that dial leads to.
@@ -29,8 +32,18 @@ func NewClient(dial func(context.Context) (net.Conn, error)) *Client {
 	return &Client{http: &http.Client{Transport: transport, Timeout: Patience}}
 }
 
+// NewAdmin is a client of a server at which everybody is the administrator, as a Neutron without Keystone. What As makes
+// for a project is the project's because it is said to be.
+func NewAdmin(dial func(context.Context) (net.Conn, error)) *Client {
+	c := NewClient(dial)
+	c.believed = true
+	return c
+}
+
 // As is the same client for a project.
-func (c *Client) As(project string) *Client { return &Client{project: project, http: c.http} }
+func (c *Client) As(project string) *Client {
+	return &Client{project: project, believed: c.believed, http: c.http}
+}
 
 // Object is a resource of the API.
 type Object map[string]any
@@ -58,6 +71,10 @@ func (o Object) Addresses() (list []netip.Addr) {
 
 // Create makes a resource of a kind: "network", "security_group_rule", …
 func (c *Client) Create(ctx context.Context, kind string, fields Object) (Object, error) {
+	if c.believed && c.project != "" {
+		fields = maps.Clone(fields)
+		fields["project_id"] = c.project
+	}
 	return c.one(ctx, http.MethodPost, Path(kind, ""), kind, fields)
 }
 
@@ -129,7 +146,7 @@ func (c *Client) Do(ctx context.Context, method, path string, body, out any) err
 	if err != nil {
 		return err
 	}
-	if c.project != "" {
+	if c.project != "" && !c.believed {
 		request.Header.Set("X-Project-Id", c.project)
 	}
 	response, err := c.http.Do(request)

@@ -45,7 +45,7 @@ type Cloud struct {
 	// API is the server's, nil if that takes what a Neutron pushes.
 	API *Client
 
-	intake  string
+	intake  string // the socket's path; empty: the server serves the API
 	program string
 	chassis []*Chassis
 }
@@ -63,22 +63,31 @@ type Chassis struct {
 
 // New makes a cloud without a chassis: a database and a server, which serve when it returns. program is the
 // path of the dragonflow program.
-func New(ctx context.Context, program string) (*Cloud, error) { return newCloud(ctx, program, "") }
+func New(ctx context.Context, program string) (*Cloud, error) { return newCloud(ctx, program, nil) }
 
 // NewOfNeutron makes a cloud whose server takes what a Neutron pushes, at Intake.
 func NewOfNeutron(ctx context.Context, program string) (*Cloud, error) {
-	return newCloud(ctx, program, "neutron.sock")
+	return newCloud(ctx, program, func(c *Cloud) string { return filepath.Join(c.Dir, "neutron.sock") })
+}
+
+// NewAtSocket is NewOfNeutron with a socket that the Neutron knows already, from another cloud that is gone.
+func NewAtSocket(ctx context.Context, program, socket string) (*Cloud, error) {
+	return newCloud(ctx, program, func(*Cloud) string { return socket })
 }
 
 // Intake is the address at which the server takes what a Neutron pushes.
-func (c *Cloud) Intake() string { return "unix:" + filepath.Join(c.Dir, c.intake) }
+func (c *Cloud) Intake() string { return "unix:" + c.intake }
 
-func newCloud(ctx context.Context, program, intake string) (*Cloud, error) {
+// newCloud makes a cloud; intake is the socket of its server if that takes what a Neutron pushes.
+func newCloud(ctx context.Context, program string, intake func(*Cloud) string) (*Cloud, error) {
 	dir, err := os.MkdirTemp("", "df-cloud") // short: there are sockets in it
 	if err != nil {
 		return nil, err
 	}
-	c := &Cloud{Dir: dir, program: program, intake: intake}
+	c := &Cloud{Dir: dir, program: program}
+	if intake != nil {
+		c.intake = intake(c)
+	}
 	if err := c.build(ctx); err != nil {
 		return nil, errors.Join(err, c.Close())
 	}

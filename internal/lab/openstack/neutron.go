@@ -99,8 +99,9 @@ vni_ranges = 1:1000000
 [ml2_type_flat]
 flat_networks = *
 [ml2_type_vlan]
-network_vlan_ranges = external:100:199
+network_vlan_ranges = %[7]s
 [dragonflow]
 server = %[5]s
-%[6]s`, auth, s.Dir, filepath.Join(s.Python, "etc", "neutron", "api-paste.ini"), s.connection("neutron"), s.Servers, s.authConfig())
+%[6]s`, auth, s.Dir, filepath.Join(s.Python, "etc", "neutron", "api-paste.ini"), s.connection("neutron"), s.Servers, s.authConfig(),
+		strings.Join(append([]string{"external:100:199"}, s.Physical...), ","))
 }

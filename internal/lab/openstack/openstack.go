@@ -29,6 +29,8 @@ type Spec struct {
 	Dir string
 	// Servers is where Neutron finds Dragonflow, as its setting [dragonflow] server.
 	Servers string
+	// Physical are the physical networks besides "external", whose VLANs an administrator chooses.
+	Physical []string
 	// Keystone tells whether there are users. Without it everybody is admin.
 	Keystone bool
 	// Workers is the number of processes that serve Neutron's API; 0 is 1.

@@ -37,7 +37,12 @@ func New(ctx context.Context, program string) (*Platform, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Platform{Cloud: c, guests: map[string]*guest{}, virtual: map[string]*lab.Process{}, stopNova: func() error { return nil }}, nil
+	return On(c), nil
+}
+
+// On is a platform of a cloud without a chassis, which it closes.
+func On(c *cloud.Cloud) *Platform {
+	return &Platform{Cloud: c, guests: map[string]*guest{}, virtual: map[string]*lab.Process{}, stopNova: func() error { return nil }}
 }
 
 // Close ends all of it.
