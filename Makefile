@@ -69,9 +69,9 @@ neutron: build $(NEUTRON) ## a real Neutron with Keystone, and three chassis, fo
 	@$(GO) build -o .cache/bin/neutron ./test/neutron
 	.cache/bin/neutron -program bin/dragonflow -python $(NEUTRON)
 
-neutron-test: build $(NEUTRON) ## guests whose ports are made through a real Neutron, and outages between the two, minutes (root)
+neutron-test: build $(NEUTRON) ## every scenario through a real Neutron, and outages between the two, half an hour (root)
 	@tools/install-packages test
-	$(GO) test -tags neutron -count=1 -timeout 20m -v ./test/neutron -args -program $(CURDIR)/bin/dragonflow -python $(NEUTRON)
+	$(GO) test -tags neutron -count=1 -timeout 90m -v ./test/neutron -args -program $(CURDIR)/bin/dragonflow -python $(NEUTRON)
 
 check-plugin: $(NEUTRON) ## ruff, mypy and pytest of neutron-plugin
 	cd neutron-plugin && for check in 'ruff check .' 'ruff format --check .' mypy pytest; do $(NEUTRON)/bin/$$check; done

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any
 
-from neutron.db import models_v2
+from neutron.db import models_v2, segments_db
 from neutron.db.models import address_group as address_group_models
 from neutron.db.models import l3 as l3_models
 from neutron.db.models import port_forwarding as port_forwarding_models
@@ -33,6 +33,8 @@ _MODELS = {
 }
 
 _OF_ROUTERS = {objects.ROUTER: "get_routers", objects.FLOATINGIP: "get_floatingips"}
+
+_OF_SEGMENTS = ("network_type", "physical_network", "segmentation_id")
 
 Key = tuple[str, str]
 
@@ -120,6 +122,14 @@ def bindings(context: Any, ports: list[str]) -> dict[str, list[objects.Object]]:
     return found
 
 
+def links(segments: Iterable[objects.Object]) -> list[objects.Object]:
+    """Return segments of a network, as ML2 has them, in the form of its attribute, with their ids."""
+    return [
+        {"id": one["id"]} | {f"provider:{name}": one[name] for name in _OF_SEGMENTS if one[name] is not None}
+        for one in segments
+    ]
+
+
 def _changes(kind: str, ids: list[str]) -> list[objects.Change]:
     if not ids:
         return []
@@ -131,6 +141,9 @@ def _changes(kind: str, ids: list[str]) -> list[objects.Change]:
     if kind == objects.PORT:
         several = bindings(context, ids)
         shown = [port | {"bindings": several.get(port["id"])} for port in shown]
+    elif kind == objects.NETWORK:
+        segments = segments_db.get_networks_segments(context, ids)
+        shown = [network | {"segments": links(segments[network["id"]])} for network in shown]
     return [objects.stored(kind, one) for one in shown]
 
 

@@ -5,7 +5,7 @@ from typing import Any
 from neutron.db import provisioning_blocks
 from neutron_lib import constants, exceptions
 from neutron_lib.api.definitions import portbindings, provider_net
-from neutron_lib.callbacks import resources
+from neutron_lib.callbacks import events, registry, resources
 from neutron_lib.plugins.ml2 import api
 from oslo_config import cfg
 from oslo_log import log
@@ -43,6 +43,8 @@ class DragonflowDriver(api.MechanismDriver):
                 "dragonflow: chassis answer DHCP; set enable_traditional_dhcp = false, or ports wait for agents"
             )
         securitygroups.subscribe()
+        for event in (events.AFTER_CREATE, events.AFTER_DELETE):
+            registry.subscribe(_links_changed, resources.SEGMENT, event)
         commits.subscribe()
 
     @property
@@ -77,11 +79,11 @@ class DragonflowDriver(api.MechanismDriver):
 
     def create_network_postcommit(self, context: Any) -> None:
         """Push the network."""
-        backend.store(objects.NETWORK, context.current)
+        _store_network(context)
 
     def update_network_postcommit(self, context: Any) -> None:
         """Push the network."""
-        backend.store(objects.NETWORK, context.current)
+        _store_network(context)
 
     def delete_network_postcommit(self, context: Any) -> None:
         """Push the deletion."""
@@ -151,6 +153,10 @@ class DragonflowDriver(api.MechanismDriver):
             )
 
 
+def _store_network(context: Any) -> None:
+    backend.store(objects.NETWORK, context.current | {"segments": database.links(context.network_segments)})
+
+
 def _delete(kind: str, current: dict[str, Any]) -> None:
     backend.delete(kind, current["id"], int(current.get("revision_number") or 0))
 
@@ -158,6 +164,11 @@ def _delete(kind: str, current: dict[str, Any]) -> None:
 def _revised(context: Any) -> None:
     # A subnet's change is one of its network, too, which has a higher revision then.
     backend.touch(objects.NETWORK, context.current["network_id"])
+
+
+def _links_changed(resource: str, event: str, trigger: Any, payload: Any) -> None:  # noqa: ARG001
+    # The plugin of segments makes and removes them behind ML2's back.
+    commits.touch(payload.context, objects.NETWORK, payload.latest_state["network_id"])
 
 
 def _check_segments(segments: list[dict[str, Any]]) -> None:

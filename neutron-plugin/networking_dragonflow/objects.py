@@ -33,8 +33,7 @@ _ALWAYS = ("id", "project_id", "name")
 
 _READ = {
     NETWORK: (
-        "admin_state_up", "mtu", "dns_domain", "router:external", "port_security_enabled",
-        "provider:network_type", "provider:physical_network", "provider:segmentation_id", "segments",
+        "admin_state_up", "mtu", "dns_domain", "router:external", "port_security_enabled", "segments",
     ),
     SUBNETPOOL: ("address_scope_id",),
     SUBNET: (

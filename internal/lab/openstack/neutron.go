@@ -11,6 +11,9 @@ import (
 
 const apiName = "neutron-api"
 
+// networks is how many tunnelled networks of a kind there can be: Neutron makes a row for each before it serves.
+const networks = 10_000
+
 // startNeutron makes the database's tables, and starts the API and the process with the driver's own work.
 func (s *Stack) startNeutron(ctx context.Context) error {
 	config, err := s.file("neutron.conf", s.neutronConfig())
@@ -67,7 +70,7 @@ func (s *Stack) neutronConfig() string {
 	return fmt.Sprintf(`[DEFAULT]
 auth_strategy = %[1]s
 core_plugin = ml2
-service_plugins = dragonflow-router,dragonflow-port-forwarding
+service_plugins = dragonflow-router,dragonflow-port-forwarding,segments
 transport_url = fake:/
 state_path = %[2]s
 api_paste_config = %[3]s
@@ -92,10 +95,10 @@ type_drivers = geneve,vxlan,flat,vlan
 tenant_network_types = geneve
 extension_drivers = port_security,dns_domain_keywords
 [ml2_type_geneve]
-vni_ranges = 1:1000000
+vni_ranges = 1:%[8]d
 max_header_size = 30
 [ml2_type_vxlan]
-vni_ranges = 1:1000000
+vni_ranges = 1:%[8]d
 [ml2_type_flat]
 flat_networks = *
 [ml2_type_vlan]
@@ -103,5 +106,5 @@ network_vlan_ranges = %[7]s
 [dragonflow]
 server = %[5]s
 %[6]s`, auth, s.Dir, filepath.Join(s.Python, "etc", "neutron", "api-paste.ini"), s.connection("neutron"), s.Servers, s.authConfig(),
-		strings.Join(append([]string{"external:100:199"}, s.Physical...), ","))
+		strings.Join(append([]string{"external:100:199"}, s.Physical...), ","), networks)
 }
