@@ -120,6 +120,11 @@ func (c *Chassis) SetTunnel(p netip.Prefix) error {
 // SetUnderlay connects the chassis with the underlay or takes it off it.
 func (c *Chassis) SetUnderlay(connected bool) error { return c.SetDevice(underlayDevice, connected) }
 
+// SetManagement connects the chassis with the management network or takes it off it.
+func (c *Chassis) SetManagement(connected bool) error {
+	return c.SetDevice(managementDevice, connected)
+}
+
 // Boot makes a guest and plugs it into a bridge as Nova does: the interface knows its port and MAC.
 func (c *Chassis) Boot(ctx context.Context, bridge, port string, spec Spec) (*Guest, error) {
 	g, err := NewGuest(c.Namespace, spec)

@@ -20,8 +20,10 @@ func northSouth() map[string]statement {
 		"leader":   {"leader CHASSIS ROUTER: from here on, that name means the chassis that is the router's gateway now", parseLeader},
 		"standby":  {"standby CHASSIS ROUTER: likewise that of two gateways that is not", parseStandby},
 		"leads":    {"leads CHASSIS ROUTER: it, and it alone, is the router's gateway", parseLeads},
-		"cut":      {"cut CHASSIS: takes it off the underlay", func(w *words) action { return parseCable(w, Cut) }},
-		"mend":     {"mend CHASSIS: puts it back", func(w *words) action { return parseCable(w, Mend) }},
+		"cut":      {"cut CHASSIS [database]: takes it off the underlay, or off the database, which all others keep", func(w *words) action { return parseCable(w, Cut) }},
+		"mend":     {"mend CHASSIS [database]: puts it back", func(w *words) action { return parseCable(w, Mend) }},
+		"heard":    {"heard CHASSIS: servers have its signs of life", func(w *words) action { return parseHeard(w, true) }},
+		"missed":   {"missed CHASSIS: servers have none of its signs of life", func(w *words) action { return parseHeard(w, false) }},
 	}
 }
 
@@ -145,8 +147,32 @@ func parseLeads(w *words) action {
 }
 
 func parseCable(w *words, verb Verb) action {
+	chassis, part := w.name(aChassis), Host
+	if w.accept(string(Database)) {
+		part = Database
+	}
+	return func(ctx context.Context, r *Run) error {
+		return r.platform.Do(ctx, Action{Verb: verb, Part: part, Name: r.chassis(chassis)})
+	}
+}
+
+func parseHeard(w *words, alive bool) action {
 	chassis := w.name(aChassis)
 	return func(ctx context.Context, r *Run) error {
-		return r.platform.Do(ctx, Action{Verb: verb, Part: Host, Name: r.chassis(chassis)})
+		name := r.chassis(chassis)
+		return eventually(ctx, func(ctx context.Context) error {
+			var found struct {
+				Agents []struct {
+					Alive bool `json:"alive"`
+				} `json:"agents"`
+			}
+			if err := r.platform.API().Get(ctx, "/v2.0/agents?host="+name, &found); err != nil {
+				return err
+			}
+			if len(found.Agents) != 1 || found.Agents[0].Alive != alive {
+				return fmt.Errorf("the agents of %s are %+v", name, found.Agents)
+			}
+			return nil
+		})
 	}
 }

@@ -77,7 +77,7 @@ const (
 	Steady Verb = "steady"
 	// Unplug takes the interface of a machine off its switch.
 	Unplug Verb = "unplug"
-	// Cut takes a chassis off the underlay, and Mend puts it back.
+	// Cut takes a chassis off the underlay, or off the Database, and Mend puts it back.
 	Cut  Verb = "cut"
 	Mend Verb = "mend"
 )

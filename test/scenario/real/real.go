@@ -24,6 +24,8 @@ type Platform struct {
 	// flags are those of chassis that come.
 	flags    []string
 	stopNova func() error
+	// deaf are the chassis that do not reach the database.
+	deaf map[string]bool
 	// virtual are the keepalived of guests, by name.
 	virtual map[string]*lab.Process
 	// beyond is where hosts outside are, made for the first; fdb tells what the provider's network learns.
@@ -42,7 +44,7 @@ func New(ctx context.Context, program string) (*Platform, error) {
 
 // On is a platform of a cloud without a chassis, which it closes.
 func On(c *cloud.Cloud) *Platform {
-	return &Platform{Cloud: c, guests: map[string]*guest{}, virtual: map[string]*lab.Process{}, stopNova: func() error { return nil }}
+	return &Platform{Cloud: c, guests: map[string]*guest{}, deaf: map[string]bool{}, virtual: map[string]*lab.Process{}, stopNova: func() error { return nil }}
 }
 
 // Close ends all of it.
@@ -165,6 +167,9 @@ func (p *Platform) Do(ctx context.Context, a scenario.Action) error {
 	case scenario.Server:
 		return onDaemon(ctx, p.Cloud.Server, a.Verb)
 	case scenario.Database:
+		if a.Verb == scenario.Cut || a.Verb == scenario.Mend {
+			return p.onManagement(p.Cloud.Chassis(a.Name), a.Verb == scenario.Mend)
+		}
 		if a.Verb == scenario.Stop {
 			a.Verb = scenario.Kill // etcd's own end takes part in an election first
 		}
@@ -200,9 +205,15 @@ func onDaemon(ctx context.Context, d *cloud.Daemon, verb scenario.Verb) error {
 	return fmt.Errorf("%s %s: %w", verb, d.Name(), errors.ErrUnsupported)
 }
 
+// onManagement connects a chassis with the network of the database, or takes it off.
+func (p *Platform) onManagement(c *cloud.Chassis, connected bool) error {
+	p.deaf[c.Name()] = !connected
+	return c.SetManagement(connected)
+}
+
 // onController starts a controller also while there is no database, when it works from its snapshot.
 func (p *Platform) onController(ctx context.Context, c *cloud.Chassis, verb scenario.Verb) error {
-	if verb != scenario.Start || p.Cloud.Database.Running() {
+	if verb != scenario.Start || p.Cloud.Database.Running() && !p.deaf[c.Name()] {
 		return onDaemon(ctx, c.Controller, verb)
 	}
 	if err := c.Controller.Launch(); err != nil {
