@@ -40,10 +40,10 @@ test: ## everything: installs what is missing, real servers and switches, race d
 	@$(GO) build -o .cache/bin/report ./test/report
 	$(GO) test -race -count=1 -timeout 20m -json $(PACKAGES) | .cache/bin/report
 
-e2e: ## every scenario of several chassis with real packets, real DHCP clients and outages, and floods (root)
+e2e: ## every scenario of several chassis with real packets, real DHCP clients and outages, metadata, and floods (root)
 	@tools/install-packages test
 	@$(GO) build -o .cache/bin/report ./test/report
-	$(GO) test -count=1 -timeout 20m -parallel 4 -json -run '^(TestScenarios|TestFloodsHurtNobody)$$' ./test/e2e -args -scenarios . -measured | .cache/bin/report
+	$(GO) test -count=1 -timeout 20m -parallel 4 -json -run '^(TestScenarios|TestFloodsHurtNobody|TestMetadata|TestMetadataInOutages)$$' ./test/e2e -args -scenarios . -measured | .cache/bin/report
 
 e2e-load: ## whether a gateway takes over from another while other processes want all processors, ten minutes (root)
 	@tools/install-packages test

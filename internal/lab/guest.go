@@ -155,6 +155,11 @@ func (g *Guest) AddAddress(p netip.Prefix) error {
 	return g.addAddress(Interface, p)
 }
 
+// RemoveAddress takes an address from the interface.
+func (g *Guest) RemoveAddress(p netip.Prefix) error {
+	return g.removeAddress(Interface, p)
+}
+
 // AddRoute adds a route through the interface; "0.0.0.0/0" or "::/0" is the
 // default one.
 func (g *Guest) AddRoute(to netip.Prefix, via netip.Addr) error {

@@ -23,6 +23,7 @@ func expectations() map[string]statement {
 		"udp":      {"udp GUEST GUEST|ADDRESS:PORT answered|refused|silent [because REASON]", func(w *words) action { return parseService(w, "udp", "answered", "refused", "silent") }},
 		"probe":    {"probe GUEST GUEST|ADDRESS [v6] [ttl N] [size N] answered|silent|exceeded ADDRESS|unreachable ADDRESS|toobig ADDRESS MTU", parseProbe},
 		"metadata": {"metadata GUEST: it is told who it is", parseMetadata},
+		"twins":    {"twins GUEST GUEST PORT GUEST:PORT [shared]: both send from that port, each is answered and hears nothing of the other; seen with one address if shared, else with two", parseTwins},
 		"connect":  {"connect NAME GUEST GUEST|ADDRESS:PORT: a connection that stays open", parseConnect},
 		"alive":    {"alive CONNECTION", func(w *words) action { return parseConnection(w, true) }},
 		"dead":     {"dead CONNECTION", func(w *words) action { return parseConnection(w, false) }},

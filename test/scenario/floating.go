@@ -54,12 +54,12 @@ func parseSink(w *words) action {
 }
 
 // server is who serves what a machine calls: the guest that is named, or for whom the floating IP stands; nobody if
-// it is another address.
+// it is another address, or one that guests share.
 func (r *Run) server(to target) *machine {
 	if to.guest != "" {
 		return r.machines[to.guest]
 	}
-	if f, there := r.floating[to.address]; there && f.guest != "" {
+	if f, there := r.floating[to.address]; there && f.guest != "" && r.machines[f.guest].Guest != nil {
 		return r.machines[f.guest]
 	}
 	return nil

@@ -141,8 +141,10 @@ type Sockets interface {
 // Settings are what an administrator sets in a machine; what is zero stays as it is.
 type Settings struct {
 	Addresses []netip.Prefix
-	Routes    []Route
-	MTU       int
+	// Without are addresses that it is to have no more.
+	Without []netip.Prefix
+	Routes  []Route
+	MTU     int
 	// Forward has it hand on what is for others, as a router does.
 	Forward bool
 }

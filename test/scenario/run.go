@@ -29,6 +29,7 @@ type Run struct {
 	traffic         map[string]*lab.Traffic
 	memories        map[string]string
 	floating        map[netip.Addr]*floating
+	claimed         map[netip.Addr]*machine
 	// gateways are the chassis that may be gateways; leaders those that a statement found to be a router's.
 	gateways []string
 	leaders  map[string]string
@@ -53,7 +54,7 @@ type subnet struct {
 	gateway netip.Addr
 }
 
-// machine is a guest of the scenario.
+// machine is a guest of the scenario; without a Guest it is a port that keeps an address.
 type machine struct {
 	Guest
 	name, port, chassis string
@@ -68,7 +69,7 @@ func newRun(p Platform, log func(string, ...any)) *Run {
 		platform: p, log: log, routers: map[string]string{}, groups: map[string]string{},
 		networks: map[string]*network{}, scopes: map[scopeKey]string{}, machines: map[string]*machine{}, devices: map[string]net.HardwareAddr{}, connections: map[string]net.Conn{},
 		traffic: map[string]*lab.Traffic{}, memories: map[string]string{}, leaders: map[string]string{},
-		floating: map[netip.Addr]*floating{},
+		floating: map[netip.Addr]*floating{}, claimed: map[netip.Addr]*machine{},
 	}
 }
 

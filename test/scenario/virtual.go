@@ -2,9 +2,14 @@ package scenario
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"net"
 	"net/netip"
 	"strings"
+
+	"github.com/dragonflow/dragonflow/internal/lab/cloud"
+	"github.com/dragonflow/dragonflow/internal/testkit/packet"
 )
 
 // virtual are the statements about addresses that move between guests: virtual routers (VRRP, RFC 9568) by keepalived.
@@ -13,6 +18,8 @@ func virtual() map[string]statement {
 		"virtual": {"virtual ADDRESSES of GUEST…: keepalived gives them to the first of the guests that runs it", parseVirtual},
 		"resign":  {"resign GUEST: its keepalived ends, and another guest takes over", func(w *words) action { return parseCandidate(w, Stop) }},
 		"rejoin":  {"rejoin GUEST: its keepalived starts again", func(w *words) action { return parseCandidate(w, Start) }},
+		"keep":    {"keep NAME ADDRESS in NETWORK: a port without a machine keeps the address, which guests may have by their pairs", parseKeep},
+		"claim":   {"claim GUEST ADDRESS: it has the address from now on, who had it has it no more, and it says so to its network", parseClaim},
 	}
 }
 
@@ -65,4 +72,58 @@ func parseCandidate(w *words, verb Verb) action {
 	return func(ctx context.Context, r *Run) error {
 		return r.platform.Do(ctx, Action{Verb: verb, Part: Keepalived, Name: guest})
 	}
+}
+
+// parseKeep reads what Octavia and others do for a virtual address: nobody else is given it, and a floating IP has a port
+// to stand for.
+func parseKeep(w *words) action {
+	name, address := w.declare(aGuest), w.address()
+	w.expect("in")
+	network := w.name(aNetwork)
+	return func(ctx context.Context, r *Run) error {
+		n := r.networks[network]
+		port, err := r.platform.API().As(n.project).Create(ctx, "port", cloud.Object{
+			"name": name, "network_id": n.id, "fixed_ips": []cloud.Object{{"ip_address": address.String()}},
+		})
+		if err != nil {
+			return err
+		}
+		r.machines[name] = &machine{name: name, port: port.ID(), network: n, addresses: port.Addresses()}
+		return nil
+	}
+}
+
+func parseClaim(w *words) action {
+	name, address := w.name(aGuest), w.address()
+	return func(ctx context.Context, r *Run) (err error) {
+		m := r.machines[name]
+		s := m.network.subnetOf(address)
+		if s == nil {
+			return fmt.Errorf("no subnet has %s", address)
+		}
+		prefix := []netip.Prefix{netip.PrefixFrom(address, s.prefix.Bits())}
+		if had := r.claimed[address]; had != nil {
+			// Else it would answer the announcement, and so claim it again.
+			if err := had.Configure(ctx, Settings{Without: prefix}); err != nil {
+				return err
+			}
+		}
+		if err := m.Configure(ctx, Settings{Addresses: prefix}); err != nil {
+			return err
+		}
+		r.claimed[address] = m
+		wire, err := m.Wire(ctx)
+		if err != nil {
+			return err
+		}
+		return errors.Join(wire.Send(announcement(m.mac, address)), wire.Close())
+	}
+}
+
+// announcement says to all nodes who has an address (RFC 5227 section 3, RFC 4861 section 7.2.6).
+func announcement(mac net.HardwareAddr, a netip.Addr) []byte {
+	if a.Is4() {
+		return packet.Build(packet.Ethernet(mac, packet.Broadcast), packet.ARPRequest(mac, a, a))
+	}
+	return packet.Build(packet.Ethernet(mac, "33:33:00:00:00:01"), packet.IP(a, "ff02::1"), packet.TTL(255), packet.NeighborAdvertisement(a, mac, packet.Override))
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"sync"
 
 	"gvisor.dev/gvisor/pkg/buffer"
@@ -156,6 +157,14 @@ func (g *guest) Configure(_ context.Context, s scenario.Settings) error {
 		if err := g.addAddress(a); err != nil {
 			return err
 		}
+	}
+	for _, a := range s.Without {
+		if err := g.stack.RemoveAddress(nic, tcpip.AddrFromSlice(a.Addr().AsSlice())); err != nil {
+			return fmt.Errorf("address %s of %s: %s", a, g.name, err)
+		}
+		g.mu.Lock()
+		g.prefixes = slices.DeleteFunc(g.prefixes, func(p netip.Prefix) bool { return p == a })
+		g.mu.Unlock()
 	}
 	for _, r := range s.Routes {
 		g.addRoute(r)

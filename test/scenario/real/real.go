@@ -314,6 +314,9 @@ func (g *guest) Configure(ctx context.Context, s scenario.Settings) error {
 	for _, a := range s.Addresses {
 		errs = append(errs, g.AddAddress(a))
 	}
+	for _, a := range s.Without {
+		errs = append(errs, g.RemoveAddress(a))
+	}
 	for _, route := range s.Routes {
 		errs = append(errs, g.AddRoute(route.To, route.Via))
 	}
