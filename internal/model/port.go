@@ -64,6 +64,8 @@ const (
 	RouterInterfaceOwner = "network:router_interface"
 	// RouterGatewayOwner marks a router's port on its external network; its device_id is the router's.
 	RouterGatewayOwner = "network:router_gateway"
+	// SubPortOwner marks a sub-port of a trunk.
+	SubPortOwner = "trunk:subport"
 	// FloatingIPOwner marks the port that holds a floating IP on the external network; its device_id is the
 	// floating IP's.
 	FloatingIPOwner = "network:floatingip"
@@ -125,12 +127,22 @@ const (
 )
 
 // Binding places a port on a chassis. Its ID is the port's; it lies in the chassis' scope.
+//
+// A sub-port of a trunk has no interface of its own: its packets come and go through that of its parent, in a VLAN
+// (IEEE 802.1Q). Only the chassis needs to know; to all others it is a port like any.
 type Binding struct {
 	Meta
 	NetworkID string        `json:"network_id"`
 	Host      string        `json:"host"`
 	Status    BindingStatus `json:"status"`
+	// ParentPortID is, for a sub-port, the port with the interface, which is bound to the same chassis.
+	ParentPortID string `json:"parent_port_id,omitzero"`
+	// SegmentationID is, for a sub-port, the VLAN by which the guest tells it from its parent; [1, 4094].
+	SegmentationID uint16 `json:"segmentation_id,omitzero"`
 }
+
+// IsSubPort reports whether the port comes through the interface of another.
+func (b *Binding) IsSubPort() bool { return b.ParentPortID != "" }
 
 // Kind returns KindBinding.
 func (b *Binding) Kind() Kind { return KindBinding }
@@ -145,6 +157,10 @@ func (b *Binding) Validate() error {
 	p.check(b.Host != "", "host", "must not be empty")
 	p.check(b.NetworkID != "", "network_id", "must not be empty")
 	p.check(b.Status == BindingActive || b.Status == BindingInactive, "status", "%q is unknown", b.Status)
+	if b.IsSubPort() {
+		p.check(b.ParentPortID != b.ID, "parent_port_id", "is the port itself")
+		p.check(b.SegmentationID >= 1 && b.SegmentationID <= MaxVLAN, "segmentation_id", "%d is no VLAN", b.SegmentationID)
+	}
 	return p.result(b)
 }
 

@@ -23,7 +23,7 @@ func (w World) explain(leg *Leg, apps []*app.App) {
 	for i := range leg.Outcomes {
 		o := &leg.Outcomes[i]
 		o.at = w.whereabouts(*o)
-		if p, ok := w.portAt(func(p view.LocalPort) bool { return p.OFPort == o.OFPort }); ok && o.OFPort != 0 {
+		if p, ok := w.portAt(func(p view.LocalPort) bool { return p.OFPort == o.OFPort && p.VLAN == o.packet.vlan() }); ok && o.OFPort != 0 {
 			o.Port, o.port = portName(p.Port), p.Port
 			continue
 		}
@@ -65,8 +65,10 @@ func (w World) whereabouts(o Outcome) *model.Port {
 			return p.Port
 		}
 	}
-	if p, ok := w.portAt(func(p view.LocalPort) bool { return uint64(p.OFPort) == o.packet.inPort() }); ok {
-		return p.Port // it ended before anything was noted in a register
+	for _, vlan := range []uint16{o.packet.vlan(), 0} { // it ended before anything was noted in a register
+		if p, ok := w.portAt(func(p view.LocalPort) bool { return uint64(p.OFPort) == o.packet.inPort() && p.VLAN == vlan }); ok {
+			return p.Port
+		}
 	}
 	return nil
 }

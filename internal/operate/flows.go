@@ -95,7 +95,9 @@ func owns(o engine.Owner, p *model.Port) bool {
 func mentions(f flow.Flow, p view.LocalPort) bool {
 	for c := range f.Match.Fields() {
 		switch c {
-		case flow.InPort.Is(uint64(p.OFPort)), pipeline.SourcePort.Is(uint64(p.Key)), pipeline.DestPort.Is(uint64(p.Key)):
+		case flow.InPort.Is(uint64(p.OFPort)):
+			return p.VLAN == 0 || slices.Contains(slices.Collect(f.Match.Fields()), flow.Tagged(p.VLAN))
+		case pipeline.SourcePort.Is(uint64(p.Key)), pipeline.DestPort.Is(uint64(p.Key)):
 			return true
 		}
 	}
@@ -105,7 +107,7 @@ func mentions(f flow.Flow, p view.LocalPort) bool {
 func leadsTo(a flow.Action, p view.LocalPort) bool {
 	switch d := a.Decode().(type) {
 	case flow.OutputAction:
-		return d.Port == p.OFPort
+		return d.Port == p.OFPort && p.VLAN == 0
 	case flow.LoadAction:
 		return d.Value == uint64(p.Key) && (d.Dst == pipeline.DestPort || d.Dst == pipeline.SourcePort)
 	case flow.CloneAction:

@@ -39,6 +39,17 @@ func (p Packet) Get(f flow.Field) flow.Value {
 // inPort is the OpenFlow port at which the packet came in.
 func (p Packet) inPort() uint64 { return p.Get(flow.InPort).Lo }
 
+// in is the packet with the tag of a VLAN, as the guest of a sub-port sends it; zero is none.
+func (p Packet) in(vlan uint16) Packet {
+	if vlan == 0 {
+		return p
+	}
+	return p.With(flow.Tagged(vlan))
+}
+
+// vlan is the VLAN of the packet's tag, zero if it has none.
+func (p Packet) vlan() uint16 { return uint16(p.Get(flow.VLANVID).Lo &^ flow.VLANPresent) }
+
 // With returns a packet that differs in the given fields.
 func (p Packet) With(fields ...flow.Constraint) Packet {
 	q := p.clone()

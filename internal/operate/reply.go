@@ -63,7 +63,7 @@ func (w World) answers(r app.Reply) string {
 			text += " and"
 		}
 		text += " with " + describe(p.Data)
-		if to, ok := w.portAt(func(l view.LocalPort) bool { return l.OFPort == p.OFPort }); ok {
+		if to, ok := w.portAt(func(l view.LocalPort) bool { return l.OFPort == p.OFPort && l.VLAN == p.VLAN }); ok {
 			text += " to " + portName(to.Port)
 		}
 	}

@@ -29,9 +29,9 @@ type asked struct {
 // sent is the packet as it comes in at the sender's port.
 func (a *asked) sent() Packet {
 	if a.frame != nil {
-		return FromFrame(a.src.OFPort, a.frame)
+		return FromFrame(a.src.OFPort, a.frame).in(a.src.VLAN)
 	}
-	return a.Packet(a.src.OFPort)
+	return a.Packet(a.src.OFPort).in(a.src.VLAN)
 }
 
 // describe says what the packet is.

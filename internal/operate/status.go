@@ -72,8 +72,11 @@ func StatusOf(w World, s controller.Status, conditions []telemetry.Condition) *S
 		p := row.(view.LocalPort)
 		shown := Port{ID: p.Port.ID, Name: p.Port.Name, Network: named(w.network(p.Port).Name, p.Port.NetworkID), OFPort: p.OFPort,
 			Revision: p.Port.Revision, Settled: w.Engine.Settled(view.LocalPorts, p.Port.ID)}
-		if list := find(w, view.InterfacesByPort, p.Port.ID); len(list) > 0 {
+		if list := find(w, view.InterfacesByPort, cmp.Or(p.Parent, p.Port.ID)); len(list) > 0 {
 			shown.Interface = list[0].Name
+		}
+		if p.VLAN != 0 {
+			shown.Interface += fmt.Sprintf(", VLAN %d", p.VLAN)
 		}
 		st.Served = append(st.Served, shown)
 	})

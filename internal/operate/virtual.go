@@ -112,7 +112,10 @@ func (v *virtual) plug() error {
 		view.Set(v.View, view.ProviderPorts, view.ProviderPort{PhysicalNetwork: name, OFPort: firstTunnelPort + uint32(len(types)+i)})
 	}
 	n := uint32(0)
-	v.View.Each(view.Bindings, func(id string, _ any) {
+	v.View.Each(view.Bindings, func(id string, row any) {
+		if row.(*model.Binding).IsSubPort() {
+			return
+		}
 		if n++; n == firstTunnelPort {
 			n += uint32(len(types) + len(self.PhysicalNetworks))
 		}

@@ -81,7 +81,7 @@ func (q *inquiry) answer(ctx context.Context, ans *Answer) error {
 	ans.Packet = a.describe()
 	assume := ans.Question.assumptions()
 	if first, err := bytesOf(ans.Question.First); err == nil {
-		p := FromFrame(a.src.OFPort, first)
+		p := FromFrame(a.src.OFPort, first).in(a.src.VLAN)
 		assume.First = &p
 	}
 	known, reply, err := q.history(ctx, ans.Question, start, a)
@@ -166,7 +166,7 @@ func (q *inquiry) history(ctx context.Context, question Question, start Site, a 
 		if err != nil {
 			return nil, false, err
 		}
-		j, err := q.travel(ctx, origin, b.Packet(b.src.OFPort), question.assumptions(), nil)
+		j, err := q.travel(ctx, origin, b.Packet(b.src.OFPort).in(b.src.VLAN), question.assumptions(), nil)
 		if err != nil {
 			return nil, false, err
 		}
@@ -213,7 +213,7 @@ func (q *inquiry) replies(ctx context.Context, a *asked, j *Journey, at *Leg) (s
 	}
 	probe := a.Reply()
 	probe.SrcMAC, probe.DstMAC = a.dst.MACAddress, back.DstMAC
-	way, err := q.travel(ctx, site, probe.Packet(back.src.OFPort), Assumptions{Connection: Connection{Reply: true}}, j.connections())
+	way, err := q.travel(ctx, site, probe.Packet(back.src.OFPort).in(back.src.VLAN), Assumptions{Connection: Connection{Reply: true}}, j.connections())
 	if err != nil {
 		return "", err
 	}

@@ -76,6 +76,8 @@ func (w World) unserved(p *model.Port) string {
 		return "the port is bound to " + p.Host
 	case !bound:
 		return "the port is not bound to this chassis"
+	case row.(*model.Binding).IsSubPort():
+		return w.unservedSubPort(p, row.(*model.Binding))
 	case row.(*model.Binding).Status != model.BindingActive:
 		return "its binding to this chassis is inactive"
 	case !p.AdminStateUp:
@@ -88,6 +90,27 @@ func (w World) unserved(p *model.Port) string {
 		return fmt.Sprintf("the switch has not given interface %s a port number", ifaces[0].Name)
 	}
 	return "the chassis has not worked it out yet"
+}
+
+// unservedSubPort says why the chassis does not serve a sub-port that is bound to it.
+func (w World) unservedSubPort(p *model.Port, b *model.Binding) string {
+	row, bound := w.View.Row(view.Bindings, b.ParentPortID)
+	switch {
+	case !p.AdminStateUp:
+		return "the port is administratively down"
+	case !w.network(p).AdminStateUp:
+		return "its network is administratively down"
+	case !bound:
+		return fmt.Sprintf("it is a sub-port, and its parent %s is not bound to this chassis", b.ParentPortID)
+	}
+	parent, known := w.View.Row(view.Ports, view.Within(row.(*model.Binding).NetworkID, b.ParentPortID))
+	if !known {
+		return fmt.Sprintf("it is a sub-port, and its parent %s is not known", b.ParentPortID)
+	}
+	if _, served := w.local(parent.(*model.Port)); served {
+		return "the chassis has not worked it out yet"
+	}
+	return fmt.Sprintf("it is a sub-port of %s, which is not served: %s", portName(parent.(*model.Port)), w.unserved(parent.(*model.Port)))
 }
 
 // network returns the port's network; an unknown one is up.

@@ -184,7 +184,9 @@ type Fact struct {
 // PacketOut is a packet to send out of an OpenFlow port, or to bring into the pipeline.
 type PacketOut struct {
 	OFPort uint32
-	Data   []byte
+	// VLAN is the tag that the packet gets on its way out; zero is none.
+	VLAN uint16
+	Data []byte
 	// Through, if not empty, is what is done with the packet in place of sending it out of OFPort: what a stage expects
 	// is loaded, and the packet resubmitted to it.
 	Through []flow.Action
@@ -195,5 +197,13 @@ func (p PacketOut) Actions() []flow.Action {
 	if len(p.Through) > 0 {
 		return p.Through
 	}
+	if p.VLAN != 0 {
+		return []flow.Action{flow.PushVLAN(), flow.SetVLAN(p.VLAN), flow.Output(p.OFPort)}
+	}
 	return []flow.Action{flow.Output(p.OFPort)}
+}
+
+// To is a packet for a port that this chassis serves.
+func To(p view.LocalPort, frame []byte) PacketOut {
+	return PacketOut{OFPort: p.OFPort, VLAN: p.VLAN, Data: frame}
 }

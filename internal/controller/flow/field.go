@@ -92,7 +92,9 @@ const (
 	EthTypeARP  = 0x0806
 	EthTypeRARP = 0x8035
 	EthTypeVLAN = 0x8100
-	EthTypeIPv6 = 0x86dd
+	// EthTypeServiceVLAN is the tag of a provider around that of its customer (IEEE 802.1ad).
+	EthTypeServiceVLAN = 0x88a8
+	EthTypeIPv6        = 0x86dd
 )
 
 // Values of [IPProto].

@@ -244,7 +244,7 @@ var stages = [numStages]declaration{
 	ARPResponder: {
 		name: "arp-responder", app: "neighbour",
 		purpose: "answers ARP requests for addresses of the model (RFC 826)",
-		matches: fields(one(flow.Metadata, flow.Reg6, flow.InPort), ethernet, arp), sets: fields(ethernet, arp, one(flow.Reg7)),
+		matches: fields(one(flow.Metadata, flow.Reg6, flow.InPort), ethernet, arp), sets: fields(ethernet, arp, one(flow.Reg7, flow.InPort)),
 		next: []Stage{Routers, Deliver}, pass: Routers,
 	},
 	NDResponder: {
@@ -258,7 +258,7 @@ var stages = [numStages]declaration{
 		name: "nd-reply", app: "neighbour",
 		purpose: "completes the advertisement; its options can be set only once its type is",
 		matches: fields(one(flow.Metadata, flow.Reg6, flow.InPort), ethernet, ip, l4, nd),
-		sets:    fields(ethernet, ip, l4, nd, one(flow.Reg7)), next: []Stage{Deliver, ProviderOutput},
+		sets:    fields(ethernet, ip, l4, nd, one(flow.Reg7, flow.InPort)), next: []Stage{Deliver, ProviderOutput},
 		miss: "neighbour discovery: the answer could not be completed",
 	},
 	DHCP: {
@@ -468,7 +468,7 @@ var stages = [numStages]declaration{
 	Deliver: {
 		name: "deliver", app: "classifier",
 		purpose: "puts the packet out of the destination port's interface",
-		matches: fields(one(flow.Reg6, flow.Reg7), ethernet), sets: nil,
+		matches: fields(one(flow.Reg6, flow.Reg7), ethernet), sets: one(flow.VLANVID, flow.InPort),
 		miss: "the destination port has no interface on this chassis",
 	},
 	Marker: {

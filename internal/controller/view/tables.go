@@ -156,6 +156,10 @@ type LocalPort struct {
 	OFPort uint32
 	// Key is the port's number in registers, NetworkKey that of its network.
 	Key, NetworkKey uint32
+	// Parent is, for a sub-port of a trunk, the port whose interface OFPort is; VLAN is the tag by which its packets
+	// are known there. Both are zero for a port with an interface of its own, whose packets have no tag.
+	Parent string
+	VLAN   uint16
 	// MTU is that of its network.
 	MTU int
 	// Prepared says that the port's active binding is elsewhere: what it needs is to be here, for a live
@@ -169,6 +173,14 @@ var LocalPorts = NewDerived("LocalPort", func(p LocalPort) string { return p.Por
 // LocalPortsByNetwork finds the served ports of a network.
 var LocalPortsByNetwork = NewIndex(LocalPorts, "network",
 	func(p LocalPort) []string { return []string{p.Port.NetworkID} }, nil)
+
+// SubPortsByParent finds the served sub-ports that come through a port's interface.
+var SubPortsByParent = NewIndex(LocalPorts, "parent", func(p LocalPort) []string {
+	if p.Parent == "" {
+		return nil
+	}
+	return []string{p.Parent}
+}, nil)
 
 // Interest is a scope that this chassis needs, and so subscribes to.
 type Interest struct{ Scope string }

@@ -3,10 +3,13 @@ package apptest
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"encoding/hex"
+	"slices"
 	"time"
 
 	"github.com/dragonflow/dragonflow/internal/controller/app"
+	"github.com/dragonflow/dragonflow/internal/controller/flow"
 	"github.com/dragonflow/dragonflow/internal/controller/pipeline"
 	"github.com/dragonflow/dragonflow/internal/controller/view"
 	"github.com/dragonflow/dragonflow/internal/model"
@@ -48,9 +51,19 @@ func (c *Controller) Ask(a *app.App, from *model.Port, frame []byte) Asked {
 	c.s.w.t.Helper()
 	got := c.Hand(a, Plug(from, 0).Name, frame)
 	for _, p := range got.Reply.Packets {
-		got.Frame = c.s.WaitSent(Plug(from, 0).Name, func(f []byte) bool { return bytes.Equal(f, p.Data) })
+		got.Frame = c.s.WaitSent(Plug(from, 0).Name, func(f []byte) bool { return bytes.Equal(f, asSent(p)) })
 	}
 	return got
+}
+
+// asSent is a packet as it leaves the switch: with its tag (IEEE 802.1Q).
+func asSent(p app.PacketOut) []byte {
+	const addresses = 12
+	if p.VLAN == 0 {
+		return p.Data
+	}
+	tag := binary.BigEndian.AppendUint16(binary.BigEndian.AppendUint16(nil, flow.EthTypeVLAN), p.VLAN)
+	return slices.Concat(p.Data[:addresses], tag, p.Data[addresses:])
 }
 
 // Hand gives a frame to the switch at a device, waits until it comes to the controller, has the app answer it, and

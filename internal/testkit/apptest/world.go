@@ -287,6 +287,13 @@ func Bind(p *model.Port) *model.Binding {
 	return &model.Binding{Meta: model.Meta{ID: p.ID, Revision: 1}, NetworkID: p.NetworkID, Host: Host, Status: model.BindingActive}
 }
 
+// Sub places a port on the world's chassis as a sub-port of another, in a VLAN.
+func Sub(p, parent *model.Port, vlan uint16) *model.Binding {
+	b := Bind(p)
+	b.ParentPortID, b.SegmentationID = parent.ID, vlan
+	return b
+}
+
 // At places a port on another chassis.
 func At(host string, p *model.Port) *model.Port {
 	p.Host = host

@@ -26,6 +26,7 @@ func New() *app.App {
 			app.For("classifier.provider", view.ProviderPorts, provider),
 			app.For("classifier.stranger", view.Interfaces, stranger),
 			app.For("classifier.services", view.Self, services),
+			app.For("classifier.nested", view.Self, nested),
 			app.For("classifier.metadata", view.MetadataPorts, metadata),
 		},
 	}
@@ -40,30 +41,26 @@ func interest(_ *view.Reader, b *model.Binding, out *app.Output) {
 
 // served derives the local port of a binding, once its interface is on the switch.
 func served(r *view.Reader, b *model.Binding, out *app.Output) {
-	ifaces, _ := view.Find(r, view.InterfacesByPort, b.ID)
-	p, found := view.Get(r, view.Ports, view.Within(b.NetworkID, b.ID))
+	w, found := wayOf(r, b, out)
+	p, portFound := view.Get(r, view.Ports, view.Within(b.NetworkID, b.ID))
 	net, netFound := view.Get(r, view.Networks, b.NetworkID)
-	if found != view.Present || netFound != view.Present || len(ifaces) == 0 {
-		return
-	}
-	if len(ifaces) > 1 {
-		out.Problem(fmt.Sprintf("interfaces %s and %s both carry external_ids:iface-id=%s; the first is served, remove it from the other",
-			ifaces[0].Name, ifaces[1].Name, b.ID))
-	}
-	at := ifaces[0]
-	if at.OFPort == 0 {
+	if !found || portFound != view.Present || netFound != view.Present {
 		return
 	}
 	if !p.AdminStateUp || !net.AdminStateUp {
-		out.Flow(pipeline.Classify, pipeline.High, flow.NewMatch(flow.InPort.Is(uint64(at.OFPort))), flow.Drop(),
+		out.Flow(pipeline.Classify, pipeline.High, flow.NewMatch(w.all()...), flow.Drop(),
 			"the port or its network is administratively down")
 		return
 	}
+	carrier := w.port
+	if carrier == nil {
+		carrier = p
+	}
 	app.Emit(out, view.LocalPorts, view.LocalPort{
-		Port: p, OFPort: at.OFPort, MTU: net.MTU,
+		Port: p, OFPort: w.ofport, Parent: b.ParentPortID, VLAN: w.vlan, MTU: net.MTU,
 		Key:        r.Number(pipeline.PortNumbers, b.ID),
 		NetworkKey: r.Number(pipeline.NetworkNumbers, b.NetworkID),
-		Prepared:   !active(r, b, p),
+		Prepared:   !active(r, w.binding, carrier),
 	})
 }
 
@@ -81,22 +78,32 @@ func active(r *view.Reader, b *model.Binding, p *model.Port) bool {
 	return arrived == view.Present && a.Holds(b, p)
 }
 
-func port(_ *view.Reader, p view.LocalPort, out *app.Output) {
+func port(r *view.Reader, p view.LocalPort, out *app.Output) {
 	app.Emit(out, view.LocalNetworks, view.LocalNetwork{ID: p.Port.NetworkID, Key: p.NetworkKey})
-	in := flow.InPort.Is(uint64(p.OFPort))
 	next, reason := pipeline.EgressPortSecurity, "the port sends through its interface"
 	if p.Prepared {
 		next, reason = pipeline.Announce, "the port is prepared for a live migration"
 	}
+	if p.Parent != "" {
+		subPort(p, next, out)
+		return
+	}
+	in := flow.InPort.Is(uint64(p.OFPort))
 	out.Flow(pipeline.Classify, pipeline.Normal, flow.NewMatch(in, flow.Untagged()),
-		flow.Do(
-			flow.Load(pipeline.SourcePort, uint64(p.Key)),
-			flow.Load(pipeline.Network, uint64(p.NetworkKey)),
-		).Goto(next.Table()), reason)
+		flow.Do(from(p)...).Goto(next.Table()), reason)
 	out.Flow(pipeline.Classify, pipeline.Normal, flow.NewMatch(in, flow.AnyTag()), flow.Drop(),
-		"the guest sends VLAN tags, and the port is not a trunk")
+		"the guest sends in a VLAN that no sub-port of the port has")
+	leave := flow.Output(p.OFPort)
+	if subs, _ := view.Find(r, view.SubPortsByParent, p.Port.ID); len(subs) > 0 {
+		leave = flow.Clone(flow.Load(flow.InPort.All(), 0), leave) // a sub-port may have sent it, by the same interface
+	}
 	out.Flow(pipeline.Deliver, pipeline.Normal, flow.NewMatch(pipeline.DestPort.Is(uint64(p.Key))),
-		flow.Do(flow.Output(p.OFPort)), "the port receives through its interface")
+		flow.Do(leave), "the port receives through its interface")
+}
+
+// from tells the later stages who sent the packet.
+func from(p view.LocalPort) []flow.Action {
+	return []flow.Action{flow.Load(pipeline.SourcePort, uint64(p.Key)), flow.Load(pipeline.Network, uint64(p.NetworkKey))}
 }
 
 // tunnel sends what comes from other chassis to where its network is told.

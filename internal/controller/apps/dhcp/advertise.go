@@ -40,7 +40,7 @@ func advertise(r *view.Reader) []app.PacketOut {
 	var out []app.PacketOut
 	for _, a := range view.All(r, advertisers) {
 		if p, found := view.Get(r, view.LocalPorts, a.port); found == view.Present {
-			out = append(out, app.PacketOut{OFPort: p.OFPort, Data: []byte(a.frame)})
+			out = append(out, app.To(p, []byte(a.frame)))
 		}
 	}
 	return out
@@ -55,13 +55,13 @@ func announce(r *view.Reader, key string) []app.PacketOut {
 		return nil
 	}
 	if a, found := view.Get(r, advertisers, key); found == view.Present {
-		return []app.PacketOut{{OFPort: p.OFPort, Data: []byte(a.frame)}}
+		return []app.PacketOut{app.To(p, []byte(a.frame))}
 	}
 	router, err := model.ParseMAC(mac)
 	if err != nil || router == view.ServiceMAC {
 		return nil
 	}
-	return []app.PacketOut{{OFPort: p.OFPort, Data: BuildRA(&RAConfig{MAC: router}, allNodes(), p.Port.MACAddress)}}
+	return []app.PacketOut{app.To(p, BuildRA(&RAConfig{MAC: router}, allNodes(), p.Port.MACAddress))}
 }
 
 // advertisements returns what a port is told of each router on its network: the subnets on which the router
@@ -120,7 +120,7 @@ func solicited(r *view.Reader, p view.LocalPort, frame []byte) (app.Reply, error
 		if err != nil {
 			return app.Reply{}, err
 		}
-		reply.Packets = append(reply.Packets, app.PacketOut{OFPort: p.OFPort, Data: answer.Frame})
+		reply.Packets = append(reply.Packets, app.To(p, answer.Frame))
 	}
 	if len(reply.Packets) == 0 {
 		return app.Reply{}, ErrNotServed

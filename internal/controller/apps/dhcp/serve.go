@@ -156,7 +156,7 @@ func packetIn(r *view.Reader, in app.PacketIn) (app.Reply, error) {
 	reply := app.Reply{Event: strings.ToLower(answer.Request)}
 	if answer.Frame != nil {
 		reply.Event = strings.ToLower(answer.Answer)
-		reply.Packets = []app.PacketOut{{OFPort: p.OFPort, Data: answer.Frame}}
+		reply.Packets = []app.PacketOut{app.To(p, answer.Frame)}
 	}
 	return reply, nil
 }

@@ -174,7 +174,7 @@ func packetIn(r *view.Reader, in app.PacketIn) (app.Reply, error) {
 	if err != nil {
 		return app.Reply{}, fmt.Errorf("l3: port %s: %w", p.Port.ID, err)
 	}
-	return app.Reply{Packets: []app.PacketOut{{OFPort: p.OFPort, Data: frame}}, Event: event}, nil
+	return app.Reply{Packets: []app.PacketOut{app.To(p, frame)}, Event: event}, nil
 }
 
 // refusalOf tells what was refused, of what the switch noted.

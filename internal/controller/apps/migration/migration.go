@@ -77,6 +77,11 @@ func packetIn(r *view.Reader, in app.PacketIn) (app.Reply, error) {
 	if !p.Prepared {
 		return app.Reply{Event: "known"}, nil
 	}
+	if p.Parent != "" { // it has come with its parent
+		if p, found = view.Get(r, view.LocalPorts, p.Parent); found != view.Present {
+			return app.Reply{}, errors.New("migration: a packet of a sub-port whose parent is not here")
+		}
+	}
 	// The last packets of a guest that has just left are no sign that it came.
 	if d, left := view.Get(r, view.Departures, p.Port.ID); left == view.Present && !d.Gone {
 		return app.Reply{Event: "leaving"}, nil

@@ -36,7 +36,7 @@ func answer(r *view.Reader, c claim, port string, out *app.Output) {
 func answerARP(n servedNetwork, c claim, out *app.Output) {
 	out.Flow(pipeline.ARPResponder, pipeline.Normal,
 		flow.NewMatch(pipeline.Network.Is(uint64(n.key)), flow.ARP(), flow.ARPOp.Is(uint64(packet.ARPRequest)), flow.ARPTPA.Addr(c.address)),
-		flow.Do(append(turnARP(c.address, c.mac), flow.OutputInPort())...), "the address is this port's: the chassis answers for it")
+		flow.Do(append(turnARP(c.address, c.mac), back()...)...).Goto(pipeline.Deliver.Table()), "the address is this port's: the chassis answers for it")
 }
 
 // turnARP makes the answer of a request.
@@ -95,7 +95,12 @@ func reply(_ *view.Reader, _ view.Chassis, out *app.Output) {
 func complete(out *app.Output, priority uint16, flags uint64, reason string, of ...flow.Constraint) {
 	match := append(of, flow.IPv6(), flow.IPProto.Is(flow.ProtoICMPv6), flow.ICMPv6Type.Is(uint64(packet.ICMPv6NeighborAdv)))
 	out.Flow(pipeline.NDReply, priority, flow.NewMatch(match...),
-		flow.Do(append(completion(flags), flow.OutputInPort())...), reason)
+		flow.Do(append(completion(flags), back()...)...).Goto(pipeline.Deliver.Table()), reason)
+}
+
+// back sends an answer to the port that has asked. The switch puts no packet out where it came in.
+func back() []flow.Action {
+	return []flow.Action{flow.Move(pipeline.SourcePort, pipeline.DestPort), flow.Load(flow.InPort.All(), 0)}
 }
 
 func completion(flags uint64) []flow.Action {

@@ -43,7 +43,7 @@ func packetIn(r *view.Reader, in app.PacketIn) (app.Reply, error) {
 		toMAC = packet.MulticastMAC(to)
 	}
 	frame := advertisement(owner, toMAC, to, !p.Src.IsUnspecified())
-	return app.Reply{Packets: []app.PacketOut{{OFPort: in.InPort, Data: frame}}, Event: "advertisement"}, nil
+	return app.Reply{Packets: []app.PacketOut{app.To(from, frame)}, Event: "advertisement"}, nil
 }
 
 // asker is the port that a flow has named.

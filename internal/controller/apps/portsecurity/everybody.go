@@ -29,6 +29,7 @@ func everybody(_ *view.Reader, _ view.Chassis, out *app.Output) {
 	out.Flow(pipeline.EgressPortSecurityIP, pipeline.Low, rarp(), flow.Drop(),
 		"spoofed RARP: a guest may ask by RARP in its own name only")
 	backstop(out)
+	nested(out)
 	group := [6]byte{1}
 	out.Flow(pipeline.IngressPortSecurity, pipeline.Low, flow.NewMatch(flow.EthDst.MACMasked(group, group)),
 		flow.Goto(pipeline.Deliver.Table()), "broadcast and multicast are for everybody")
@@ -107,6 +108,15 @@ func impostors(out *app.Output) {
 		flow.IPv6(), icmp, flow.ICMPv6Type.Is(uint64(packet.ICMPv6Redirect)))
 	drop(pipeline.EgressPortSecurityIP, "impostor: a guest must not speak the protocols of bridges (IEEE 802.1Q §8.6.3)",
 		flow.EthDst.MACMasked([6]byte{0x01, 0x80, 0xc2}, [6]byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xf0}))
+}
+
+// nested drops what has a VLAN tag of its own within that of a sub-port, with port security or without: in a VLAN of
+// a physical network, or at a guest with sub-ports, it would come to somebody else. How many tags the switch looks
+// behind is a setting of Open vSwitch (vlan-limit); behind the last, the tag is a type.
+func nested(out *app.Output) {
+	for _, tagged := range []flow.Constraint{flow.AnyTag(), flow.EthType.Is(flow.EthTypeVLAN), flow.EthType.Is(flow.EthTypeServiceVLAN)} {
+		out.Flow(pipeline.EgressPortSecurity, pipeline.Override, flow.NewMatch(tagged), flow.Drop(), "a VLAN tag within another")
+	}
 }
 
 // backstop drops what must be judged by flows of the port. Those of one port may reach the switch in
