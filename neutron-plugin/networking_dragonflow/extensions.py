@@ -65,6 +65,7 @@ OF_NETWORKS = frozenset(
         "subnet_allocation",
         "subnet_onboard",
         "subnetpool-prefix-ops",
+        "tag-ports-during-bulk-creation",
     }
 )
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 )
 
 // password is everybody's, in a cloud that only this machine reaches.
@@ -52,10 +53,20 @@ backend = oslo_cache.dict
 			return err
 		}
 	}
-	if err := s.serve(ctx, "keystone", "keystone.wsgi.api:application", s.Identity, 1, []string{"OS_KEYSTONE_CONFIG_FILES=" + config}); err != nil {
+	if err := s.serveKeystone(ctx, config); err != nil {
 		return err
 	}
 	return s.introduce(ctx)
+}
+
+func (s *Stack) serveKeystone(ctx context.Context, config string) error {
+	shipped := s.program("keystone-wsgi-public") // the server that older releases bring themselves
+	if _, err := os.Stat(shipped); err != nil {
+		return s.serve(ctx, "keystone", "keystone.wsgi.api:application", s.Identity, 1, []string{"OS_KEYSTONE_CONFIG_FILES=" + config})
+	}
+	host, port, _ := strings.Cut(strings.TrimPrefix(s.Identity, "http://"), ":")
+	d := &daemon{name: "keystone", argv: []string{shipped, "--host", host, "--port", port, "--", "--config-file", config}}
+	return s.launch(ctx, d, serves(s.Identity+"/"))
 }
 
 // introduce tells Keystone of Neutron.

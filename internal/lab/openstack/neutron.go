@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -27,14 +28,26 @@ func (s *Stack) startNeutron(ctx context.Context) error {
 	if _, err := s.run(ctx, nil, s.program("neutron-db-manage"), "--config-file", config, "upgrade", "heads"); err != nil {
 		return err
 	}
-	periodic := &daemon{name: "neutron-periodic-workers", argv: []string{s.program("neutron-periodic-workers"), "--config-file", config}}
-	if err := s.launch(ctx, periodic, func(context.Context) error { return nil }); err != nil {
-		return err
+	if !s.classic() {
+		periodic := &daemon{name: "neutron-periodic-workers", argv: []string{s.program("neutron-periodic-workers"), "--config-file", config}}
+		if err := s.launch(ctx, periodic, func(context.Context) error { return nil }); err != nil {
+			return err
+		}
 	}
 	return s.serveNeutron(ctx)
 }
 
+// classic tells whether the release has one program that is all of Neutron, as those had until 2025.
+func (s *Stack) classic() bool {
+	_, err := os.Stat(s.program("neutron-server"))
+	return err == nil
+}
+
 func (s *Stack) serveNeutron(ctx context.Context) error {
+	if s.classic() {
+		d := &daemon{name: apiName, argv: []string{s.program("neutron-server"), "--config-file", filepath.Join(s.Dir, "neutron.conf")}}
+		return s.launch(ctx, d, serves(s.API+"/"))
+	}
 	env := []string{"OS_NEUTRON_CONFIG_FILES=" + filepath.Join(s.Dir, "neutron.conf")}
 	return s.serve(ctx, apiName, "neutron.wsgi.api:application", s.API, s.Workers, env)
 }
@@ -70,7 +83,7 @@ func (s *Stack) neutronConfig() string {
 	return fmt.Sprintf(`[DEFAULT]
 auth_strategy = %[1]s
 core_plugin = ml2
-service_plugins = dragonflow-router,dragonflow-port-forwarding,segments
+service_plugins = %[9]s
 transport_url = fake:/
 state_path = %[2]s
 api_paste_config = %[3]s
@@ -78,8 +91,7 @@ dns_domain = cloud.example.
 enable_traditional_dhcp = false
 notify_nova_on_port_status_changes = false
 notify_nova_on_port_data_changes = false
-rpc_workers = 0
-rpc_state_report_workers = 0
+%[11]srpc_state_report_workers = 0
 host = lab
 [database]
 connection = %[4]s
@@ -93,7 +105,7 @@ driver = noop
 mechanism_drivers = dragonflow
 type_drivers = geneve,vxlan,flat,vlan
 tenant_network_types = geneve
-extension_drivers = port_security,dns_domain_keywords
+extension_drivers = %[10]s
 [ml2_type_geneve]
 vni_ranges = 1:%[8]d
 max_header_size = 30
@@ -105,6 +117,31 @@ flat_networks = *
 network_vlan_ranges = %[7]s
 [dragonflow]
 server = %[5]s
-%[6]s`, auth, s.Dir, filepath.Join(s.Python, "etc", "neutron", "api-paste.ini"), s.connection("neutron"), s.Servers, s.authConfig(),
-		strings.Join(append([]string{"external:100:199"}, s.Physical...), ","), networks)
+%[6]s`, auth, s.Dir, s.paste(), s.connection("neutron"), s.Servers, s.authConfig(),
+		strings.Join(append([]string{"external:100:199"}, s.Physical...), ","), networks,
+		servicePlugins, extensionDrivers, s.processes())
+}
+
+// What of Neutron is loaded beside the mechanism driver: all that docs/operate/neutron.md names.
+const (
+	servicePlugins   = "dragonflow-router,dragonflow-port-forwarding,segments,network_segment_range"
+	extensionDrivers = "port_security,dns_domain_keywords,tag_ports_during_bulk_creation"
+)
+
+// processes is how many processes serve what, where Neutron and not a WSGI server starts them.
+func (s *Stack) processes() string {
+	if !s.classic() {
+		return "rpc_workers = 0\n"
+	}
+	host, port, _ := strings.Cut(strings.TrimPrefix(s.API, "http://"), ":")
+	return fmt.Sprintf("bind_host = %s\nbind_port = %s\napi_workers = %d\nrpc_workers = 1\n", host, port, s.Workers)
+}
+
+// paste is where the pipeline of the API is: a distribution has it where it has all settings.
+func (s *Stack) paste() string {
+	own := filepath.Join(s.Python, "etc", "neutron", "api-paste.ini")
+	if _, err := os.Stat(own); err != nil {
+		return "/etc/neutron/api-paste.ini"
+	}
+	return own
 }
