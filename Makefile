@@ -19,10 +19,19 @@ LDFLAGS := -s -w -X main.version=$(VERSION)
 # The linter is built once and kept: that takes minutes, running it seconds.
 LINTER := .cache/bin/golangci-lint
 
-# Neutron and what checks the plugin, as installed from Python's package index.
+# Neutron and what checks the plugin, as installed from Python's package index; or, with RELEASE=zed, Debian's.
+RELEASE ?= current
 NEUTRON := $(CURDIR)/.cache/neutron
+ZED     := $(CURDIR)/.cache/neutron-zed
+TEMPEST := $(CURDIR)/.cache/tempest
+SERVED  := $(if $(filter zed,$(RELEASE)),$(ZED),$(NEUTRON))
 
-.PHONY: $(NEUTRON) neutron neutron-test check-plugin help demo build test e2e e2e-load short lint check fuzz bench bench-full fleet bench-packages golden check-install install clean
+# Of make tempest: the tests, all of them unless said; how many at a time; further arguments.
+REGEX       ?=
+CONCURRENCY ?= 3
+ARGS        ?=
+
+.PHONY: $(NEUTRON) $(ZED) $(TEMPEST) neutron tempest tempest-quick neutron-test check-plugin help demo build test e2e e2e-load short lint check fuzz bench bench-full fleet bench-packages golden check-install install clean
 
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -64,14 +73,22 @@ golden: ## write expected outputs and generated pages anew; read the diff like c
 check: test e2e demo lint ## what CI runs: test (which compares the generated pages), e2e, demo, lint, a short fuzz
 	$(MAKE) fuzz FUZZTIME=5s
 
-neutron: build $(NEUTRON) ## a real Neutron with Keystone, and three chassis, for the openstack client, until interrupted (root)
+neutron: build $(SERVED) ## a real Neutron (RELEASE=zed: Debian's) with Keystone, and three chassis, for the openstack client, until interrupted (root)
 	@tools/install-packages demo
 	@$(GO) build -o .cache/bin/neutron ./test/neutron
-	.cache/bin/neutron -program bin/dragonflow -python $(NEUTRON)
+	.cache/bin/neutron -program bin/dragonflow -python $(SERVED)
 
 neutron-test: build $(NEUTRON) ## every scenario through a real Neutron, and outages between the two, half an hour (root)
 	@tools/install-packages test
 	$(GO) test -tags neutron -count=1 -timeout 90m -v ./test/neutron -args -program $(CURDIR)/bin/dragonflow -python $(NEUTRON)
+
+tempest: build $(SERVED) $(if $(filter zed,$(RELEASE)),,$(TEMPEST)) ## Neutron's own tests of its API on a real Neutron, compared with ML2/OVN and docs/tempest.md (RELEASE=zed, REGEX=; 20 min, root)
+	@tools/install-packages demo
+	@$(GO) build -o .cache/bin/tempest ./test/tempest
+	.cache/bin/tempest -release $(RELEASE) -python $(SERVED) -tests $(if $(filter zed,$(RELEASE)),$(ZED),$(TEMPEST)) -concurrency $(CONCURRENCY) -regex '$(REGEX)' $(ARGS)
+
+tempest-quick: ## those of them that say most for their time, minutes (RELEASE=zed; root)
+	@$(MAKE) tempest REGEX= ARGS='-list test/tempest/quick.txt $(ARGS)'
 
 check-plugin: $(NEUTRON) ## ruff, mypy and pytest of neutron-plugin
 	cd neutron-plugin && for check in 'ruff check .' 'ruff format --check .' mypy pytest; do $(NEUTRON)/bin/$$check; done
@@ -115,3 +132,11 @@ $(LINTER): tools/go.mod
 $(NEUTRON):
 	@tools/install-packages neutron
 	@tools/neutron-environment $(NEUTRON)
+
+$(ZED):
+	@tools/install-packages zed
+	@tools/neutron-environment $(ZED) zed
+
+$(TEMPEST):
+	@tools/install-packages neutron
+	@tools/neutron-environment $(TEMPEST) tempest

@@ -33,7 +33,8 @@ def bind(context: Any) -> None:
         if not agent["alive"]:
             LOG.warning("dragonflow: port %s is not bound to %s: its controller is dead", port["id"], agent["host"])
             continue
-        for segment in context.segments_to_bind:
+        # Chassis take the physical network that they have before the tunnels.
+        for segment in sorted(context.segments_to_bind, key=lambda s: s[api.NETWORK_TYPE] not in _PHYSICAL):
             if reaches(agent, segment):
                 vif_type, details = _vif(agent, port)
                 context.set_binding(segment[api.ID], vif_type, details)

@@ -130,6 +130,14 @@ def links(segments: Iterable[objects.Object]) -> list[objects.Object]:
     ]
 
 
+def routed(context: Any, network: str) -> bool:
+    """Tell whether subnets of a network are on segments of it."""
+    model = models_v2.Subnet
+    with db_api.CONTEXT_READER.using(context):
+        query = context.session.query(model.id).filter(model.network_id == network, model.segment_id.isnot(None))
+        return query.first() is not None
+
+
 def _changes(kind: str, ids: list[str]) -> list[objects.Change]:
     if not ids:
         return []

@@ -106,6 +106,7 @@ class DragonflowDriver(api.MechanismDriver):
 
     def create_port_precommit(self, context: Any) -> None:
         """Have the port wait until its chassis has wired it."""
+        _check_routed(context)
         self._await_wiring(context)
 
     def update_port_precommit(self, context: Any) -> None:
@@ -169,6 +170,16 @@ def _revised(context: Any) -> None:
 def _links_changed(resource: str, event: str, trigger: Any, payload: Any) -> None:  # noqa: ARG001
     # The plugin of segments makes and removes them behind ML2's back.
     commits.touch(payload.context, objects.NETWORK, payload.latest_state["network_id"])
+
+
+def _check_routed(context: Any) -> None:
+    # Routers are on all chassis, and the addresses of a segment on some only: routers outside join segments.
+    port = context.current
+    owners = (*constants.ROUTER_INTERFACE_OWNERS, constants.DEVICE_OWNER_ROUTER_GW, constants.DEVICE_OWNER_FLOATINGIP)
+    if port["device_owner"] in owners and database.routed(context._plugin_context, port["network_id"]):  # noqa: SLF001
+        raise exceptions.InvalidInput(
+            error_message="routers can have no ports on a network whose subnets are on segments"
+        )
 
 
 def _check_segments(segments: list[dict[str, Any]]) -> None:

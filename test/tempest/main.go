@@ -39,7 +39,7 @@ func read() (s settings, err error) {
 	flag.StringVar(&s.program, "program", "bin/dragonflow", "the dragonflow `program`")
 	flag.StringVar(&s.python, "python", ".cache/neutron", "the Python `environment` with Neutron")
 	flag.StringVar(&s.tests, "tests", ".cache/tempest", "the Python `environment` with Tempest")
-	flag.StringVar(&s.release, "release", "29", "the `release` of Neutron, by which docs/tempest.md calls it")
+	flag.StringVar(&s.release, "release", "current", "the `release` of Neutron, by which docs/tempest.md calls it")
 	flag.StringVar(&s.out, "out", "", "the `directory` of what the tests say; .cache/tempest-RELEASE unless told")
 	flag.StringVar(&s.regex, "regex", "", "the tests; all of the network API's unless told")
 	flag.StringVar(&s.list, "list", "", "a `file` with regular expressions of tests instead, one a line")

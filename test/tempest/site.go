@@ -2,11 +2,10 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
-	"strings"
 
 	"github.com/dragonflow/dragonflow/internal/lab"
 	"github.com/dragonflow/dragonflow/internal/lab/cloud"
@@ -58,28 +57,33 @@ func (s *site) Close() error {
 	return errors.Join(append(errs, os.RemoveAll(s.dir))...)
 }
 
+type object map[string]any
+
 // seed makes the external network, as an operator would, and asks what is served.
 func (s *site) seed(ctx context.Context) error {
-	var network struct{ ID string }
-	err := s.client(ctx, &network, "network", "create", "--external", "--default", "--provider-network-type", "flat",
-		"--provider-physical-network", "external", "public")
+	var made struct{ Network struct{ ID string } }
+	err := s.neutron.Do(ctx, http.MethodPost, "/v2.0/networks", object{"network": object{
+		"name": "public", "router:external": true, "is_default": true,
+		"provider:network_type": "flat", "provider:physical_network": "external",
+	}}, &made)
 	if err != nil {
 		return err
 	}
-	s.public = network.ID
-	for _, subnet := range [][]string{
-		{"--subnet-range", "172.24.4.0/22", "--gateway", "172.24.4.1", "public4"},
-		{"--ip-version", "6", "--subnet-range", "2001:db8::/64", "--gateway", "2001:db8::2", "public6"},
+	s.public = made.Network.ID
+	for _, subnet := range []object{
+		{"name": "public4", "ip_version": 4, "cidr": "172.24.4.0/22", "gateway_ip": "172.24.4.1"},
+		{"name": "public6", "ip_version": 6, "cidr": "2001:db8::/64", "gateway_ip": "2001:db8::2"},
 	} {
-		if err := s.client(ctx, nil, append([]string{"subnet", "create", "--network", "public", "--no-dhcp"}, subnet...)...); err != nil {
+		subnet["network_id"], subnet["enable_dhcp"] = s.public, false
+		if err := s.neutron.Do(ctx, http.MethodPost, "/v2.0/subnets", object{"subnet": subnet}, nil); err != nil {
 			return err
 		}
 	}
-	var extensions []struct{ Alias string }
-	if err := s.client(ctx, &extensions, "extension", "list", "--network"); err != nil {
+	var served struct{ Extensions []struct{ Alias string } }
+	if err := s.neutron.Do(ctx, http.MethodGet, "/v2.0/extensions", nil, &served); err != nil {
 		return err
 	}
-	for _, e := range extensions {
+	for _, e := range served.Extensions {
 		s.extensions = append(s.extensions, e.Alias)
 	}
 	return nil
@@ -87,37 +91,18 @@ func (s *site) seed(ctx context.Context) error {
 
 // agents waits for the chassis to be known.
 func (s *site) agents(ctx context.Context) error {
-	var agents []struct{ Alive bool }
-	if err := s.client(ctx, &agents, "network", "agent", "list"); err != nil {
+	var known struct{ Agents []struct{ Alive bool } }
+	if err := s.neutron.Do(ctx, http.MethodGet, "/v2.0/agents", nil, &known); err != nil {
 		return err
 	}
 	alive := 0
-	for _, agent := range agents {
+	for _, agent := range known.Agents {
 		if agent.Alive {
 			alive++
 		}
 	}
 	if alive != len(s.All()) {
 		return fmt.Errorf("%d of %d chassis are agents that live", alive, len(s.All()))
-	}
-	return nil
-}
-
-// client runs the openstack client and reads what it prints.
-func (s *site) client(ctx context.Context, into any, args ...string) error {
-	said, err := s.neutron.Client(ctx, append(args, "-f", "json")...)
-	if err != nil {
-		return err
-	}
-	if into == nil {
-		return nil
-	}
-	start := strings.IndexAny(said, "[{")
-	if start < 0 {
-		return fmt.Errorf("openstack %s: %q", strings.Join(args, " "), said)
-	}
-	if err := json.NewDecoder(strings.NewReader(said[start:])).Decode(into); err != nil {
-		return fmt.Errorf("openstack %s: %w", strings.Join(args, " "), err)
 	}
 	return nil
 }

@@ -3,6 +3,7 @@ package openstack
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -71,18 +72,34 @@ func (s *Stack) serveKeystone(ctx context.Context, config string) error {
 
 // introduce tells Keystone of Neutron.
 func (s *Stack) introduce(ctx context.Context) error {
-	for _, args := range [][]string{
-		{"project", "create", "service"},
-		{"user", "create", "--project", "service", "--password", password, "neutron"},
-		{"role", "add", "--project", "service", "--user", "neutron", "admin"},
-		{"service", "create", "--name", "neutron", "network"},
-		{"endpoint", "create", "--region", "RegionOne", "network", "public", s.API},
-	} {
-		if _, err := s.Client(ctx, args...); err != nil {
-			return err
-		}
+	k := caller{url: s.Identity + "/v3"}
+	if err := k.login(ctx); err != nil {
+		return err
 	}
-	return nil
+	project, err := k.create(ctx, "project", object{"name": "service", "domain_id": "default"})
+	if err != nil {
+		return err
+	}
+	user, err := k.create(ctx, "user", object{"name": "neutron", "domain_id": "default", "password": password})
+	if err != nil {
+		return err
+	}
+	var roles struct{ Roles []struct{ ID string } }
+	if err := k.call(ctx, http.MethodGet, "/roles?name=admin", nil, &roles); err != nil {
+		return err
+	}
+	if len(roles.Roles) != 1 {
+		return fmt.Errorf("keystone has %d roles admin", len(roles.Roles))
+	}
+	if err := k.call(ctx, http.MethodPut, "/projects/"+project+"/users/"+user+"/roles/"+roles.Roles[0].ID, nil, nil); err != nil {
+		return err
+	}
+	service, err := k.create(ctx, "service", object{"name": "neutron", "type": "network"})
+	if err != nil {
+		return err
+	}
+	_, err = k.create(ctx, "endpoint", object{"service_id": service, "interface": "public", "region_id": "RegionOne", "url": s.API})
+	return err
 }
 
 // authConfig is how Neutron asks Keystone who calls.
