@@ -85,7 +85,12 @@ func (s *site) configure(o settings) error {
 		env[name] = value
 	}
 	slices.Sort(s.extensions)
-	text := fmt.Sprintf(`[DEFAULT]
+	text := fmt.Sprintf(tempestConfig, o.out, env["OS_PASSWORD"], env["OS_AUTH_URL"], s.public, strings.Join(s.extensions, ","))
+	return os.WriteFile(filepath.Join(o.out, "tempest.conf"), []byte(text), 0o600)
+}
+
+// tempestConfig is Tempest's, of a directory, a password, an identity service, an external network and extensions.
+const tempestConfig = `[DEFAULT]
 log_dir = %[1]s
 log_file = tempest.log
 [oslo_concurrency]
@@ -132,9 +137,7 @@ provider_vlans = external
 firewall_driver = openvswitch
 create_shared_resources = true
 max_networks_per_project = 8
-`, o.out, env["OS_PASSWORD"], env["OS_AUTH_URL"], s.public, strings.Join(s.extensions, ","))
-	return os.WriteFile(filepath.Join(o.out, "tempest.conf"), []byte(text), 0o600)
-}
+`
 
 // runTests has Tempest run what is asked for. That tests fail is no error here.
 func runTests(ctx context.Context, o settings) error {
