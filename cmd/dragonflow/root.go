@@ -33,6 +33,7 @@ func commands(h *host) []*cobra.Command {
 		flowsCommand(h),
 		dropsCommand(h),
 		diffCommand(h),
+		adoptCommand(h),
 		configCommand(h),
 		dbCommand(h),
 		versionCommand(h),

@@ -29,3 +29,26 @@ func Await(ctx context.Context, c *Client, db *DB, condition func(*DB) bool) err
 		}
 	}
 }
+
+// Read connects, returns all rows as they are now, and disconnects, for programs that look once.
+func Read(ctx context.Context, endpoint string) (*DB, error) {
+	client, err := New(Config{Endpoint: endpoint})
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		_ = client.Run(ctx) // ends with the context, and what failed before it Await tells
+	}()
+	defer func() {
+		cancel()
+		<-ended
+	}()
+	db := NewDB()
+	if err := Await(ctx, client, db, func(*DB) bool { return true }); err != nil {
+		return nil, err
+	}
+	return db, nil
+}
