@@ -2,14 +2,17 @@
 
 Neutron publishes some events of what has happened within transactions that are still open: what is read then is of
 before, and what is deleted then may yet come back. And of inactive bindings of ports, which prepare for a live
-migration, it tells drivers nothing at all: they are noticed where they are written.
+migration, it tells drivers nothing at all, nor of tags: they are noticed where they are written.
 """
 
 from collections.abc import Callable
 from typing import Any
 
+from neutron.db.models import l3 as l3_models
+from neutron.db.models import tag as tag_models
 from neutron.plugins.ml2 import models
 from neutron_lib import constants
+from neutron_lib import context as neutron_context
 from neutron_lib.db import api as db_api
 from sqlalchemy import orm
 
@@ -50,6 +53,17 @@ def _flushed(session: Any, flush_context: Any) -> None:  # noqa: ARG001
     for changed in (*session.new, *session.dirty, *session.deleted):
         if isinstance(changed, models.PortBinding) and changed.status == constants.INACTIVE:
             _note(session, backend.touch, objects.PORT, changed.port_id)
+        elif isinstance(changed, tag_models.Tag) and changed.tag == objects.DISTRIBUTED_SNAT:
+            _note(session, _touch_tagged, objects.ROUTER, changed.standard_attr_id)
+
+
+def _touch_tagged(kind: str, attributes: Any) -> None:
+    """Touch the router of these standard attributes, if they are a router's."""
+    context = neutron_context.get_admin_context()
+    with db_api.CONTEXT_READER.using(context):
+        router = context.session.query(l3_models.Router.id).filter_by(standard_attr_id=attributes).first()
+    if router:
+        backend.touch(kind, router.id)
 
 
 def _committed(session: Any) -> None:

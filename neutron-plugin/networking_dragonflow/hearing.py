@@ -18,7 +18,7 @@ from oslo_config import cfg
 from oslo_log import log
 from oslo_utils import timeutils
 
-from networking_dragonflow import backend, binding, database, objects
+from networking_dragonflow import addresses, backend, binding, database, objects
 from networking_dragonflow.server import RefusedError, UnavailableError
 
 LOG = log.getLogger(__name__)
@@ -45,6 +45,7 @@ class Listener:
         self._agents: dict[str, dict[str, Any]] = {}
         self._ports: dict[str, str] = {}
         self._floatingips: dict[str, str] = {}
+        self._addresses: dict[str, dict[str, Any]] = {}
         self._refreshed = 0.0
 
     def run(self, stop: threading.Event) -> None:
@@ -76,6 +77,7 @@ class Listener:
         self._statuses(self._floatingips, news.get("floatingips"))
         for removed in news.get("removed") or []:
             self._removed(removed["kind"], removed["id"])
+        self._hear_addresses(news)
         self._show_ports([port["id"] for port in news.get("ports") or []])
         self._show_floatingips([fip["id"] for fip in news.get("floatingips") or []])
         for asked in news.get("audits") or []:
@@ -88,6 +90,7 @@ class Listener:
         self._agents.clear()
         self._ports.clear()
         self._floatingips.clear()
+        self._addresses.clear()
 
     @staticmethod
     def _statuses(known: dict[str, str], news: list[dict[str, Any]] | None) -> None:
@@ -104,6 +107,16 @@ class Listener:
                 del self._agents[host]
                 self._delete_agent(host)
 
+    def _hear_addresses(self, news: dict[str, Any]) -> None:
+        known = dict(self._addresses)
+        for address in news.get("addresses") or []:
+            self._addresses[address["id"]] = address
+        for removed in news.get("removed") or []:
+            if removed["kind"] == "address":
+                self._addresses.pop(removed["id"], None)
+        if news.get("complete") or known != self._addresses:
+            addresses.settle(self._addresses)
+
     def _refresh(self) -> None:
         """Say that chassis still live, and what may have been missed because a port was being bound."""
         self._refreshed = time.monotonic()
@@ -112,6 +125,7 @@ class Listener:
                 self._agent(agent, new=False)
         self._show_ports(list(self._ports))
         self._show_floatingips(list(self._floatingips))
+        addresses.settle(self._addresses)
 
     def _agent(self, agent: dict[str, Any], *, new: bool) -> None:
         context, plugin = neutron_context.get_admin_context(), directory.get_plugin()

@@ -23,6 +23,9 @@ PORT = "port"
 FLOATINGIP = "floatingip"
 PORT_FORWARDING = "port_forwarding"
 
+# The tag of routers for which each chassis translates what its own guests send outside.
+DISTRIBUTED_SNAT = "distributed-snat"
+
 # In the order in which an audit goes through them: what others refer to comes first.
 KINDS = (
     NETWORK, SUBNETPOOL, SUBNET, SECURITY_GROUP, ADDRESS_GROUP, SECURITY_GROUP_RULE, ROUTER, PORT, FLOATINGIP,
@@ -46,7 +49,7 @@ _READ = {
         "security_group_id", "direction", "ethertype", "protocol", "port_range_min", "port_range_max",
         "remote_ip_prefix", "remote_group_id", "remote_address_group_id",
     ),
-    ROUTER: ("admin_state_up", "routes", "external_gateway_info"),
+    ROUTER: ("admin_state_up", "routes", "external_gateway_info", "tags"),
     PORT: (
         "network_id", "admin_state_up", "mac_address", "fixed_ips", "device_id", "device_owner",
         "port_security_enabled", "security_groups", "allowed_address_pairs", "extra_dhcp_opts", "dns_name",
@@ -133,6 +136,8 @@ def _port(read: Object) -> None:
 
 
 def _router(read: Object) -> None:
+    if DISTRIBUTED_SNAT in read.pop("tags", None) or ():
+        read["distributed_snat"] = True
     gateway = read.get("external_gateway_info")
     if gateway:
         read["external_gateway_info"] = {

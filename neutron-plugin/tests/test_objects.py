@@ -46,6 +46,12 @@ def test_bindings_are_told_if_one_is_inactive() -> None:
     assert objects.body("port", PORT | {"bindings": [inactive, active]})["bindings"] == [active, inactive]
 
 
+def test_a_tag_distributes_snat() -> None:
+    router = {"id": "r", "tags": ["blue"]}
+    assert objects.body("router", router) == {"id": "r"}
+    assert objects.body("router", router | {"tags": ["blue", "distributed-snat"]})["distributed_snat"] is True
+
+
 def test_a_change_as_servers_read_it() -> None:
     change = objects.stored("port", PORT, "12")
     assert change.wire() == {

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
 	"path/filepath"
@@ -119,6 +120,27 @@ func (p *player) Do(ctx context.Context, a scenario.Action) error {
 		at.chassis = slices.DeleteFunc(slices.Clone(at.chassis), func(name string) bool { return name == a.To })
 		p.plugged[a.Name] = at
 	}
+	return err
+}
+
+// Set says by a tag what Neutron's routers have no field for.
+func (p *player) Set(ctx context.Context, kind, id string, fields cloud.Object) error {
+	const distributed = "distributed_snat"
+	rest := maps.Clone(fields)
+	if wanted, told := fields[distributed]; told {
+		delete(rest, distributed)
+		method := http.MethodDelete
+		if wanted == true {
+			method = http.MethodPut
+		}
+		if err := p.API().Do(ctx, method, cloud.Path(kind, id)+"/tags/distributed-snat", nil, nil); err != nil {
+			return err
+		}
+	}
+	if len(rest) == 0 {
+		return nil
+	}
+	_, err := p.API().Update(ctx, kind, id, rest)
 	return err
 }
 

@@ -25,6 +25,12 @@ type Platform interface {
 	Flows(ctx context.Context, chassis string) (string, error)
 }
 
+// Setter is a platform whose API sets some fields otherwise than the server's.
+type Setter interface {
+	// Set changes fields of a resource.
+	Set(ctx context.Context, kind, id string, fields cloud.Object) error
+}
+
 // Chassis describes a hypervisor.
 type Chassis struct {
 	Name string

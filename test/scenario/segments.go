@@ -61,6 +61,7 @@ func (r *Run) makeSubnet(ctx context.Context, api *cloud.Client, n *network, s *
 	fields := cloud.Object{"network_id": n.id, "cidr": s.prefix.String(), "ip_version": 4}
 	if s.prefix.Addr().Is6() {
 		fields["ip_version"] = 6
+		fields["gateway_ip"] = s.prefix.Masked().Addr().Next().String() // Neutron's default is the address of any router (RFC 4291 section 2.6.1)
 		if more["enable_dhcp"] == true {
 			fields["ipv6_ra_mode"], fields["ipv6_address_mode"] = n.mode, n.mode
 		}

@@ -47,9 +47,8 @@ func (s *Server) wantedAddresses() map[chassisOn]bool {
 // hostsBehind are the chassis with ports on a router's networks.
 func (s *Server) hostsBehind(r *resource.Router) []string {
 	var out []string
-	for _, id := range r.Interfaces {
-		row, ok := s.store.Cached(s.ports.Kind, id)
-		if !ok {
+	for _, row := range s.store.Select(s.ports.Kind, rows.ByDevice(r.ID)) {
+		if row.(*resource.Port).RouterID() != r.ID {
 			continue
 		}
 		for _, p := range s.store.Select(s.ports.Kind, rows.ByNetwork(row.(*resource.Port).NetworkID)) {
@@ -85,6 +84,22 @@ func (s *Server) settleAddresses(ctx context.Context) error {
 		failed = errors.Join(failed, err)
 	}
 	return failed
+}
+
+// tellAddresses is settleAddresses where Neutron allocates: it is told which chassis need one.
+func (s *Server) tellAddresses() {
+	if !s.board.known() {
+		return
+	}
+	told := s.status.all(statusAddress)
+	for at := range s.wantedAddresses() {
+		key := statusKey{statusAddress, at.portID()}
+		s.status.set(key, addressState{ID: key.id, Host: at.chassis, NetworkID: at.network})
+		delete(told, key)
+	}
+	for key := range told {
+		s.status.set(key, nil)
+	}
 }
 
 func (s *Server) takeBack(ctx context.Context, port string) error {

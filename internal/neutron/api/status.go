@@ -20,6 +20,7 @@ const (
 	statusFloatingIP = "floatingip"
 	statusAgent      = "agent"
 	statusAudit      = "audit"
+	statusAddress    = "address"
 )
 
 // portState is what is told of a port. Arrived is the host of an inactive binding where its guest was heard.
@@ -56,6 +57,14 @@ type agentState struct {
 	Configurations   map[string]any `json:"configurations"`
 }
 
+// addressState is an address that a chassis needs on an external network: a port to be made with that id, and to be gone
+// when it is told no more.
+type addressState struct {
+	ID        string `json:"id"`
+	Host      string `json:"host"`
+	NetworkID string `json:"network_id"`
+}
+
 // followStatus keeps what a Neutron is told as it is, until ctx ends.
 func (s *Server) followStatus(ctx context.Context) error {
 	if s.WaitReady(ctx) != nil {
@@ -75,6 +84,7 @@ func (s *Server) followStatus(ctx context.Context) error {
 				}
 			}
 		}
+		s.tellAddresses()
 		s.status.setReady()
 	}
 }

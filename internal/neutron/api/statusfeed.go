@@ -104,6 +104,7 @@ type StatusPage struct {
 	FloatingIPs []any         `json:"floatingips"`
 	Agents      []any         `json:"agents"`
 	Audits      []any         `json:"audits"`
+	Addresses   []any         `json:"addresses"`
 	Removed     []StatusThing `json:"removed"`
 }
 
@@ -115,7 +116,7 @@ type StatusThing struct {
 
 func (p *StatusPage) add(key statusKey, value any) {
 	to := map[string]*[]any{statusPort: &p.Ports, statusRouter: &p.Routers, statusFloatingIP: &p.FloatingIPs, statusAgent: &p.Agents,
-		statusAudit: &p.Audits}[key.kind]
+		statusAudit: &p.Audits, statusAddress: &p.Addresses}[key.kind]
 	switch {
 	case value != nil:
 		*to = append(*to, value)
@@ -166,7 +167,7 @@ func (f *statusFeed) parse(cursor string) (seq int64, ok bool) {
 
 func (f *statusFeed) page(since int64, complete bool) StatusPage {
 	p := StatusPage{Instance: f.instance, Cursor: fmt.Sprintf("%s:%d", f.instance, f.seq), Complete: complete, Ports: []any{},
-		Routers: []any{}, FloatingIPs: []any{}, Agents: []any{}, Audits: []any{}, Removed: []StatusThing{}}
+		Routers: []any{}, FloatingIPs: []any{}, Agents: []any{}, Audits: []any{}, Addresses: []any{}, Removed: []StatusThing{}}
 	if complete {
 		for key, e := range f.entries {
 			p.add(key, e.value)
