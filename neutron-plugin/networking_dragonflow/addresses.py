@@ -43,10 +43,9 @@ def _allocate(context: Any, plugin: Any, address: dict[str, Any]) -> None:
             "name": "",
         }
         try:
-            plugin_utils.create_port(plugin, context, {"port": port})
-        except (exceptions.IpAddressGenerationFailure, exceptions.NotFound, exceptions.Conflict) as e:
-            # No address is left there; the network is gone; another process was first.
-            failure = e
+            plugin_utils.create_port(plugin, context, {"port": port}, check_allow_post=False)  # for its id
+        except exceptions.NeutronException as e:
+            failure = e  # no address is left there; the network is gone; another process was first
         else:
             return
     LOG.warning("dragonflow: no address of %s for %s, gateways translate for it: %s", network, host, failure)

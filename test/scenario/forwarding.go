@@ -51,9 +51,14 @@ func parseForwarding(w *words) action {
 		if err := r.echo(ctx, m, protocol, inside.port); err != nil {
 			return err
 		}
-		fields := cloud.Object{"protocol": protocol, "external_port": outside.Port(), "internal_port": inside.port, "internal_port_id": m.port}
+		own, err := m.address(false)
+		if err != nil {
+			return err
+		}
+		fields := cloud.Object{"protocol": protocol, "external_port": outside.Port(), "internal_port": inside.port, "internal_port_id": m.port,
+			"internal_ip_address": own.String()}
 		var made map[string]cloud.Object
-		err := api.Do(ctx, http.MethodPost, cloud.Path("floatingip", f.id)+"/port_forwardings", map[string]cloud.Object{"port_forwarding": fields}, &made)
+		err = api.Do(ctx, http.MethodPost, cloud.Path("floatingip", f.id)+"/port_forwardings", map[string]cloud.Object{"port_forwarding": fields}, &made)
 		if err == nil {
 			f.forwardings[protocol+outside.String()] = made["port_forwarding"].ID()
 		}
