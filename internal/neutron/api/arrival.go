@@ -60,7 +60,8 @@ func (s *Server) arrive(ctx context.Context, status *model.PortStatus) error {
 		}
 		p := row.Clone().(*resource.Port)
 		at := inactive(p, status.Host)
-		if at < 0 || status.Realised < p.Revision {
+		if at < 0 || p.IsSubPort() || // a sub-port comes with its parent
+			status.Realised < p.Revision {
 			return nil
 		}
 		p.Inactive = slices.Clone(p.Inactive)

@@ -312,5 +312,5 @@ func (s *Server) auditDerived(ctx context.Context) error {
 	for _, row := range s.store.Select(s.subnetPools.Kind, "") {
 		failed = errors.Join(failed, poolOps{s}.updated(ctx, row))
 	}
-	return failed
+	return errors.Join(failed, s.auditSubPorts(ctx))
 }

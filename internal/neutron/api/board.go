@@ -54,6 +54,16 @@ func (b *board) up(port, host string) bool {
 	return r != nil && r.up[port]
 }
 
+// state is up, and whether the chassis has said anything about the port.
+func (b *board) state(port, host string) (up, reported bool) {
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	if r := b.reports[host]; r != nil {
+		up, reported = r.up[port]
+	}
+	return up, reported
+}
+
 // find returns a chassis, nil if there is none. Known is false as long as the board has not read which
 // there are.
 func (b *board) find(name string) (c *model.Chassis, known bool) {

@@ -105,6 +105,8 @@ func served() []words {
 		{"subnet_allocation", "Subnet Allocation", "Subnets cut from pools of prefixes"},
 		{"subnet-segmentid-writable", "Subnet SegmentID (writable)", "A subnet is put on its network's only segment"},
 		{"subnetpool-prefix-ops", "Subnet Pool Prefix Operations", "Prefixes of a pool added and removed one by one"},
+		{"trunk", "Trunk Extension", "Ports whose guests have further ports in VLANs"},
+		{"trunk-details", "Trunk port details", "A port shows the trunk that it carries"},
 	}
 }
 

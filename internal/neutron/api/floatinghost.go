@@ -76,6 +76,9 @@ func (s *Server) followPort(t *rows.Txn, old, p *resource.Port) error {
 	if s.opts.Neutron {
 		return s.followPushed(t, old, p)
 	}
+	if err := s.followParent(t, old, p); err != nil {
+		return err
+	}
 	if len(old.AllowedAddressPairs)+len(p.AllowedAddressPairs) > 0 {
 		t.After(s.board.poke) // those of addresses that it shares with others follow
 	}

@@ -266,6 +266,7 @@ func (s *Server) decoratePort(row resource.Row) resource.Row {
 	if p.DeviceOwner == model.FloatingIPOwner || p.DeviceOwner == model.ChassisAddressOwner {
 		p.Status = "N/A" // as in Neutron: nothing is plugged
 	}
+	p.TrunkDetails = s.trunkDetails(p)
 	p.DNSSuffix = s.opts.DNSDomain
 	if n, ok := s.store.Cached(s.networks.Kind, p.NetworkID); ok {
 		if d := n.(*resource.Network).DNSDomain; d != "" {

@@ -42,6 +42,9 @@ func (s *Server) isOwned(t *rows.Txn, p *resource.Port) (bool, error) {
 
 // checkDeletable refuses to delete a port that is a part of another resource.
 func (s *Server) checkDeletable(t *rows.Txn, p *resource.Port) error {
+	if p.TrunkID != "" {
+		return inTrunk(p)
+	}
 	owned, err := s.isOwned(t, p)
 	if err != nil || !owned {
 		return err
@@ -58,6 +61,9 @@ func (s *Server) checkOwner(t *rows.Txn, old, p *resource.Port) error {
 		return err
 	}
 	if owned && (p.DeviceID != old.DeviceID || p.DeviceOwner != old.DeviceOwner || p.HostID != "") {
+		return portInUse(old)
+	}
+	if old.IsSubPort() && p.HostID != old.HostID { // it is where its parent is
 		return portInUse(old)
 	}
 	if !owned && p.RouterID() != "" && p.RouterID() != old.RouterID() {

@@ -117,7 +117,15 @@ func (s *Server) concerned(key db.Key) []child {
 		add(s.forwardings, rows.ByFloatingIP(key.ID))
 	case s.forwardings.Kind:
 		out = append(out, child{s.forwardings, key.ID})
+	case s.trunks.Kind:
+		add(s.ports, rows.ByTrunk(key.ID))
+		if row, ok := s.store.Cached(s.trunks.Kind, key.ID); ok {
+			for _, p := range row.(*resource.Trunk).SubPorts {
+				out = append(out, child{s.ports, p.PortID})
+			}
+		}
 	case s.ports.Kind:
+		add(s.ports, rows.ByTrunk(s.trunkOf(key.ID)))
 		add(s.floatingIPs, rows.ByPort(key.ID))
 		add(s.forwardings, rows.ByPort(key.ID))
 		if row, ok := s.store.Cached(s.ports.Kind, key.ID); ok {

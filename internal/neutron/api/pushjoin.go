@@ -69,6 +69,8 @@ func (s *Server) join(t *rows.Txn, row resource.Row) error {
 		s.joinFloatingIP(t, r)
 	case *resource.PortForwarding:
 		s.joinForwarding(t, r)
+	case *resource.Port:
+		s.joinSubPort(t, r)
 	}
 	return nil
 }
@@ -224,6 +226,11 @@ func (s *Server) followPushed(t *rows.Txn, old, p *resource.Port) error {
 			return err
 		}
 	}
+	if old != nil && p != nil {
+		if err := s.followParent(t, old, p); err != nil {
+			return err
+		}
+	}
 	return s.leaveAddresses(t, one)
 }
 
@@ -252,7 +259,7 @@ func (s *Server) rejoin(t *rows.Txn, typ *resource.Type, id string, concerned bo
 // settlePushed joins everything again, as the chassis are now.
 func (s *Server) settlePushed(ctx context.Context) error {
 	var failed error
-	for _, typ := range []*resource.Type{s.subnets, s.routers, s.floatingIPs, s.forwardings} {
+	for _, typ := range []*resource.Type{s.ports, s.subnets, s.routers, s.floatingIPs, s.forwardings} {
 		for _, row := range s.store.Select(typ.Kind, "") {
 			failed = errors.Join(failed, s.settleRow(ctx, typ, row.Base().ID))
 		}

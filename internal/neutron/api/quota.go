@@ -13,7 +13,7 @@ import (
 // defaultLimits are Neutron's; -1 is no limit.
 var defaultLimits = map[string]int{
 	"network": 100, "subnet": 100, "port": 500, "security_group": 10, "security_group_rule": 100,
-	"router": 10, "floatingip": 50, "subnetpool": -1,
+	"router": 10, "floatingip": 50, "subnetpool": -1, "trunk": -1,
 }
 
 // limits returns what a project may have of each resource.

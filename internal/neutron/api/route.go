@@ -108,6 +108,8 @@ func (c *collection) resolve(prefix string, parts []string) (string, methods) {
 		return c.resolveTags(prefix+"/{id}/tags", parts[0], parts[2:])
 	case len(parts) == 2 && c.actions[parts[1]] != nil:
 		return prefix + "/{id}/" + parts[1], methods{http.MethodPut: c.one(parts[0], c.actions[parts[1]])}
+	case len(parts) == 2 && parts[1] == "get_subports" && c.typ == c.server.trunks:
+		return prefix + "/{id}/get_subports", methods{http.MethodGet: c.one(parts[0], c.server.showSubPorts)}
 	case parts[1] == "bindings" && c.typ == c.server.ports:
 		return c.server.resolveBindings(prefix+"/{id}/bindings", parts[0], parts[2:])
 	case parts[1] == "port_forwardings" && c.typ == c.server.floatingIPs:

@@ -142,7 +142,7 @@ func (s *Server) addPort(t *rows.Txn, r *resource.Router, attached attachments, 
 		return nil, nil, err
 	}
 	p := row.Clone().(*resource.Port)
-	if p.DeviceID != "" || p.HostID != "" || len(p.Inactive) > 0 {
+	if p.DeviceID != "" || p.HostID != "" || len(p.Inactive) > 0 || p.TrunkID != "" {
 		return nil, nil, portInUse(p)
 	}
 	p.DeviceID, p.DeviceOwner = r.ID, model.RouterInterfaceOwner

@@ -68,7 +68,7 @@ type Server struct {
 	defaultPools                            *resource.Type
 	quotas, quotaGuards, defaultGroups      *resource.Type
 	portBindings, agents, segments          *resource.Type
-	floatingIPs, forwardings                *resource.Type
+	floatingIPs, forwardings, trunks        *resource.Type
 	activeAddresses, addressGroups          *resource.Type
 	pushed                                  map[string]*resource.Type // by name, what a Neutron pushes
 	collections                             []*collection
@@ -83,6 +83,7 @@ type Server struct {
 
 	admitted atomic.Bool
 	joins    *marks // rows that have changed; nil unless a Neutron pushes them
+	subPorts *marks // sub-ports that are to follow their parents
 	status   *statusFeed
 }
 
@@ -107,7 +108,7 @@ func New(opts Options) (*Server, error) {
 		opts: opts, log: opts.Logger, now: opts.Clock, hints: addressHints{}, slots: make(chan struct{}, maxRequests),
 	}
 	types := s.makeTypes()
-	s.vnis = &vnis{next: map[string]int{}}
+	s.vnis, s.subPorts = &vnis{next: map[string]int{}}, newMarks()
 	s.store = rows.New(opts.DB, types, opts.Logger, opts.Clock)
 	s.board = newBoard(opts.DB, opts.Logger, opts.Clock)
 	if opts.Neutron {
@@ -125,6 +126,7 @@ func New(opts Options) (*Server, error) {
 		{server: s, typ: s.floatingIPs, ops: floatingOps{s}, taggable: true, decorate: s.decorateFloatingIP},
 		{server: s, typ: s.subnetPools, ops: poolOps{s}, taggable: true, actions: s.poolActions()},
 		{server: s, typ: s.addressScopes, ops: scopeOps{s}},
+		{server: s, typ: s.trunks, ops: trunkOps{s}, taggable: true, actions: s.trunkActions(), decorate: s.decorateTrunk},
 	}
 	return s, nil
 }
@@ -139,17 +141,17 @@ func (s *Server) makeTypes() []*resource.Type {
 	s.subnetPools, s.addressScopes, s.defaultPools = resource.SubnetPools(), resource.AddressScopes(), resource.DefaultPools()
 	s.activeAddresses = resource.ActiveAddresses()
 	s.floatingIPs, s.forwardings = resource.FloatingIPs(), resource.PortForwardings()
-	s.addressGroups = resource.AddressGroups()
+	s.addressGroups, s.trunks = resource.AddressGroups(), resource.Trunks()
 	s.portBindings, s.agents, s.segments = resource.PortBindings(), resource.Agents(), resource.Segments()
 	s.pushed = map[string]*resource.Type{}
 	for _, t := range []*resource.Type{s.networks, s.subnets, s.subnetPools, s.ports, s.groups, s.rules, s.addressGroups, s.routers,
-		s.floatingIPs, s.forwardings} {
+		s.floatingIPs, s.forwardings, s.trunks} {
 		s.pushed[t.Singular] = t
 	}
 	return []*resource.Type{
 		s.networks, s.subnets, s.ports, s.groups, s.rules, s.routers, s.quotas, s.quotaGuards, s.defaultGroups, s.agents,
 		s.subnetPools, s.addressScopes, s.defaultPools, s.floatingIPs, s.forwardings,
-		s.activeAddresses, s.addressGroups,
+		s.activeAddresses, s.addressGroups, s.trunks,
 	}
 }
 
@@ -197,7 +199,7 @@ func (s *Server) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var wg sync.WaitGroup
-	tasks := []func(context.Context) error{s.store.Run, s.admit, s.followChassis, s.auditLoop, s.followArrivals, s.followPlaces, s.followClaims}
+	tasks := []func(context.Context) error{s.store.Run, s.admit, s.followChassis, s.auditLoop, s.followArrivals, s.followPlaces, s.followClaims, s.followSubPorts}
 	if s.opts.Neutron {
 		tasks = append(tasks, s.followPushes, s.followStatus)
 	} else {

@@ -35,10 +35,19 @@ type Port struct {
 	// active one here, until Neutron says so too.
 	Arrived string `json:"arrived,omitzero"`
 
-	// Status, DNSSuffix and VIF are not stored: the API fills them in before it shows a port.
-	Status    string `json:"-"`
-	DNSSuffix string `json:"-"`
-	VIF       VIF    `json:"-"`
+	// TrunkID is the trunk that the port, or whose sub-port, it is. It is written with the trunk.
+	TrunkID string `json:"trunk_id,omitzero"`
+	// ParentPortID is the port through whose interface a sub-port comes, and SegmentationID its VLAN there. The bindings
+	// of a sub-port are its parent's; OwnHostID is the host to which it is bound when it is none any more.
+	ParentPortID   string `json:"parent_port_id,omitzero"`
+	SegmentationID uint16 `json:"segmentation_id,omitzero"`
+	OwnHostID      string `json:"own_host_id,omitzero"`
+
+	// Status, DNSSuffix, VIF and TrunkDetails are not stored: the API fills them in before it shows a port.
+	Status       string        `json:"-"`
+	DNSSuffix    string        `json:"-"`
+	VIF          VIF           `json:"-"`
+	TrunkDetails *TrunkDetails `json:"-"`
 }
 
 // The values of a port's ip_allocation: it has got addresses when it was made; it gets them when it is bound, since
@@ -98,7 +107,7 @@ func Ports() *Type {
 		shown("ip_allocation", func(p *Port) any { return cmp.Or(p.IPAllocation, IPImmediate) }),
 	}
 	own = append(own, bindingAttrs()...)
-	own = append(own, tagsAttr())
+	own = append(own, unlisted(shown("trunk_details", showTrunkDetails)), tagsAttr())
 	return &Type{
 		Kind: "neutron.port", Singular: "port", Plural: "ports", Path: "ports",
 		Attrs: join(first, own, last),

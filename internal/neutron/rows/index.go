@@ -41,8 +41,14 @@ func ByDevice(id string) string { return "device/" + id }
 // ByFloatingIP finds the port forwardings of a floating IP.
 func ByFloatingIP(id string) string { return "floatingip/" + id }
 
-// ByPort finds the floating IPs, port forwardings and announced addresses of a port.
+// ByPort finds the floating IPs, port forwardings and announced addresses of a port, and its trunk.
 func ByPort(id string) string { return "port/" + id }
+
+// BySubPort finds the trunk that has a port as a sub-port.
+func BySubPort(port string) string { return "sub-port/" + port }
+
+// ByTrunk finds the ports of a trunk, with the sub-ports.
+func ByTrunk(id string) string { return "trunk/" + id }
 
 // ByRouter finds the floating IPs and port forwardings behind a router.
 func ByRouter(id string) string { return "router/" + id }
@@ -110,6 +116,11 @@ func indexKeys(row resource.Row) []string {
 		for _, h := range r.Hosts {
 			keys = append(keys, ByHost(h))
 		}
+	case *resource.Trunk:
+		keys = append(keys, ByPort(r.PortID))
+		for _, p := range r.SubPorts {
+			keys = append(keys, BySubPort(p.PortID))
+		}
 	case *resource.SubnetPool:
 		if r.AddressScopeID != "" {
 			keys = append(keys, ByAddressScope(r.AddressScopeID))
@@ -175,6 +186,9 @@ func portKeys(p *resource.Port) []string {
 	}
 	if p.DeviceOwner == model.ChassisAddressOwner {
 		keys = append(keys, ByOwner(p.DeviceOwner), OnChassis(p.DeviceID))
+	}
+	if p.TrunkID != "" {
+		keys = append(keys, ByTrunk(p.TrunkID))
 	}
 	if p.RouterID() != "" {
 		keys = append(keys, ByRouterOn(p.NetworkID))

@@ -27,7 +27,7 @@ func Same(a, b model.Object) bool {
 			slices.Equal(x.Routes, y.Routes)
 	case *model.Binding:
 		y, ok := b.(*model.Binding)
-		return ok && x.NetworkID == y.NetworkID && x.Status == y.Status
+		return ok && x.NetworkID == y.NetworkID && x.Status == y.Status && x.ParentPortID == y.ParentPortID && x.SegmentationID == y.SegmentationID
 	case *model.RouterGateway:
 		return sameBut(x, b, func(c *model.RouterGateway) { c.Revision, c.ProjectID = x.Revision, x.ProjectID })
 	case *model.GatewayDuty:

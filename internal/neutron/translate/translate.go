@@ -74,9 +74,7 @@ func portObjects(r *resource.Port) []model.Object {
 		})
 	}
 	if r.HostID != "" {
-		out = append(out, &model.Binding{
-			Meta: meta(r), NetworkID: r.NetworkID, Host: r.HostID, Status: model.BindingActive,
-		})
+		out = append(out, binding(r, r.HostID, model.BindingActive))
 	}
 	if id := r.RouterID(); id != "" {
 		out = append(out, &model.RouterInterface{
@@ -88,11 +86,13 @@ func portObjects(r *resource.Port) []model.Object {
 		out = append(out, &model.ChassisAddress{Meta: meta(r), Host: r.DeviceID, NetworkID: r.NetworkID, MACAddress: r.MACAddress, FixedIPs: r.FixedIPs})
 	}
 	for _, b := range r.Inactive {
-		out = append(out, &model.Binding{
-			Meta: meta(r), NetworkID: r.NetworkID, Host: b.HostID, Status: model.BindingInactive,
-		})
+		out = append(out, binding(r, b.HostID, model.BindingInactive))
 	}
 	return out
+}
+
+func binding(r *resource.Port, host string, status model.BindingStatus) *model.Binding {
+	return &model.Binding{Meta: meta(r), NetworkID: r.NetworkID, Host: host, Status: status, ParentPortID: r.ParentPortID, SegmentationID: r.SegmentationID}
 }
 
 func port(r *resource.Port) *model.Port {

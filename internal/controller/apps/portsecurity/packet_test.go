@@ -132,7 +132,7 @@ func inEthernet() []sent {
 		{"another protocol", other(mac(1), bcast, 0x88b5), ""},
 		{"another protocol from another's MAC", other(mac(2), bcast, 0x88b5), "spoofed MAC"},
 		{"a bridge's frame", other(mac(1), packet.MAC{1, 0x80, 0xc2, 0, 0, 2}, 0x8809), "impostor"},
-		{"a VLAN tag", other(mac(1), bcast, packet.EtherTypeVLAN), "the guest sends VLAN tags"},
+		{"a VLAN tag", other(mac(1), bcast, packet.EtherTypeVLAN), "the guest sends in a VLAN"},
 	}
 }
 
