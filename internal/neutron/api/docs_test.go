@@ -44,7 +44,7 @@ func attributeTables() string {
 	rules := resource.SecurityGroupRules()
 	for _, typ := range []*resource.Type{resource.Networks(), resource.Subnets(), resource.Ports(),
 		resource.PortBindings(), resource.SecurityGroups(rules), rules, resource.Routers(), resource.FloatingIPs(), resource.PortForwardings(), resource.SubnetPools(),
-		resource.AddressScopes(), resource.Segments(), resource.Agents()} {
+		resource.AddressScopes(), resource.Segments(), resource.Trunks(), resource.Agents()} {
 		fmt.Fprintf(&b, "\n### /v2.0/%s\n\n| attribute | set | list |\n|---|---|---|\n", typ.Path)
 		for _, a := range typ.Attrs {
 			set := map[resource.Access]string{resource.ReadOnly: "shown", resource.OnPost: "POST", resource.OnPut: "PUT",

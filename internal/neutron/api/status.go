@@ -18,6 +18,7 @@ const (
 	statusPort       = "port"
 	statusRouter     = "router"
 	statusFloatingIP = "floatingip"
+	statusTrunk      = "trunk"
 	statusAgent      = "agent"
 	statusAudit      = "audit"
 	statusAddress    = "address"
@@ -44,6 +45,11 @@ type floatingState struct {
 	ID     string   `json:"id"`
 	Status string   `json:"status"`
 	Hosts  []string `json:"hosts"`
+}
+
+type trunkState struct {
+	ID     string `json:"id"`
+	Status string `json:"status"`
 }
 
 type agentState struct {
@@ -97,6 +103,7 @@ func (s *Server) told(key db.Key) []statusKey {
 		for _, f := range s.store.Select(s.floatingIPs.Kind, rows.ByPort(id)) {
 			out = append(out, statusKey{statusFloatingIP, f.Base().ID})
 		}
+		out = append(out, s.toldOfTrunks(id)...)
 	}
 	host, isReport := strings.CutPrefix(string(key.Scope), model.ScopeChassis(""))
 	switch {
@@ -107,6 +114,8 @@ func (s *Server) told(key db.Key) []statusKey {
 		if r, ok := s.store.Cached(key.Kind, key.ID); ok && r.(*resource.Router).Gateway != nil {
 			out = append(out, statusKey{statusPort, r.(*resource.Router).Gateway.PortID})
 		}
+	case key.Kind == s.trunks.Kind:
+		out = append(out, statusKey{statusTrunk, key.ID})
 	case key.Kind == s.floatingIPs.Kind:
 		out = append(out, statusKey{statusFloatingIP, key.ID})
 	case key.Kind == s.forwardings.Kind:
@@ -130,6 +139,16 @@ func (s *Server) told(key db.Key) []statusKey {
 	case key.Scope == model.ScopeGlobal && key.Kind == "":
 		for k := range s.status.all(statusAgent) {
 			out = append(out, k)
+		}
+	}
+	return out
+}
+
+// toldOfTrunks lists the trunks whose status a port has a part in.
+func (s *Server) toldOfTrunks(port string) (out []statusKey) {
+	for _, by := range []string{rows.ByPort(port), rows.BySubPort(port)} {
+		for _, x := range s.store.Select(s.trunks.Kind, by) {
+			out = append(out, statusKey{statusTrunk, x.Base().ID})
 		}
 	}
 	return out
@@ -162,6 +181,8 @@ func (s *Server) tell(key statusKey) {
 		value, err = s.routerState(key.id)
 	case statusFloatingIP:
 		value, err = s.floatingState(key.id)
+	case statusTrunk:
+		value, err = s.trunkState(key.id)
 	case statusAgent:
 		value, err = s.agentState(key.id)
 	}
@@ -235,6 +256,20 @@ func (s *Server) floatingState(id string) (any, error) {
 	}
 	shown := s.decorateFloatingIP(f).(*resource.FloatingIP)
 	return floatingState{ID: id, Status: shown.Status, Hosts: append([]string{}, f.Hosts...)}, nil
+}
+
+func (s *Server) trunkState(id string) (any, error) {
+	row, ok := s.store.Cached(s.trunks.Kind, id)
+	if !ok {
+		return nil, nil
+	}
+	x := row.(*resource.Trunk)
+	if parent, ok := s.store.Cached(s.ports.Kind, x.PortID); ok {
+		if host := parent.(*resource.Port).HostID; host != "" && !s.board.heard(host) {
+			return nil, errUnknown
+		}
+	}
+	return trunkState{ID: id, Status: s.trunkStatus(x)}, nil
 }
 
 func (s *Server) agentState(host string) (any, error) {

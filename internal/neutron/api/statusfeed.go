@@ -102,6 +102,7 @@ type StatusPage struct {
 	Ports       []any         `json:"ports"`
 	Routers     []any         `json:"routers"`
 	FloatingIPs []any         `json:"floatingips"`
+	Trunks      []any         `json:"trunks"`
 	Agents      []any         `json:"agents"`
 	Audits      []any         `json:"audits"`
 	Addresses   []any         `json:"addresses"`
@@ -115,8 +116,8 @@ type StatusThing struct {
 }
 
 func (p *StatusPage) add(key statusKey, value any) {
-	to := map[string]*[]any{statusPort: &p.Ports, statusRouter: &p.Routers, statusFloatingIP: &p.FloatingIPs, statusAgent: &p.Agents,
-		statusAudit: &p.Audits, statusAddress: &p.Addresses}[key.kind]
+	to := map[string]*[]any{statusPort: &p.Ports, statusRouter: &p.Routers, statusFloatingIP: &p.FloatingIPs, statusTrunk: &p.Trunks,
+		statusAgent: &p.Agents, statusAudit: &p.Audits, statusAddress: &p.Addresses}[key.kind]
 	switch {
 	case value != nil:
 		*to = append(*to, value)
@@ -167,7 +168,7 @@ func (f *statusFeed) parse(cursor string) (seq int64, ok bool) {
 
 func (f *statusFeed) page(since int64, complete bool) StatusPage {
 	p := StatusPage{Instance: f.instance, Cursor: fmt.Sprintf("%s:%d", f.instance, f.seq), Complete: complete, Ports: []any{},
-		Routers: []any{}, FloatingIPs: []any{}, Agents: []any{}, Audits: []any{}, Addresses: []any{}, Removed: []StatusThing{}}
+		Routers: []any{}, FloatingIPs: []any{}, Trunks: []any{}, Agents: []any{}, Audits: []any{}, Addresses: []any{}, Removed: []StatusThing{}}
 	if complete {
 		for key, e := range f.entries {
 			p.add(key, e.value)

@@ -156,7 +156,8 @@ func (d *door) everything() []obj {
 	d.t.Helper()
 	var out []obj
 	for _, k := range [][2]string{{"network", "networks"}, {"subnetpool", "subnetpools"}, {"subnet", "subnets"}, {"security_group", "security-groups"},
-		{"security_group_rule", "security-group-rules"}, {"router", "routers"}, {"port", "ports"}, {"floatingip", "floatingips"}} {
+		{"security_group_rule", "security-group-rules"}, {"router", "routers"}, {"port", "ports"}, {"floatingip", "floatingips"},
+		{"trunk", "trunks"}} {
 		plural := strings.ReplaceAll(k[1], "-", "_")
 		for _, o := range d.must(200, "GET", "/v2.0/"+k[1], nil)[plural].([]any) {
 			o := o.(obj)

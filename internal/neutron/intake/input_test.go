@@ -102,6 +102,10 @@ func TestBadObjects(t *testing.T) {
 		{"router", "external_gateway_info", obj{"id": n["id"], "external_gateway_info": obj{"network_id": 7}}},
 		{"router", "routes", obj{"id": n["id"], "routes": []obj{{"destination": "1.2.3.0/24", "nexthop": "::1"}}}},
 		{"port_forwarding", "external_port", obj{"id": n["id"], "floatingip_id": n["id"], "internal_port_id": n["id"], "protocol": "tcp", "external_port": 0, "internal_port": 1}},
+		{"trunk", "port_id", obj{"id": n["id"]}},
+		{"trunk", "sub_ports", obj{"id": n["id"], "port_id": n["id"], "sub_ports": []obj{{"port_id": n["id"], "segmentation_type": "vlan", "segmentation_id": 1}}}},
+		{"trunk", "segmentation_type", obj{"id": n["id"], "port_id": n["id"], "sub_ports": []obj{{"port_id": p["id"], "segmentation_type": "vxlan", "segmentation_id": 1}}}},
+		{"trunk", "segmentation_id", obj{"id": n["id"], "port_id": n["id"], "sub_ports": []obj{{"port_id": p["id"], "segmentation_type": "vlan", "segmentation_id": 4095}}}},
 		{"quota", "kind", n},
 	} {
 		bad := change(c.kind, c.object)
@@ -156,6 +160,7 @@ func FuzzPush(f *testing.F) {
 		`{"changes":[{"kind":"port_forwarding","id":"a0000000-0000-4000-8000-000000000005","object":{"floatingip_id":"a0000000-0000-4000-8000-000000000004","protocol":"tcp","internal_port_id":"a0000000-0000-4000-8000-000000000002","external_port_range":"1:2","internal_port":3}}]}`,
 		`{"changes":[{"kind":"subnet","id":"a0000000-0000-4000-8000-000000000006","object":{"network_id":"a0000000-0000-4000-8000-000000000001","cidr":"10.0.0.0/24","host_routes":[{"destination":"0.0.0.0/0","nexthop":"10.0.0.1"}],"allocation_pools":[{"start":"1.1.1.1","end":"::1"}]}}]}`,
 		`{"changes":[{"kind":"security_group_rule","id":"a0000000-0000-4000-8000-000000000007","object":{"security_group_id":"a0000000-0000-4000-8000-000000000001","direction":"ingress","ethertype":"ipv6","protocol":"icmp","port_range_min":1}},{"kind":"address_group","id":"a0000000-0000-4000-8000-000000000007","object":{"addresses":["10.0.0.0/8","::/0"]}}]}`,
+		`{"changes":[{"kind":"trunk","id":"a0000000-0000-4000-8000-000000000008","object":{"port_id":"a0000000-0000-4000-8000-000000000002","sub_ports":[{"port_id":"a0000000-0000-4000-8000-000000000009","segmentation_type":"vlan","segmentation_id":7}]}},{"kind":"port","id":"a0000000-0000-4000-8000-000000000009","object":{"network_id":"a0000000-0000-4000-8000-000000000001","mac_address":"fa:16:3e:00:00:02"}}]}`,
 	} {
 		f.Add(seed)
 	}

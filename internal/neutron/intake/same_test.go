@@ -55,6 +55,11 @@ func build(t *testing.T, d *door) {
 	d.must(201, "POST", "/v2.0/ports/"+a["id"].(string)+"/bindings", obj{"binding": obj{"host": "c2"}})
 	b := d.make("port", "ports", obj{"network_id": blue["id"], "binding:host_id": "c2"})
 	d.make("port", "ports", obj{"network_id": blue["id"], "port_security_enabled": false, "admin_state_up": false})
+	red := d.make("port", "ports", obj{"network_id": blue["id"], "name": "red"})
+	d.make("trunk", "trunks", obj{"port_id": a["id"], "sub_ports": []obj{{"port_id": red["id"], "segmentation_type": "vlan", "segmentation_id": 10},
+		{"port_id": d.make("port", "ports", obj{"network_id": blue["id"]})["id"], "segmentation_type": "vlan", "segmentation_id": 11}}})
+	d.make("trunk", "trunks", obj{"port_id": b["id"], "admin_state_up": false})
+	d.make("floatingip", "floatingips", obj{"floating_network_id": ext["id"], "port_id": red["id"]})
 	d.make("floatingip", "floatingips", obj{"floating_network_id": ext["id"], "port_id": a["id"]})
 	d.make("floatingip", "floatingips", obj{"floating_network_id": ext["id"]})
 	f := d.make("floatingip", "floatingips", obj{"floating_network_id": ext["id"]})

@@ -34,7 +34,8 @@ func (l *listener) hear(wait string) bool {
 	if complete {
 		clear(l.known)
 	}
-	for list, kind := range map[string]string{"ports": "port", "routers": "router", "floatingips": "floatingip", "agents": "agent", "audits": "audit", "addresses": "address"} {
+	for list, kind := range map[string]string{"ports": "port", "routers": "router", "floatingips": "floatingip", "trunks": "trunk", "agents": "agent",
+		"audits": "audit", "addresses": "address"} {
 		for _, o := range page[list].([]any) {
 			l.known[kind+" "+o.(obj)["id"].(string)] = o.(obj)
 		}
