@@ -130,8 +130,13 @@ func (r *Run) churn(ctx context.Context, n int) error {
 	for _, n := range r.networks {
 		networks = append(networks, n.id)
 	}
+	_, ofNeutron := r.platform.(OfNeutron)
 	for done := 0; done < n; {
-		port, err := api.Create(ctx, "port", cloud.Object{"network_id": networks[done%len(networks)], "binding:host_id": "elsewhere"})
+		fields := cloud.Object{"network_id": networks[done%len(networks)]}
+		if !ofNeutron { // which would try for a second or two to bind the port to a host without a chassis
+			fields["binding:host_id"] = "elsewhere"
+		}
+		port, err := api.Create(ctx, "port", fields)
 		if err != nil {
 			return err
 		}

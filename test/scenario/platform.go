@@ -25,9 +25,9 @@ type Platform interface {
 	Flows(ctx context.Context, chassis string) (string, error)
 }
 
-// Setter is a platform whose API sets some fields otherwise than the server's.
-type Setter interface {
-	// Set changes fields of a resource.
+// OfNeutron is a platform whose API is a real Neutron's.
+type OfNeutron interface {
+	// Set changes fields of a resource, also such as Neutron's API calls otherwise.
 	Set(ctx context.Context, kind, id string, fields cloud.Object) error
 }
 

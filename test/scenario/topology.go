@@ -309,8 +309,8 @@ func parseSet(w *words) action {
 		if kind == aGuest {
 			resource = "port"
 		}
-		if setter, can := r.platform.(Setter); can {
-			return setter.Set(ctx, resource, id, fields)
+		if neutron, is := r.platform.(OfNeutron); is {
+			return neutron.Set(ctx, resource, id, fields)
 		}
 		_, err := r.platform.API().Update(ctx, resource, id, fields)
 		return err
