@@ -14,15 +14,16 @@ import (
 
 // clean removes everything that a scenario has made, by Neutron's API.
 func clean(ctx context.Context, api *cloud.Client) error {
-	if err := remove(ctx, api, "floatingip"); err != nil {
+	if err := withdraw(ctx, api); err != nil {
 		return err
 	}
 	if err := strip(ctx, api); err != nil {
 		return err
 	}
-	kinds := []string{"router", "port", "network", "subnetpool", "address_scope", "security_group", "address_group", "agent"}
+	kinds := []string{"router", "port", "network", "subnetpool", "address_scope", "security_group", "address_group"}
 	for _, kind := range kinds {
-		if err := remove(ctx, api, kind); err != nil {
+		// Ports that Neutron makes for chassis go a moment after the routers for which they are.
+		if err := soon(ctx, func(ctx context.Context) error { return remove(ctx, api, kind) }); err != nil {
 			return err
 		}
 	}
@@ -46,6 +47,29 @@ func remove(ctx context.Context, api *cloud.Client, kind string) error {
 		}
 	}
 	return nil
+}
+
+// withdraw removes floating IPs and what is forwarded from them.
+func withdraw(ctx context.Context, api *cloud.Client) error {
+	all, err := list(ctx, api, "floatingip", "?fields=id")
+	if err != nil {
+		return err
+	}
+	for _, one := range all {
+		path := cloud.Path("floatingip", one.ID()) + "/port_forwardings"
+		var found struct {
+			Forwardings []cloud.Object `json:"port_forwardings"`
+		}
+		if err := api.Get(ctx, path, &found); err != nil {
+			return err
+		}
+		for _, f := range found.Forwardings {
+			if err := api.Do(ctx, http.MethodDelete, path+"/"+f.ID(), nil, nil); err != nil {
+				return err
+			}
+		}
+	}
+	return remove(ctx, api, "floatingip")
 }
 
 // strip takes from routers what keeps them from being deleted.
