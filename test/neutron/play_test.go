@@ -63,6 +63,7 @@ type player struct {
 type plug struct {
 	port    string
 	chassis []string
+	resumed string // where it came by a live migration, empty if by none
 }
 
 func (s *stage) player(ctx context.Context) (*player, error) {
@@ -112,15 +113,26 @@ func (p *player) Boot(ctx context.Context, chassis string, m scenario.Machine) (
 	return p.Platform.Boot(ctx, chassis, m)
 }
 
-// Do keeps account of where machines are.
+// Do keeps account of where machines are. As Nova does, it has the binding active where a machine goes on before it takes it
+// off where it was.
 func (p *player) Do(ctx context.Context, a scenario.Action) error {
-	err := p.Platform.Do(ctx, a)
-	if err == nil && a.Verb == scenario.Unplug {
-		at := p.plugged[a.Name]
-		at.chassis = slices.DeleteFunc(slices.Clone(at.chassis), func(name string) bool { return name == a.To })
-		p.plugged[a.Name] = at
+	at := p.plugged[a.Name]
+	if a.Verb == scenario.Unplug && at.resumed != "" && at.resumed != a.To {
+		if err := p.API().Activate(ctx, at.port, at.resumed); err != nil {
+			return err
+		}
 	}
-	return err
+	err := p.Platform.Do(ctx, a)
+	switch {
+	case err != nil || at.port == "":
+		return err
+	case a.Verb == scenario.Resume:
+		at.resumed = a.To
+	case a.Verb == scenario.Unplug:
+		at.chassis = slices.DeleteFunc(slices.Clone(at.chassis), func(name string) bool { return name == a.To })
+	}
+	p.plugged[a.Name] = at
+	return nil
 }
 
 // Set says by a tag what Neutron's routers have no field for.
