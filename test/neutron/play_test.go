@@ -156,6 +156,30 @@ func (p *player) Set(ctx context.Context, kind, id string, fields cloud.Object) 
 	return err
 }
 
+// Activate does what Nova does when a guest is to go on where it was: it removes the other bindings, since to Neutron the one
+// there has never ceased to be the active one.
+func (p *player) Activate(ctx context.Context, port, chassis string) error {
+	path := cloud.Path("port", port) + "/bindings"
+	var found struct{ Bindings []cloud.Object }
+	if err := p.API().Get(ctx, path, &found); err != nil {
+		return err
+	}
+	here := func(b cloud.Object) bool { return b.Text("host") == chassis }
+	at := slices.IndexFunc(found.Bindings, here)
+	if at < 0 || found.Bindings[at].Text("status") != "ACTIVE" {
+		return p.API().Activate(ctx, port, chassis)
+	}
+	for _, b := range found.Bindings {
+		if here(b) {
+			continue
+		}
+		if err := p.API().Do(ctx, http.MethodDelete, path+"/"+b.Text("host"), nil, nil); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // finish unplugs all machines and sees that their ports become DOWN, and that Neutron and the server agree.
 func (p *player) finish(ctx context.Context) error {
 	for name, at := range p.plugged {

@@ -88,6 +88,9 @@ func (r *Run) holds(ctx context.Context, chassis string, m *machine) error {
 func parseActivate(w *words) action {
 	guest, chassis := guestOn(w)
 	return func(ctx context.Context, r *Run) error {
+		if neutron, is := r.platform.(OfNeutron); is {
+			return neutron.Activate(ctx, r.machines[guest].port, chassis)
+		}
 		return r.platform.API().Activate(ctx, r.machines[guest].port, chassis)
 	}
 }

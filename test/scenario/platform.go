@@ -29,6 +29,8 @@ type Platform interface {
 type OfNeutron interface {
 	// Set changes fields of a resource, also such as Neutron's API calls otherwise.
 	Set(ctx context.Context, kind, id string, fields cloud.Object) error
+	// Activate makes a port's binding to a chassis the active one, or ends the migration if it is still.
+	Activate(ctx context.Context, port, chassis string) error
 }
 
 // Chassis describes a hypervisor.
