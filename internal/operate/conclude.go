@@ -88,7 +88,7 @@ func (q *inquiry) conclude(ctx context.Context, ans *Answer, a *asked) error {
 	}
 	for _, e := range ends {
 		switch {
-		case e.Kind == Delivered && e.port != nil && (a.dst == nil && a.router == "" || a.dst != nil && e.port.ID == a.dst.ID):
+		case (e.Kind == Delivered || e.turned()) && e.port != nil && (a.dst == nil && a.router == "" || a.dst != nil && e.port.ID == a.dst.ID):
 			ans.Passes = true
 			return q.delivered(ctx, ans, a, e)
 		case e.serves:
@@ -234,7 +234,7 @@ func (q *inquiry) dropped(ctx context.Context, ans *Answer, a *asked, e end) err
 	return q.at(ctx, e.leg, func(w World) {
 		switch {
 		case (stage == pipeline.EgressRefuse || stage == pipeline.IngressRefuse) && e.at != nil:
-			ans.Sentence = where + w.forbidden(ans, a, e.at, *e.Outcome)
+			ans.Sentence = where + w.forbidden(ans, a, e.at, stage, *e.Outcome)
 		case a.dst != nil && e.at != nil && e.at.ID == a.src.Port.ID:
 			ans.Sentence = where + e.Reason
 			if _, served := w.local(a.dst); !served && a.dst.NetworkID == a.src.Port.NetworkID {
@@ -250,19 +250,20 @@ func (q *inquiry) dropped(ctx context.Context, ans *Answer, a *asked, e end) err
 }
 
 // forbidden explains a drop by security groups.
-func (w World) forbidden(ans *Answer, a *asked, at *model.Port, end Outcome) string {
-	d, remote := model.Ingress, "from "+a.Src.String()
-	if at.ID == a.src.Port.ID {
-		d, remote = model.Egress, "to "+a.Dst.String()
+func (w World) forbidden(ans *Answer, a *asked, at *model.Port, stage pipeline.Stage, end Outcome) string {
+	d, b := model.Ingress, a.arrived(&end)
+	remote := "from " + b.Src.String()
+	if stage == pipeline.EgressRefuse {
+		d, b, remote = model.Egress, a.Probe, "to "+a.Dst.String()
 	}
-	j := w.judge(at, a.Probe, d)
+	j := w.judge(at, b, d)
 	switch {
 	case j.allowed != nil:
 		return fmt.Sprintf("%s; but %s allows it: the flows are not in force yet", end.Reason, j.allowed.phrase())
 	case len(at.SecurityGroups) == 0:
-		return fmt.Sprintf("the port has no security group, so nothing allows %s %s", a.what(), remote)
+		return fmt.Sprintf("the port has no security group, so nothing allows %s %s", b.what(), remote)
 	}
-	s := fmt.Sprintf("no rule of groups %s allows %s %s", w.groupNames(at.SecurityGroups), a.what(), remote)
+	s := fmt.Sprintf("no rule of groups %s allows %s %s", w.groupNames(at.SecurityGroups), b.what(), remote)
 	if j.nearest == nil {
 		return s + fmt.Sprintf("; they have no %s rule at all", d)
 	}
@@ -282,13 +283,14 @@ func (q *inquiry) delivered(ctx context.Context, ans *Answer, a *asked, e end) e
 		port *model.Port
 		leg  *Leg
 		d    model.Direction
-	}{{a.src.Port, legs[0], model.Egress}, {e.port, e.leg, model.Ingress}} {
-		err := q.at(ctx, end.leg, func(w World) { why = append(why, w.allowing(ans, a, end.port, end.leg, end.d)) })
+		seen Probe
+	}{{a.src.Port, legs[0], model.Egress, a.Probe}, {e.port, e.leg, model.Ingress, a.arrived(e.Outcome)}} {
+		err := q.at(ctx, end.leg, func(w World) { why = append(why, w.allowing(ans, end.seen, end.port, end.leg, end.d)) })
 		if err != nil {
 			return err
 		}
 	}
-	ans.Sentence = fmt.Sprintf("delivered to %s%s: %s", where, byRouters(legs), strings.Join(why, " and "))
+	ans.Sentence = fmt.Sprintf("delivered to %s%s%s: %s", where, byRouters(legs), a.translated(e.Outcome), strings.Join(why, " and "))
 	if ans.Question.State == Reply {
 		ans.Sentence = fmt.Sprintf("delivered to %s%s, as an answer to what was allowed before", where, byRouters(legs))
 		return nil
@@ -296,14 +298,14 @@ func (q *inquiry) delivered(ctx context.Context, ans *Answer, a *asked, e end) e
 	if a.dst == nil {
 		a.dst = e.port
 	}
-	text, err := q.replies(ctx, a, ans.Journey, e.leg)
+	text, err := q.replies(ctx, a, ans.Journey, e)
 	ans.Sentence += text
 	return err
 }
 
 // allowing says what let a packet through at one of its ends.
-func (w World) allowing(ans *Answer, a *asked, p *model.Port, leg *Leg, d model.Direction) string {
-	j := w.judge(p, a.Probe, d)
+func (w World) allowing(ans *Answer, b Probe, p *model.Port, leg *Leg, d model.Direction) string {
+	j := w.judge(p, b, d)
 	switch {
 	case !p.PortSecurityEnabled:
 		return fmt.Sprintf("%s has no port security", portName(p))

@@ -3,6 +3,7 @@ package operate
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -78,4 +79,48 @@ func (q *inquiry) beyond(ctx context.Context, a *asked, j *Journey, e end) (stri
 		text += "; but answers do not come back: " + o.String() + way.on(o.leg)
 	}
 	return text, nil
+}
+
+// arrived is the packet asked about as it was at an end, after what was translated on its way.
+func (a *asked) arrived(o *Outcome) Probe {
+	b := a.Probe
+	if !a.Src.IsValid() {
+		return b
+	}
+	b.Src, b.Dst = addrOf(o.packet, flow.IPv4Src, flow.IPv6Src), addrOf(o.packet, flow.IPv4Dst, flow.IPv6Dst)
+	ports := map[int][2]flow.Field{flow.ProtoTCP: {flow.TCPSrc, flow.TCPDst}, flow.ProtoUDP: {flow.UDPSrc, flow.UDPDst}, flow.ProtoSCTP: {flow.SCTPSrc, flow.SCTPDst}}
+	if pair, has := ports[b.Proto]; has {
+		b.SrcPort, b.DstPort = int(o.packet.Get(pair[0]).Lo), int(o.packet.Get(pair[1]).Lo)
+	}
+	return b
+}
+
+// translated says which addresses a packet had at an end instead of those that it was sent with.
+func (a *asked) translated(o *Outcome) string {
+	if !a.Src.IsValid() || a.frame != nil {
+		return ""
+	}
+	text, b := "", a.arrived(o)
+	if b.Src != a.Src {
+		text = fmt.Sprintf(", from %s in place of %s", b.Src, a.Src)
+	}
+	if b.Dst != a.Dst || b.DstPort != a.DstPort {
+		text += fmt.Sprintf(", to %s in place of %s", b.end(), a.end())
+	}
+	return text
+}
+
+// end is where a packet goes, with its port.
+func (b Probe) end() string {
+	if b.Proto != flow.ProtoTCP && b.Proto != flow.ProtoUDP && b.Proto != flow.ProtoSCTP {
+		return b.Dst.String()
+	}
+	return netip.AddrPortFrom(b.Dst, uint16(b.DstPort)).String()
+}
+
+// turned reports whether what the switch sent back to the sender is the packet itself, and no answer to it: that goes
+// from the port to which the packet went, or is of another ICMP type.
+func (e end) turned() bool {
+	first := e.leg.Steps[0].packet
+	return e.Kind == Answered && !slices.ContainsFunc(upperFields(), func(f flow.Field) bool { return first.Get(f) != e.packet.Get(f) })
 }

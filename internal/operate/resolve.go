@@ -147,7 +147,7 @@ func (w World) address(a *asked, ip netip.Addr) error {
 	}
 	if found && w.onLink(from, ip) {
 		a.DstMAC = mac
-		if to.DeviceOwner != model.RouterInterfaceOwner {
+		if to.DeviceOwner != model.RouterInterfaceOwner && to.DeviceOwner != model.FloatingIPOwner {
 			a.dst = to
 		}
 		return nil

@@ -189,20 +189,21 @@ func (b Probe) what() string {
 }
 
 // replies says what becomes of the answer to a packet that passes, unless that passes, too.
-func (q *inquiry) replies(ctx context.Context, a *asked, j *Journey, at *Leg) (string, error) {
+func (q *inquiry) replies(ctx context.Context, a *asked, j *Journey, at end) (string, error) {
 	if a.dst == nil || a.frame != nil || a.isICMP() && a.DstPort != 8 && a.DstPort != 128 {
 		return "", nil
 	}
-	site, err := q.site(ctx, at.Chassis)
+	site, err := q.site(ctx, at.leg.Chassis)
 	if err != nil {
 		return "", err
 	}
+	came := a.arrived(at.Outcome)
 	back := &asked{}
 	served := false
 	var never error
 	err = site.Read(ctx, func(w World) {
 		if back.src, served = w.local(a.dst); served {
-			never = w.address(back, a.Src)
+			never = w.address(back, came.Src)
 		}
 	})
 	if err != nil || !served {
@@ -211,7 +212,7 @@ func (q *inquiry) replies(ctx context.Context, a *asked, j *Journey, at *Leg) (s
 	if never != nil {
 		return "; but replies are not sent: " + never.Error(), nil
 	}
-	probe := a.Reply()
+	probe := came.Reply()
 	probe.SrcMAC, probe.DstMAC = a.dst.MACAddress, back.DstMAC
 	way, err := q.travel(ctx, site, probe.Packet(back.src.OFPort).in(back.src.VLAN), Assumptions{Connection: Connection{Reply: true}}, j.connections())
 	if err != nil {
@@ -219,7 +220,7 @@ func (q *inquiry) replies(ctx context.Context, a *asked, j *Journey, at *Leg) (s
 	}
 	var ends []string
 	for _, e := range way.ends() {
-		if e.Kind == Delivered && e.port != nil && e.port.ID == a.src.Port.ID {
+		if (e.Kind == Delivered || e.turned()) && e.port != nil && e.port.ID == a.src.Port.ID {
 			return "; replies pass", nil
 		}
 		ends = append(ends, e.String())
