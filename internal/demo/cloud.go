@@ -18,6 +18,7 @@ type site struct {
 	*cloud.Cloud
 	networks map[string]string // name → id
 	guests   map[string]*guest
+	host     *lab.Guest // outside; nil before there is one
 	closers  []func() error
 }
 
@@ -31,8 +32,9 @@ type guest struct {
 	fixed  []netip.Addr
 }
 
-// chassisNames are the hypervisors of the demo.
+// chassisNames are the hypervisors of the demo, and gatewayNames those on which routers have their gateways.
 func chassisNames() []string { return []string{"c1", "c2", "c3"} }
+func gatewayNames() []string { return []string{"g1", "g2"} }
 
 // newSite starts everything. What it returns must be closed also when there is an error.
 func newSite(ctx context.Context, program string) (*site, error) {
@@ -42,8 +44,18 @@ func newSite(ctx context.Context, program string) (*site, error) {
 		return s, fmt.Errorf("network namespaces need root, the database needs etcd (make demo installs it): %w", err)
 	}
 	s.Cloud = c
+	flags, err := c.StartNova(ctx)
+	if err != nil {
+		return s, err
+	}
+	flags = append(flags, "--bridge-mappings", physicalNetwork+":"+lab.ExternalBridge)
 	for _, name := range chassisNames() {
-		if _, err := c.AddChassis(ctx, name, gatewayFlags()...); err != nil {
+		if _, err := c.AddChassis(ctx, name, flags...); err != nil {
+			return s, err
+		}
+	}
+	for _, name := range gatewayNames() {
+		if _, err := c.AddChassis(ctx, name, append(flags, "--gateway", "true")...); err != nil {
 			return s, err
 		}
 	}

@@ -86,9 +86,9 @@ func Run(ctx context.Context, o Options) (err error) {
 	if err != nil {
 		return fmt.Errorf("build the demo's cloud: %w", err)
 	}
-	t.chapter("Three hypervisors, each with a private Open vSwitch and a controller; one API server; etcd")
+	t.chapter("Three hypervisors and two gateways, each with a private Open vSwitch and a controller; one API server; etcd")
 	t.tell("directory %s; your own switch, network and services are not touched", s.Dir)
-	for _, part := range []func(context.Context, *story, *site){topology, addresses, reach, rules, outside, survive, migrate} {
+	for _, part := range []func(context.Context, *story, *site){topology, addresses, identity, reach, rules, outside, survive, migrate, failover} {
 		if part(ctx, t, s); ctx.Err() != nil {
 			return ctx.Err()
 		}

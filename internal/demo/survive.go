@@ -78,7 +78,7 @@ func (s *site) move(ctx context.Context, g *guest, to string) error {
 
 // survive kills everything of Dragonflow under running pings.
 func survive(ctx context.Context, t *story, s *site) {
-	t.chapter("Everything is killed with SIGKILL at once: the three controllers, the API server, the database; and started again")
+	t.chapter("Everything is killed with SIGKILL at once: all controllers, the API server, the database; and started again")
 	t.step("pings every 10 ms across chassis and through the router lose nothing", func() (string, error) {
 		return s.killAll(ctx)
 	})

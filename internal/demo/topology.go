@@ -103,7 +103,7 @@ func (s *site) router(ctx context.Context, project string, networks ...string) e
 // guest makes a port, and the machine of it.
 func (s *site) guest(ctx context.Context, p planned) error {
 	fields := cloud.Object{
-		"name": p.name, "network_id": s.networks[p.network], "binding:host_id": p.chassis, "device_owner": "compute:nova",
+		"name": p.name, "network_id": s.networks[p.network], "binding:host_id": p.chassis, "device_owner": "compute:nova", "device_id": instanceOf(p.name),
 	}
 	port, err := s.API.As(p.project).Create(ctx, "port", fields)
 	if err == nil && p.address != "" {
@@ -178,4 +178,28 @@ func (s *site) lease(ctx context.Context, name string, kind lab.Client) (string,
 		return "", fmt.Errorf("got %s, Neutron gave %s", l.Address, want)
 	}
 	return fmt.Sprintf("%s, MTU %d, in %s", l.Address.Addr(), l.MTU, ms(start)), nil
+}
+
+// instanceOf is the id that Nova gave a guest.
+func instanceOf(name string) string { return "instance-" + name }
+
+// identity has guests ask who they are.
+func identity(ctx context.Context, t *story, s *site) {
+	t.chapter("Nova's metadata for guests on all networks: the controllers pass on who asks, signed as Nova wants it")
+	for _, ask := range []struct{ name, address, which string }{
+		{"web1", cloud.Metadata4, "with a router"}, {"red1", cloud.Metadata6, "without"},
+	} {
+		t.step(fmt.Sprintf("%s, on a network %s, asks %s who it is", ask.name, ask.which, ask.address), func() (string, error) {
+			start := time.Now()
+			told := ""
+			err := cloud.Eventually(ctx, cloud.Patience, func(ctx context.Context) (err error) { // its own address may be tentative
+				told, err = cloud.WhoAmI(ctx, s.guests[ask.name], ask.address)
+				if err == nil && told != instanceOf(ask.name) {
+					err = errors.New("that is somebody else")
+				}
+				return err
+			})
+			return fmt.Sprintf("%q, %s", told, ms(start)), err
+		})
+	}
 }

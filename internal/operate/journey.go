@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/dragonflow/dragonflow/internal/controller/flow"
@@ -261,6 +262,7 @@ func byRouters(legs []*Leg) string {
 	for _, leg := range legs {
 		names = append(names, leg.routers...)
 	}
+	names = slices.Compact(names) // its gateway is the same router
 	switch len(names) {
 	case 0:
 		return ""

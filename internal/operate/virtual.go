@@ -71,6 +71,15 @@ func Virtual(ctx context.Context, t Topology, chassis string, apps []*app.App) (
 		return World{}, err
 	}
 	v.View.SetSynced(view.ScopeOVSDB, true)
+	if err := v.settle(ctx); err != nil {
+		return World{}, err
+	}
+	v.meet()
+	return v.World, v.settle(ctx)
+}
+
+// settle evaluates until nothing changes any more.
+func (v *virtual) settle(ctx context.Context) error {
 	for v.Engine.Pending() {
 		d := v.Engine.Step()
 		for _, scope := range d.Changed(view.Interests) {
@@ -78,11 +87,24 @@ func Virtual(ctx context.Context, t Topology, chassis string, apps []*app.App) (
 				continue
 			}
 			if err := v.load(ctx, scope); err != nil {
-				return World{}, err
+				return err
 			}
 		}
 	}
-	return v.World, nil
+	return nil
+}
+
+// meet invents that the routers outside, to which the routers of the topology send, were found: a chassis knows it by
+// asking them.
+func (v *virtual) meet() {
+	v.View.Each(view.RouterGateways, func(_ string, row any) {
+		network := row.(*model.RouterGateway).NetworkID
+		for _, s := range find(v.World, view.SubnetsByNetwork, network) {
+			if s.GatewayIP.IsValid() {
+				view.Set(v.View, view.Neighbours, view.Neighbour{NetworkID: network, Address: s.GatewayIP, MAC: model.MAC{0x02}})
+			}
+		}
+	})
 }
 
 func (v *virtual) load(ctx context.Context, scope string) error {

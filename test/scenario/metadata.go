@@ -1,13 +1,10 @@
 package scenario
 
 import (
-	"bufio"
 	"context"
 	"fmt"
-	"io"
-	"net/http"
-	"strings"
-	"time"
+
+	"github.com/dragonflow/dragonflow/internal/lab/cloud"
 )
 
 // parseNova has the chassis that follow serve metadata.
@@ -19,9 +16,9 @@ func parseNova(*words) action {
 func parseMetadata(w *words) action {
 	name := w.name(aGuest)
 	return func(ctx context.Context, r *Run) error {
-		for _, address := range []string{"169.254.169.254:80", "[fe80::a9fe:a9fe%eth0]:80"} {
+		for _, address := range []string{cloud.Metadata4, cloud.Metadata6} {
 			err := eventually(ctx, func(ctx context.Context) error {
-				told, err := r.machines[name].whoAmI(ctx, address)
+				told, err := cloud.WhoAmI(ctx, r.machines[name], address)
 				if err == nil && told != instanceOf(name) {
 					err = fmt.Errorf("%s is told %q", name, told)
 				}
@@ -37,34 +34,3 @@ func parseMetadata(w *words) action {
 
 // instanceOf is the device_id of a guest's port.
 func instanceOf(guest string) string { return "instance-" + guest }
-
-func (m *machine) whoAmI(ctx context.Context, address string) (string, error) {
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
-	defer cancel()
-	conn, err := m.Dial(ctx, "tcp", address)
-	if err != nil {
-		return "", err
-	}
-	defer func() { _ = conn.Close() }() // it was read
-	if err := conn.SetDeadline(time.Now().Add(5 * time.Second)); err != nil {
-		return "", err
-	}
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://169.254.169.254/instance-id", nil)
-	if err != nil {
-		return "", err
-	}
-	request.Close = true
-	if err := request.Write(conn); err != nil {
-		return "", err
-	}
-	answer, err := http.ReadResponse(bufio.NewReader(conn), request)
-	if err != nil {
-		return "", err
-	}
-	defer func() { _ = answer.Body.Close() }() // read
-	body, err := io.ReadAll(io.LimitReader(answer.Body, 1<<10))
-	if err == nil && answer.StatusCode != http.StatusOK {
-		err = fmt.Errorf("%s: %s", answer.Status, strings.TrimSpace(string(body)))
-	}
-	return string(body), err
-}

@@ -26,7 +26,8 @@ const Bridge = "br-int"
 
 // Where things are. The addresses are those of namespaces: nobody else is there.
 const (
-	apiAddress  = "127.0.0.1:9696"
+	// APIAddress is the API server's, in the namespace of the fabric.
+	APIAddress  = "127.0.0.1:9696"
 	etcdAddress = "192.0.2.254:2379"
 	etcdPeer    = "127.0.0.1:2380"
 )
@@ -48,6 +49,7 @@ type Cloud struct {
 	intake  string // the socket's path; empty: the server serves the API
 	program string
 	chassis []*Chassis
+	nova    *nova // nil if nobody started it
 }
 
 // Chassis is a hypervisor with its controller.
@@ -118,8 +120,8 @@ func (c *Cloud) build(ctx context.Context) (err error) {
 		c.Server = c.behindNeutron()
 		return c.Server.Start(ctx)
 	}
-	c.API = NewClient(func(ctx context.Context) (net.Conn, error) { return c.Fabric.Dial(ctx, "tcp", apiAddress) })
-	c.Server = c.dragonflow(c.Fabric.Namespace, "server", "--api-listen", apiAddress)
+	c.API = NewClient(func(ctx context.Context) (net.Conn, error) { return c.Fabric.Dial(ctx, "tcp", APIAddress) })
+	c.Server = c.dragonflow(c.Fabric.Namespace, "server", "--api-listen", APIAddress)
 	c.Server.ready = func(ctx context.Context) error { return c.API.Get(ctx, "/v2.0/networks?limit=1", nil) }
 	return c.Server.Start(ctx)
 }
@@ -201,6 +203,13 @@ func (c *Cloud) Chassis(name string) *Chassis {
 // All returns the hypervisors in the order in which they came.
 func (c *Cloud) All() []*Chassis { return slices.Clone(c.chassis) }
 
+// PowerOff ends all that runs there at once.
+func (ch *Chassis) PowerOff() {
+	ch.Controller.Kill()
+	ch.OVS.KillVswitchd()
+	ch.OVS.KillOVSDB()
+}
+
 // Ask runs one of the operator's commands about the controller and returns what it says.
 func (ch *Chassis) Ask(ctx context.Context, args ...string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, Patience)
@@ -222,6 +231,9 @@ func (c *Cloud) Close() error {
 			errs = append(errs, ch.Controller.Terminate())
 		}
 		errs = append(errs, ch.Chassis.Close())
+	}
+	if c.nova != nil {
+		errs = append(errs, c.nova.close())
 	}
 	if c.Server != nil {
 		errs = append(errs, c.Server.Terminate())

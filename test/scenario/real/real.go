@@ -22,8 +22,7 @@ type Platform struct {
 	Cloud  *cloud.Cloud
 	guests map[string]*guest
 	// flags are those of chassis that come.
-	flags    []string
-	stopNova func() error
+	flags []string
 	// deaf are the chassis that do not reach the database.
 	deaf map[string]bool
 	// virtual are the keepalived of guests, by name.
@@ -44,7 +43,7 @@ func New(ctx context.Context, program string) (*Platform, error) {
 
 // On is a platform of a cloud without a chassis, which it closes.
 func On(c *cloud.Cloud) *Platform {
-	return &Platform{Cloud: c, guests: map[string]*guest{}, deaf: map[string]bool{}, virtual: map[string]*lab.Process{}, stopNova: func() error { return nil }}
+	return &Platform{Cloud: c, guests: map[string]*guest{}, deaf: map[string]bool{}, virtual: map[string]*lab.Process{}}
 }
 
 // Close ends all of it.
@@ -56,7 +55,7 @@ func (p *Platform) Close() error {
 	if p.beyond != nil {
 		errs = append(errs, p.beyond.Close())
 	}
-	return errors.Join(append(errs, p.stopNova(), p.Cloud.Close())...)
+	return errors.Join(append(errs, p.Cloud.Close())...)
 }
 
 // API is the server's.
@@ -185,7 +184,9 @@ func (p *Platform) Do(ctx context.Context, a scenario.Action) error {
 	case scenario.Keepalived:
 		return p.onKeepalived(ctx, a)
 	case scenario.Nova:
-		return p.startNova(ctx)
+		flags, err := p.Cloud.StartNova(ctx)
+		p.flags = flags
+		return err
 	case scenario.Crowd:
 		return p.Cloud.Chassis(a.Name).PlugDummies(ctx, cloud.Bridge, a.Ports)
 	}
@@ -240,9 +241,7 @@ func (p *Platform) onHost(ctx context.Context, a scenario.Action) error {
 	c := p.Cloud.Chassis(a.Name)
 	switch a.Verb {
 	case scenario.Kill:
-		c.Controller.Kill()
-		c.OVS.KillVswitchd()
-		c.OVS.KillOVSDB()
+		c.PowerOff()
 		return nil
 	case scenario.Start:
 		return startHost(ctx, c)
