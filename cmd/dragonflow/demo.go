@@ -15,10 +15,11 @@ func demoCommand(h *host) *cobra.Command {
 		Use:     "demo",
 		GroupID: groupRun,
 		Short:   "show everything working on this machine, with guests out of network namespaces",
-		Long: `Builds a small cloud on this machine: three hypervisors out of network namespaces, each with a private
-Open vSwitch and a controller, an API server, etcd, and guests of two projects; shows DHCP, tunnels,
-routing, security groups, a live migration and a crash of everything under traffic; tells what was
-measured; cleans up. Needs root; touches nothing else on the host.`,
+		Long: `Builds a small cloud on this machine: three hypervisors and two gateways out of network namespaces, each
+with a private Open vSwitch and a controller, an API server, etcd, and guests of two projects; shows
+DHCP, tunnels, routing, metadata, security groups, addresses outside by the openstack client, a crash
+of everything and a live migration under traffic, and a gateway that fails; tells what was measured;
+cleans up. Needs root; touches nothing else on the host.`,
 		Example: `  dragonflow demo
   dragonflow demo --keep     # and then look around`,
 		Args: cobra.NoArgs,

@@ -88,7 +88,7 @@ func Run(ctx context.Context, o Options) (err error) {
 	}
 	t.chapter("Three hypervisors and two gateways, each with a private Open vSwitch and a controller; one API server; etcd")
 	t.tell("directory %s; your own switch, network and services are not touched", s.Dir)
-	for _, part := range []func(context.Context, *story, *site){topology, addresses, identity, reach, rules, outside, survive, migrate, failover} {
+	for _, part := range []func(context.Context, *story, *site){topology, addresses, reach, identity, rules, outside, survive, migrate, failover} {
 		if part(ctx, t, s); ctx.Err() != nil {
 			return ctx.Err()
 		}

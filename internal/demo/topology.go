@@ -191,14 +191,10 @@ func identity(ctx context.Context, t *story, s *site) {
 	} {
 		t.step(fmt.Sprintf("%s, on a network %s, asks %s who it is", ask.name, ask.which, ask.address), func() (string, error) {
 			start := time.Now()
-			told := ""
-			err := cloud.Eventually(ctx, cloud.Patience, func(ctx context.Context) (err error) { // its own address may be tentative
-				told, err = cloud.WhoAmI(ctx, s.guests[ask.name], ask.address)
-				if err == nil && told != instanceOf(ask.name) {
-					err = errors.New("that is somebody else")
-				}
-				return err
-			})
+			told, err := cloud.WhoAmI(ctx, s.guests[ask.name], ask.address)
+			if err == nil && told != instanceOf(ask.name) {
+				err = errors.New("that is somebody else")
+			}
 			return fmt.Sprintf("%q, %s", told, ms(start)), err
 		})
 	}
