@@ -15,14 +15,18 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// priority is the nice value of the daemons of an installed Open vSwitch (ovs-ctl(8)).
+const priority = "-10"
+
 // daemon is one program that runs as our child.
 type daemon struct {
-	name   string
-	argv   []string
-	env    []string
-	netns  string
-	socket string // accepts connections once the daemon is ready
-	output string // file for what the daemon says before its log is open
+	name    string
+	argv    []string
+	env     []string
+	netns   string
+	service bool   // it has a session and priority as ovs-ctl gives them
+	socket  string // accepts connections once the daemon is ready
+	output  string // file for what the daemon says before its log is open
 
 	pid  int
 	done chan struct{} // closed when the process is gone; nil before the first start
@@ -83,10 +87,14 @@ func (d *daemon) keep(started chan<- error) {
 		return
 	}
 	defer func() { _ = out.Close() }() // only diagnostics; the child has its own descriptor
-	cmd := exec.Command(d.argv[0], d.argv[1:]...)
+	argv := d.argv
+	if d.service { // nice(1) becomes the daemon, also where it may not raise the priority
+		argv = append([]string{"nice", "-n", priority}, argv...)
+	}
+	cmd := exec.Command(argv[0], argv[1:]...)
 	cmd.Env = append(os.Environ(), d.env...)
 	cmd.Stdout, cmd.Stderr = out, out
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setsid: d.service}
 	if err := cmd.Start(); err != nil {
 		started <- err
 		return

@@ -25,6 +25,8 @@ const (
 	Dummy Datapath = iota
 	// Userspace moves real packets of real devices in ovs-vswitchd
 	// (datapath_type=netdev). Needs root, and no kernel module. Interfaces of type dummy may stand beside them.
+	// What others want of the machine is to disturb it no more than an installed one: as ovs-ctl does it, the
+	// daemons have sessions of their own and priority over ordinary programs, and ovs-vswitchd keeps its memory.
 	Userspace
 	// DummyTunnels is Dummy, but tunnels are real: what goes into one comes out of the bridge that has
 	// their address, encapsulated.
@@ -50,7 +52,7 @@ func (d Datapath) flags() []string {
 	case DummyTunnels: // only devices of the system are simulated, not those of other types
 		return []string{"--enable-dummy=system", "--disable-system-route"}
 	}
-	return []string{"--disable-system", "--enable-dummy"}
+	return []string{"--disable-system", "--enable-dummy", "--mlockall"}
 }
 
 // Binaries are the paths of the programs of Open vSwitch and of its schema.

@@ -3,10 +3,14 @@ package private_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/dragonflow/dragonflow/internal/testkit/ovs"
 	"github.com/dragonflow/dragonflow/internal/vswitch/private"
@@ -104,5 +108,44 @@ func TestStartEndsWithItsContext(t *testing.T) {
 	}
 	if s.VswitchdPID() != 0 || s.OVSDBPID() != 0 {
 		t.Error("a daemon runs after a Start that failed")
+	}
+}
+
+// TestWhatMovesPacketsRunsAsAService: other processes take as little from it as from a switch that ovs-ctl has started.
+func TestWhatMovesPacketsRunsAsAService(t *testing.T) {
+	t.Parallel()
+	if os.Geteuid() != 0 {
+		ovs.Missing(t, "a switch of real packets needs root")
+	}
+	cfg := config(t)
+	cfg.Datapath = private.Userspace
+	s, err := private.New(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.Stop)
+	if err := s.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for _, pid := range []int{s.OVSDBPID(), s.VswitchdPID()} {
+		if sid, err := unix.Getsid(pid); err != nil || sid != pid {
+			t.Errorf("process %d is of session %d, %v", pid, sid, err)
+		}
+		text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+		if err != nil {
+			t.Fatal(err)
+		}
+		// Field 19 of proc_pid_stat(5) is the nice value; the second one, the name, has the last parenthesis.
+		fields := strings.Fields(string(text[strings.LastIndexByte(string(text), ')'):]))
+		if nice := fields[17]; nice != "-10" {
+			t.Errorf("process %d has nice value %s", pid, nice)
+		}
+	}
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.VswitchdPID()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if locked := regexp.MustCompile(`VmLck:\s+0 kB`); locked.Match(text) {
+		t.Error("ovs-vswitchd's memory is not locked")
 	}
 }

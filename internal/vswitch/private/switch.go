@@ -40,14 +40,15 @@ func New(ctx context.Context, cfg Config) (*Switch, error) {
 			return nil, fmt.Errorf("private switch: %w", err)
 		}
 	}
+	service := !cfg.Datapath.Simulated()
 	s.ovsdb = daemon{
-		name: "ovsdb-server", env: s.env, socket: s.OVSDB(), output: s.path("ovsdb-server.out"),
+		name: "ovsdb-server", env: s.env, service: service, socket: s.OVSDB(), output: s.path("ovsdb-server.out"),
 		argv: append([]string{cfg.Binaries.OVSDBServer, conf, "--remote=punix:" + s.OVSDB(),
 			"--unixctl=" + s.path("ovsdb-server.ctl"), "--pidfile=" + s.path("ovsdb-server.pid"),
 			"--log-file=" + s.path("ovsdb-server.log"), "-vconsole:emer", "-vsyslog:off"}, cfg.OVSDBArgs...),
 	}
 	s.vswitchd = daemon{
-		name: "ovs-vswitchd", env: s.env, netns: cfg.Netns, socket: s.VswitchdCtl(), output: s.path("ovs-vswitchd.out"),
+		name: "ovs-vswitchd", env: s.env, service: service, netns: cfg.Netns, socket: s.VswitchdCtl(), output: s.path("ovs-vswitchd.out"),
 		argv: append([]string{cfg.Binaries.Vswitchd, "unix:" + s.OVSDB(),
 			"--unixctl=" + s.VswitchdCtl(), "--pidfile=" + s.path("ovs-vswitchd.pid"),
 			"--log-file=" + s.path("ovs-vswitchd.log"), "-vconsole:emer", "-vsyslog:off"}, append(cfg.Datapath.flags(), cfg.VswitchdArgs...)...),
