@@ -19,11 +19,12 @@ const (
 	watchedKey = "dragonflow-watched"
 )
 
-// BFD's intervals in milliseconds, and how many of them may pass without a sign of life. A gateway is
-// replaced after 1.2 s; a host without a free CPU must manage to send in that time.
+// BFD's intervals in milliseconds, and how many of them may pass without a sign of life. A gateway is replaced after
+// at most 1.6 s, of the 2 s that its failure may be felt. In that time a host without a free processor must manage to
+// send once, and to receive what was sent: with the priority that ovs-ctl gives it, it does so in less than half of it.
 const (
 	watchInterval = "200"
-	watchMissed   = "6"
+	watchMissed   = "8"
 )
 
 // cpathDown is the key by which an end of a BFD session says that it lives but forwards nothing (RFC 5880
@@ -38,8 +39,10 @@ type watches struct {
 	told bool
 	// lost says that the switch went away while this program ran: whatever it had then it has no more.
 	lost bool
-	// presumed are the chassis taken for alive although nothing is heard of them yet.
+	// presumed are the chassis taken for alive although nothing is heard of them yet, or for the moment.
 	presumed map[string]*presumption
+	// heard are the chassis that were heard at last, and whether they forward.
+	heard map[string]bool
 }
 
 // presumption is that a chassis lives: until a time, or until it is heard.
@@ -61,6 +64,19 @@ func (w *watches) presume(chassis string, d time.Duration, stale bool) {
 		w.presumed = map[string]*presumption{}
 	}
 	w.presumed[chassis] = &presumption{time.Now().Add(d), stale}
+}
+
+// hear takes note of who is heard. Where several fall silent at once and nobody is left, it is this chassis that did not
+// hear: its switch stood still. It believes that they live until the sessions had time to come up again.
+func (w *watches) hear(now map[string]bool) {
+	if len(w.heard) > 1 && len(now) == 0 {
+		for chassis, forwards := range w.heard {
+			if forwards && w.presumed[chassis] == nil {
+				w.presume(chassis, sessionPatience, false)
+			}
+		}
+	}
+	w.heard = now
 }
 
 // lives reports whether a chassis is heard or, if not, presumed to live.
@@ -176,12 +192,18 @@ func (c *Controller) takeWatchPorts() {
 	c.db.Each(view.WatchTargets, func(chassis string, _ any) { // of one whose port cannot be made nothing is heard
 		now[chassis] = view.WatchPort{Chassis: chassis}
 	})
+	heard := map[string]bool{}
 	for row := range c.rows.Plugged(c.o.Bridge) {
 		chassis := row.ExternalIDs[watchedKey]
-		if row.ExternalIDs[ovsdb.OwnerKey] == watchOwner && chassis != "" && row.OFPort > 0 {
-			now[chassis] = view.WatchPort{Chassis: chassis, OFPort: uint32(row.OFPort), Alive: row.Forwards()}
+		if row.ExternalIDs[ovsdb.OwnerKey] != watchOwner || chassis == "" || row.OFPort <= 0 {
+			continue
+		}
+		now[chassis] = view.WatchPort{Chassis: chassis, OFPort: uint32(row.OFPort), Alive: row.Forwards()}
+		if row.Hears() {
+			heard[chassis] = row.Forwards()
 		}
 	}
+	c.watches.hear(heard)
 	var gone []string
 	c.db.Each(view.WatchPorts, func(chassis string, _ any) {
 		if _, stays := now[chassis]; !stays {

@@ -25,6 +25,9 @@ func events() map[string]statement {
 		"pause":     {"pause SECONDS", parsePause},
 		"load":      {"load SECONDS: two processes for each processor want nothing but it", parseLoad},
 	}
+	for _, verb := range []Verb{Freeze, Thaw} {
+		table[string(verb)] = statement{string(verb) + " switch CHASSIS", func(w *words) action { return parseStill(w, verb) }}
+	}
 	for _, verb := range []Verb{Kill, Stop, Start} {
 		table[string(verb)] = statement{
 			string(verb) + " server|database|controller CHASSIS|switch CHASSIS|chassis CHASSIS",
@@ -32,6 +35,15 @@ func events() map[string]statement {
 		}
 	}
 	return table
+}
+
+// parseStill reads what stands still, or goes on: the process that moves a chassis' packets.
+func parseStill(w *words, verb Verb) action {
+	w.expect(string(Switch))
+	chassis := w.name(aChassis)
+	return func(ctx context.Context, r *Run) error {
+		return r.platform.Do(ctx, Action{Verb: verb, Part: Switch, Name: r.chassis(chassis)})
+	}
 }
 
 func parseAction(w *words, verb Verb) action {

@@ -75,6 +75,9 @@ const (
 	Kill  Verb = "kill"
 	Stop  Verb = "stop"
 	Start Verb = "start"
+	// Freeze has a part stand still, and Thaw go on.
+	Freeze Verb = "freeze"
+	Thaw   Verb = "thaw"
 	// Address gives a chassis another address on the underlay.
 	Address Verb = "address"
 	// Plug has a machine's interface, with a MAC address, on a switch before there is a port for it.

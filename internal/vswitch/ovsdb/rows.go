@@ -86,10 +86,13 @@ type Interface struct {
 	ExternalIDs    map[string]string
 }
 
+// Hears reports whether BFD hears the other end, and the other end this one.
+func (r *Interface) Hears() bool { return r.BFDStatus["state"] == "up" }
+
 // Forwards reports whether BFD finds the other end able to take packets: the session is up, and the other
 // end does not say that the path behind it is down.
 func (r *Interface) Forwards() bool {
-	return r.BFDStatus["state"] == "up" && r.BFDStatus["forwarding"] == "true"
+	return r.Hears() && r.BFDStatus["forwarding"] == "true"
 }
 
 // IfaceID is the Neutron port that the interface says it belongs to

@@ -16,7 +16,7 @@ import (
 const (
 	beat = 50 * time.Millisecond
 	// starving is how long this process, which is the network between the chassis, stands still at most for what a chassis
-	// hears of another to be judged. Gateways are given up after 1.2 s of silence.
+	// hears of another to be judged. Gateways are given up after 1.6 s of silence.
 	starving = 400 * time.Millisecond
 	// complaint is what a switch logs when it has stood still for a second or longer.
 	complaint = "Unreasonably long"

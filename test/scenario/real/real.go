@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/dragonflow/dragonflow/internal/lab"
 	"github.com/dragonflow/dragonflow/internal/lab/cloud"
@@ -233,6 +234,10 @@ func onSwitch(ctx context.Context, c *cloud.Chassis, verb scenario.Verb) error {
 		return nil
 	case scenario.Start:
 		return c.OVS.StartVswitchd(ctx)
+	case scenario.Freeze:
+		return syscall.Kill(c.OVS.VswitchdPID(), syscall.SIGSTOP)
+	case scenario.Thaw:
+		return syscall.Kill(c.OVS.VswitchdPID(), syscall.SIGCONT)
 	}
 	return fmt.Errorf("%s the switch of %s: %w", verb, c.Name(), errors.ErrUnsupported)
 }
