@@ -94,6 +94,8 @@ func (c *Controller) receive(ctx context.Context, timers *timers, wait bool) boo
 		c.auditDue = true
 	case <-timers.mend.C:
 		c.tidy()
+	case <-c.watches.wake:
+		c.presumeNoMore()
 	case i := <-timers.apps:
 		c.tick(i)
 	case <-never:

@@ -33,40 +33,52 @@ func TestWhoIsNotHeardYetIsPresumedToLive(t *testing.T) {
 	expect("it never came up", false, false)
 }
 
-// TestWhoHearsNobodyDoubtsItself: of several that fall silent at once those that forwarded are presumed to live; of one
-// of several, of the last one, and of those that said that they forward nothing, silence is taken as it is.
+// TestWhoHearsNobodyDoubtsItself: who falls silent lives until the second thought. Then of several that are all silent
+// those that forwarded are presumed to live on; of one of several, of the only one, and of those that said that they
+// forward nothing, silence is taken as it is.
 func TestWhoHearsNobodyDoubtsItself(t *testing.T) {
+	both, first, second, none := map[string]bool{"g1": true, "c1": true}, map[string]bool{"g1": true}, map[string]bool{"c1": true}, map[string]bool{}
 	for name, c := range map[string]struct {
-		heard []map[string]bool
-		want  bool // whether g1 lives
+		heard    []map[string]bool // at intervals of 100 ms
+		now      bool              // whether g1 lives then
+		afterall bool              // and at the second thought
 	}{
-		"all at once":                      {[]map[string]bool{{"g1": true, "c1": true}, {}}, true},
-		"one of two":                       {[]map[string]bool{{"g1": true, "c1": true}, {"c1": true}}, false},
-		"one after the other":              {[]map[string]bool{{"g1": true, "c1": true}, {"g1": true}, {}}, false},
-		"the only one":                     {[]map[string]bool{{"g1": true}, {}}, false},
-		"it forwarded nothing":             {[]map[string]bool{{"g1": false, "c1": true}, {}}, false},
-		"nobody was there":                 {[]map[string]bool{{}, {}}, false},
-		"all at once, and it came back":    {[]map[string]bool{{"g1": true, "c1": true}, {}, {"g1": true}}, true},
-		"back, and only then silent alone": {[]map[string]bool{{"g1": true, "c1": true}, {}, {"g1": true, "c1": true}, {"c1": true}}, false},
+		"all at once":                     {[]map[string]bool{both, none}, true, true},
+		"all for one reason":              {[]map[string]bool{both, second, none}, true, true},
+		"one of two":                      {[]map[string]bool{both, second}, true, false},
+		"one, long after the other":       {[]map[string]bool{both, first, first, first, first, none}, true, false},
+		"the other one, much later":       {[]map[string]bool{both, second, second, second, second, none}, false, false},
+		"the only one":                    {[]map[string]bool{first, none}, true, false},
+		"it forwarded nothing":            {[]map[string]bool{{"g1": false, "c1": true}, none}, false, false},
+		"nobody was there":                {[]map[string]bool{none, none}, false, false},
+		"all at once, and it is back":     {[]map[string]bool{both, none, first}, true, true},
+		"all came back, and then it went": {[]map[string]bool{both, none, both, both, both, second}, true, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var w watches
+			at := time.Now()
+			hear := func(heard map[string]bool) bool {
+				at = at.Add(100 * time.Millisecond)
+				w.hear(heard, at)
+				return w.lives("g1", heard["g1"])
+			}
 			var got bool
 			for _, h := range c.heard {
-				w.hear(h)
-				got = w.lives("g1", h["g1"])
+				got = hear(h)
 			}
-			if got != c.want {
-				t.Errorf("lives is %v", got)
+			if got != c.now {
+				t.Errorf("before the second thought lives is %v", got)
+			}
+			last := c.heard[len(c.heard)-1]
+			for range 3 {
+				got = hear(last)
+			}
+			if got != c.afterall {
+				t.Errorf("after the second thought lives is %v", got)
+			}
+			if w.silent != nil || w.wake != nil {
+				t.Error("there is something left to think about")
 			}
 		})
-	}
-	var w watches
-	w.hear(map[string]bool{"g1": true, "c1": true})
-	w.hear(map[string]bool{})
-	w.presumed["g1"].until = time.Now().Add(-time.Second)
-	w.hear(map[string]bool{})
-	if w.lives("g1", false) {
-		t.Error("it is presumed for ever")
 	}
 }

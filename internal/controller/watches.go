@@ -19,13 +19,17 @@ const (
 	watchedKey = "dragonflow-watched"
 )
 
-// BFD's intervals in milliseconds, and how many of them may pass without a sign of life. A gateway is replaced after
-// at most 1.6 s, of the 2 s that its failure may be felt. In that time a host without a free processor must manage to
-// send once, and to receive what was sent: with the priority that ovs-ctl gives it, it does so in less than half of it.
+// BFD's intervals in milliseconds, and how many of them may pass without a sign of life. With [secondThought] a gateway is
+// replaced after at most 1.65 s, of the 2 s for which its failure may be felt. In this time a host without a free processor
+// must manage to send once, and to receive what was sent: with the priority that ovs-ctl gives it, it does so in half of it.
 const (
 	watchInterval = "200"
-	watchMissed   = "8"
+	watchMissed   = "7"
 )
+
+// secondThought is for how long who falls silent is still taken for alive: longer than an interval, so that by then all are
+// silent that are so for the same reason.
+const secondThought = 250 * time.Millisecond
 
 // cpathDown is the key by which an end of a BFD session says that it lives but forwards nothing (RFC 5880
 // section 4.1, "concatenated path down").
@@ -43,6 +47,12 @@ type watches struct {
 	presumed map[string]*presumption
 	// heard are the chassis that were heard at last, and whether they forward.
 	heard map[string]bool
+	// silent are those about whom there is to be a second thought, when they are judged. Wake says that it is time.
+	silent []string
+	judged time.Time
+	wake   <-chan time.Time
+	// several says that the first of them was not the only one that was heard.
+	several bool
 }
 
 // presumption is that a chassis lives: until a time, or until it is heard.
@@ -66,17 +76,30 @@ func (w *watches) presume(chassis string, d time.Duration, stale bool) {
 	w.presumed[chassis] = &presumption{time.Now().Add(d), stale}
 }
 
-// hear takes note of who is heard. Where several fall silent at once and nobody is left, it is this chassis that did not
-// hear: its switch stood still. It believes that they live until the sessions had time to come up again.
-func (w *watches) hear(now map[string]bool) {
-	if len(w.heard) > 1 && len(now) == 0 {
-		for chassis, forwards := range w.heard {
-			if forwards && w.presumed[chassis] == nil {
-				w.presume(chassis, sessionPatience, false)
-			}
+// hear takes note of who is heard at a time. About who falls silent there is a second thought. If nobody is left then of
+// several, it is this chassis that does not hear, as its switch stood still or is cut off: it believes that they live until
+// the sessions had time to come up again.
+func (w *watches) hear(heard map[string]bool, at time.Time) {
+	for chassis, forwards := range w.heard {
+		if _, still := heard[chassis]; still || !forwards || w.presumed[chassis] != nil {
+			continue
+		}
+		if len(w.silent) == 0 {
+			w.several, w.judged, w.wake = len(w.heard) > 1, at.Add(secondThought), time.After(secondThought)
+		}
+		w.silent = append(w.silent, chassis)
+		w.presume(chassis, sessionPatience, false) // until it is judged
+	}
+	w.heard = heard
+	if len(w.silent) == 0 || at.Before(w.judged) {
+		return
+	}
+	for _, chassis := range w.silent {
+		if p := w.presumed[chassis]; p != nil && (!w.several || len(heard) > 0) {
+			p.until = time.Time{}
 		}
 	}
-	w.heard = now
+	w.silent, w.wake = nil, nil
 }
 
 // lives reports whether a chassis is heard or, if not, presumed to live.
@@ -203,7 +226,7 @@ func (c *Controller) takeWatchPorts() {
 			heard[chassis] = row.Forwards()
 		}
 	}
-	c.watches.hear(heard)
+	c.watches.hear(heard, time.Now())
 	var gone []string
 	c.db.Each(view.WatchPorts, func(chassis string, _ any) {
 		if _, stays := now[chassis]; !stays {
@@ -212,6 +235,7 @@ func (c *Controller) takeWatchPorts() {
 	})
 	for _, chassis := range gone {
 		view.Delete(c.db, view.WatchPorts, chassis)
+		delete(c.watches.presumed, chassis)
 	}
 	for chassis, w := range now {
 		w.Alive = c.watches.lives(chassis, w.Alive)
