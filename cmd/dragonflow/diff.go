@@ -26,7 +26,8 @@ With --fix it repairs at once: it reads what differs from the database again, de
 concerned again, and makes the switch have what is desired. It then tells what was repaired.
 
 With --neutron, on a control host, it has Neutron compare all its objects with what the server of this host has, and
-with --fix push those that differ. What Neutron does not have is deleted when it has been absent for a minute.`,
+with --fix push those that differ. What Neutron does not have is
+deleted by the next audits.`,
 		Example: `  dragonflow diff
   dragonflow diff --fix
   dragonflow diff --neutron --neutron-listen unix:/run/dragonflow/neutron.sock`,

@@ -10,10 +10,10 @@ from networking_dragonflow import database, journal, objects, settings
 from networking_dragonflow.server import Credentials, Server
 
 
-def connect() -> Server:
-    """Return a client of the servers that the settings name."""
+def connect(*urls: str) -> Server:
+    """Return a client of the servers at these addresses, or of those that the settings name."""
     conf = settings.register()
-    return Server(conf.server, Credentials(conf.ca_file, conf.cert_file, conf.key_file), conf.timeout)
+    return Server(list(urls) or conf.server, Credentials(conf.ca_file, conf.cert_file, conf.key_file), conf.timeout)
 
 
 def _journal() -> journal.Journal:

@@ -77,6 +77,22 @@ def last(kind: str, after: str, limit: int) -> str:
     return row.id if row else ""
 
 
+def count(kind: str) -> int:
+    """Return how many objects there are."""
+    context = neutron_context.get_admin_context()
+    with db_api.CONTEXT_READER.using(context):
+        return int(context.session.query(_MODELS[kind].id).count())
+
+
+def ids(kind: str, after: str, limit: int) -> list[str]:
+    """Return the first ids behind one, in order."""
+    model = _MODELS[kind]
+    context = neutron_context.get_admin_context()
+    with db_api.CONTEXT_READER.using(context):
+        query = context.session.query(model.id).filter(model.id > after).order_by(model.id)
+        return [row.id for row in query.limit(limit)]
+
+
 def recent(kind: str, since: datetime, limit: int) -> list[objects.Change]:
     """Return objects that have been changed since then, the latest if there are too many."""
     model, attributes = _MODELS[kind], standard_attr.StandardAttribute

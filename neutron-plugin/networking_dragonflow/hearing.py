@@ -4,7 +4,6 @@ import contextlib
 import datetime
 import threading
 import time
-from collections.abc import Callable
 from typing import Any, Protocol
 
 from neutron.db import provisioning_blocks
@@ -38,9 +37,9 @@ class Tells(Protocol):
 class Listener:
     """Hears from a server and makes Neutron's database say so. For one thread."""
 
-    def __init__(self, server: Tells, heartbeat: float, ask_audit: Callable[[dict[str, Any]], None]) -> None:
-        """Listen to server; tell of agents that live every heartbeat seconds; hand on audits that are asked for."""
-        self._server, self._heartbeat, self._ask_audit = server, heartbeat, ask_audit
+    def __init__(self, server: Tells, heartbeat: float) -> None:
+        """Listen to server; tell of agents that live every heartbeat seconds."""
+        self._server, self._heartbeat = server, heartbeat
         self._cursor: str | None = None
         self._agents: dict[str, dict[str, Any]] = {}
         self._ports: dict[str, str] = {}
@@ -80,8 +79,6 @@ class Listener:
         self._hear_addresses(news)
         self._show_ports([port["id"] for port in news.get("ports") or []])
         self._show_floatingips([fip["id"] for fip in news.get("floatingips") or []])
-        for asked in news.get("audits") or []:
-            self._ask_audit(asked)
         self._cursor = news.get("cursor")
         if time.monotonic() - self._refreshed > self._heartbeat:
             self._refresh()

@@ -87,10 +87,11 @@ class Change:
     def wire(self) -> Object:
         """Return the change as servers read it."""
         wire: Object = {"kind": self.kind, "id": self.id, "revision": self.revision}
+        if self.generation is not None:
+            wire["generation"] = self.generation
         if self.body is None:
             return wire | {"deleted": True}
-        wire |= {"digest": self.digest, "object": self.body}
-        return wire if self.generation is None else wire | {"generation": self.generation}
+        return wire | {"digest": self.digest, "object": self.body}
 
 
 def stored(kind: str, shown: Object, generation: str | None = None) -> Change:
@@ -101,6 +102,11 @@ def stored(kind: str, shown: Object, generation: str | None = None) -> Change:
 def deleted(kind: str, id_: str, revision: int = 0) -> Change:
     """Return the change that deletes an object, of which revision was the last that is known."""
     return Change(kind, id_, revision, None)
+
+
+def absent(kind: str, id_: str, generation: str) -> Change:
+    """Return the change that deletes what servers have and Neutron has not, unless it has been written since."""
+    return Change(kind, id_, 0, None, generation)
 
 
 def body(kind: str, shown: Object) -> Object:

@@ -81,6 +81,11 @@ class Server:
         query = {"wait": str(wait)} | ({"since": cursor} if cursor else {})
         return self._call("GET", "/v1/status?" + urllib.parse.urlencode(query), None, wait)
 
+    def counts(self) -> dict[str, int]:
+        """Return how many objects of each kind the server has."""
+        counts: dict[str, int] = self._call("GET", "/v1", None).get("counts") or {}
+        return counts
+
     def audit(self, page: Answer) -> Answer:
         """Compare a page of what Neutron has with what the server has."""
         return self._call("POST", "/v1/audit", page)

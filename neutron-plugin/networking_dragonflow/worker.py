@@ -28,11 +28,14 @@ class DragonflowWorker(worker.BaseWorker):
         super().start(desc="dragonflow", **kwargs)
         conf = settings.register()
         self._stop.clear()
-        auditor = audit.Auditor(backend.connect(), conf.audit_recent, conf.audit_full)
-        listener = hearing.Listener(backend.connect(), conf.heartbeat, auditor.ask)
+        runs = [
+            ("listener", hearing.Listener(backend.connect(), conf.heartbeat).run),
+            ("auditor", audit.Auditor(backend.connect(), conf.audit_recent, conf.audit_full).run),
+            *(("asked", audit.Asked(backend.connect(url)).run) for url in conf.server),
+        ]
         self._threads = [
             threading.Thread(target=run, args=(self._stop,), name=f"dragonflow-{name}", daemon=True)
-            for name, run in (("listener", listener.run), ("auditor", auditor.run))
+            for name, run in runs
         ]
         for thread in self._threads:
             thread.start()

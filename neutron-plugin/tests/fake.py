@@ -6,6 +6,7 @@ import json
 import socket
 import socketserver
 import threading
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,10 @@ class FakeServer(socketserver.ThreadingUnixStreamServer):
         self.pushes: list[list[Object]] = []
         self.failing = False
         self.refuses: set[str] = set()
+        self.asked: list[Object] = []
+        self.audited: dict[str, int] = {}
+        self.errors: dict[str, str] = {}
+        self.pages: list[Object] = []
         self.lock = threading.Lock()
         self._writes = 0
         self._connections: list[socket.socket] = []
@@ -58,9 +63,13 @@ class FakeServer(socketserver.ThreadingUnixStreamServer):
         if change["id"] in self.refuses:
             outcome = "refused"
         elif change.get("deleted"):
-            self.objects.pop(key, None)
-            self.deleted.add(key)
-            outcome = "deleted"
+            final = "generation" not in change
+            if have and not final and change["generation"] != have["generation"]:
+                outcome = "reread"
+            else:
+                self.objects.pop(key, None)
+                self.deleted |= {key} if final else set()
+                outcome = "deleted"
         elif key in self.deleted:
             outcome = "gone"
         elif have and change["revision"] < have["revision"]:
@@ -78,14 +87,22 @@ class FakeServer(socketserver.ThreadingUnixStreamServer):
     def audit(self, page: Object) -> Object:
         """Compare a page."""
         with self.lock:
+            self.pages.append(page)
             listed = {one["id"]: one for one in page["objects"]}
             have = {id_: one for (kind, id_), one in self.objects.items() if kind == page["kind"]}
             differ = [
                 {"id": id_, "generation": have[id_]["generation"]}
                 for id_, one in listed.items()
-                if id_ in have and (have[id_]["revision"], have[id_]["digest"]) != (one["revision"], one["digest"])
+                if id_ in have
+                and (have[id_]["revision"], have[id_]["digest"]) != (one.get("revision"), one.get("digest"))
             ]
-            return {"missing": sorted(set(listed) - set(have)), "differ": differ, "absent": [], "deleted": []}
+            covered = {id_ for id_ in have if id_ > page["after"] and (not page["until"] or id_ <= page["until"])}
+            absent = set() if page["partial"] else covered - set(listed)
+            return {
+                "missing": sorted(set(listed) - set(have)),
+                "differ": [] if page.get("bare") else differ,
+                "absent": [{"id": id_, "generation": have[id_]["generation"]} for id_ in sorted(absent)],
+            }
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):
@@ -106,11 +123,17 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self._answer(200, {"results": self.server.push(body["changes"])})
         elif self.path == "/v1/audit":
             self._answer(200, self.server.audit(body))
+        elif (audited := self.path.split("/")[-2]) in {asked["id"] for asked in self.server.asked}:
+            self.server.audited[audited] = body["pushed"]
+            self.server.errors |= {audited: body["error"]} if body["error"] else {}
+            self._answer(200, {})
         else:
             self._answer(404, {"error": {"type": "NotFound", "message": self.path}})
 
     def do_GET(self) -> None:
-        self._answer(200, {"path": self.path})
+        asked = {"audits": self.server.asked} if self.server.asked else {}
+        counts = Counter(kind for kind, _ in self.server.objects)
+        self._answer(200, {"path": self.path} | asked | ({"counts": counts} if self.path == "/v1" else {}))
 
     def _answer(self, status: int, body: Object) -> None:
         content = json.dumps(body).encode()

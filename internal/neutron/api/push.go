@@ -20,7 +20,8 @@ type Change struct {
 	Kind, ID string
 	// Revision is Neutron's revision_number.
 	Revision int64
-	// Generation is that of a Reread to which the change answers.
+	// Generation is that of a Reread to which the change answers. A deletion with one is of an object that was found to be
+	// absent from Neutron: it is carried out unless somebody wrote in between, and is not final.
 	Generation string
 	// Row is nil for a deletion. Its ID, revision and digest are the change's.
 	Row resource.Row
@@ -72,7 +73,7 @@ func (s *Server) Push(ctx context.Context, changes []Change) ([]Result, error) {
 		}
 		var err error
 		if changes[at].Row == nil {
-			err = s.withdraw(ctx, changes[at], &results[at], true)
+			err = s.withdraw(ctx, changes[at], &results[at])
 		} else {
 			err = s.storeTogether(ctx, changes[at:end], results[at:end])
 		}
@@ -141,7 +142,7 @@ func (s *Server) accept(t *rows.Txn, c Change) (Result, error) {
 
 // replace is accept for an object that is there.
 func (s *Server) replace(t *rows.Txn, typ *resource.Type, c Change, r Result, e rows.Entry) (Result, error) {
-	old, generation := e.Row, strconv.FormatInt(int64(e.Rev), 10)
+	old := e.Row
 	have, want := old.Base(), c.Row.Base()
 	r.Revision = have.Revision
 	switch {
@@ -161,8 +162,8 @@ func (s *Server) replace(t *rows.Txn, typ *resource.Type, c Change, r Result, e 
 		r.Outcome = Same
 		return r, nil
 	}
-	if want.Revision == have.Revision && c.Generation != generation {
-		r.Outcome, r.Generation = Reread, generation
+	if want.Revision == have.Revision && c.Generation != generation(e) {
+		r.Outcome, r.Generation = Reread, generation(e)
 		return r, nil
 	}
 	if now, err := t.Get(typ, c.ID); err != nil || now != old { // it has just become another one
@@ -177,6 +178,9 @@ func (s *Server) replace(t *rows.Txn, typ *resource.Type, c Change, r Result, e 
 	return r, s.follow(t, old, row)
 }
 
+// generation tells writings of an object apart.
+func generation(e rows.Entry) string { return strconv.FormatInt(int64(e.Rev), 10) }
+
 // sameRow compares rows but for who has written them.
 func sameRow(a, b resource.Row) bool {
 	a, b = a.Clone(), b.Clone()
@@ -186,13 +190,17 @@ func sameRow(a, b resource.Row) bool {
 	return reflect.DeepEqual(a, b)
 }
 
-// withdraw removes an object and what is a part of it. With final, it does not come back.
-func (s *Server) withdraw(ctx context.Context, c Change, r *Result, final bool) error {
-	*r = Result{Kind: c.Kind, ID: c.ID, Outcome: Deleted, Revision: c.Revision}
-	typ := s.pushed[c.Kind]
+// withdraw removes an object and what is a part of it. Unless the change has a generation, it does not come back.
+func (s *Server) withdraw(ctx context.Context, c Change, r *Result) error {
+	typ, final := s.pushed[c.Kind], c.Generation == ""
 	for {
 		done := false
 		err := s.store.Update(ctx, func(t *rows.Txn) error {
+			*r = Result{Kind: c.Kind, ID: c.ID, Outcome: Deleted, Revision: c.Revision}
+			if e, ok := t.Find(typ, c.ID); ok && !final && generation(e) != c.Generation {
+				r.Outcome, r.Generation, done = Reread, generation(e), true
+				return nil
+			}
 			for _, part := range s.parts(t, typ, c.ID) {
 				if t.Size()+opsPerWithdrawal > s.opts.DB.Capabilities.AtomicOps {
 					done = false

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strconv"
 
 	"github.com/dragonflow/dragonflow/internal/neutron/rows"
 	"github.com/dragonflow/dragonflow/internal/northbound"
@@ -44,14 +43,16 @@ func (s *Server) Version(kind, id string) (Version, bool) {
 
 func versionOf(e rows.Entry) Version {
 	base := e.Row.Base()
-	return Version{ID: base.ID, Name: base.Name, Revision: base.Revision, Digest: base.Digest, Generation: strconv.FormatInt(int64(e.Rev), 10)}
+	return Version{ID: base.ID, Name: base.Name, Revision: base.Revision, Digest: base.Digest, Generation: generation(e)}
 }
 
-// Withdraw removes an object that Neutron has no more, as it turned out. Unlike after a deletion that was pushed, it
-// comes back if it is pushed again.
-func (s *Server) Withdraw(ctx context.Context, kind, id string) error {
-	var r Result
-	return s.withdraw(ctx, Change{Kind: kind, ID: id}, &r, false)
+// Counts is how many objects of each kind this server knows.
+func (s *Server) Counts() map[string]int {
+	out := map[string]int{}
+	for kind, typ := range s.pushed {
+		out[kind] = s.store.Count(typ.Kind, "")
+	}
+	return out
 }
 
 // AskAudit tells Neutron, as a part of the status, that an audit is wanted, or with nil that it is not any more.

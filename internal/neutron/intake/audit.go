@@ -1,25 +1,22 @@
 package intake
 
 import (
-	"context"
+	"maps"
 	"net/http"
-	"sync"
-	"time"
+	"slices"
 
 	"github.com/dragonflow/dragonflow/internal/neutron/api"
 	"github.com/dragonflow/dragonflow/internal/neutron/resource"
 )
 
-// grace is how long an object must have been absent from Neutron's lists before it is deleted here.
-const grace = 60 * time.Second
-
 // page is a part of Neutron's list of the objects of a kind: all whose ids lie behind After and not behind Until. A
-// partial one is not complete, so that nothing can be absent from it.
+// partial one is not complete, so that nothing can be absent from it. A bare one has only ids, so that nothing can differ.
 type page struct {
 	Kind    string    `json:"kind"`
 	After   string    `json:"after"`
 	Until   string    `json:"until"`
 	Partial bool      `json:"partial"`
+	Bare    bool      `json:"bare"`
 	Audit   string    `json:"audit"`
 	Objects []version `json:"objects"`
 }
@@ -35,9 +32,8 @@ type verdict struct {
 	Instance string   `json:"instance"`
 	Missing  []string `json:"missing"`
 	Differ   []differ `json:"differ"`
-	// Absent are those that Neutron does not list, Deleted those of them that were deleted for that.
-	Absent  []string `json:"absent"`
-	Deleted []string `json:"deleted"`
+	// Absent are those that Neutron does not list. If they are not there when it looks again, it is to delete them.
+	Absent []differ `json:"absent"`
 }
 
 type differ struct {
@@ -72,7 +68,7 @@ func (p *page) check() error {
 	return nil
 }
 
-// audit compares a page with what there is, and deletes what has been absent for long.
+// audit compares a page with what there is.
 func (s *Server) audit(r *http.Request, body []byte) (any, error) {
 	var p page
 	if err := decode(body, &p); err != nil {
@@ -84,7 +80,7 @@ func (s *Server) audit(r *http.Request, body []byte) (any, error) {
 	if err := s.ready(); err != nil {
 		return nil, err
 	}
-	v := verdict{Instance: s.server.Instance(), Missing: []string{}, Differ: []differ{}, Absent: []string{}, Deleted: []string{}}
+	v := verdict{Instance: s.server.Instance(), Missing: []string{}, Differ: []differ{}, Absent: []differ{}}
 	asked := s.audits.find(p.Audit)
 	here := map[string]api.Version{}
 	if !p.Partial {
@@ -98,8 +94,8 @@ func (s *Server) audit(r *http.Request, body []byte) (any, error) {
 			have, ok = s.server.Version(p.Kind, want.ID)
 		}
 		delete(here, want.ID)
-		s.absences.seen(p.Kind, want.ID)
 		switch {
+		case ok && p.Bare:
 		case !ok:
 			v.Missing = append(v.Missing, want.ID)
 			asked.note(Difference{Kind: p.Kind, ID: want.ID, What: "missing", Neutron: &want.Revision})
@@ -108,71 +104,10 @@ func (s *Server) audit(r *http.Request, body []byte) (any, error) {
 			asked.note(Difference{Kind: p.Kind, ID: want.ID, Name: have.Name, What: "different", Neutron: &want.Revision, Here: &have.Revision})
 		}
 	}
-	if !p.Partial {
-		ctx, cancel := context.WithTimeout(r.Context(), requestTimeout)
-		defer cancel()
-		if err := s.judge(ctx, &p, here, asked, &v); err != nil {
-			return nil, err
-		}
+	for _, id := range slices.Sorted(maps.Keys(here)) {
+		have := here[id]
+		v.Absent = append(v.Absent, differ{id, have.Generation})
+		asked.note(Difference{Kind: p.Kind, ID: id, Name: have.Name, What: "not in Neutron", Here: &have.Revision})
 	}
 	return v, nil
-}
-
-// judge looks at what a complete page does not name.
-func (s *Server) judge(ctx context.Context, p *page, absent map[string]api.Version, asked *request, v *verdict) error {
-	for id, have := range absent {
-		long := s.absences.absent(p.Kind, id, have.Generation)
-		asked.note(Difference{Kind: p.Kind, ID: id, Name: have.Name, What: "not in Neutron", Here: &have.Revision})
-		if !long || asked.lookOnly() {
-			v.Absent = append(v.Absent, id)
-			continue
-		}
-		if err := s.server.Withdraw(ctx, p.Kind, id); err != nil {
-			return err
-		}
-		s.log.Warn("deleted what Neutron does not have", "object", p.Kind+"/"+id, "name", have.Name)
-		s.absences.seen(p.Kind, id)
-		v.Deleted = append(v.Deleted, id)
-	}
-	return nil
-}
-
-// absences remember since when objects have been absent from Neutron's lists.
-type absences struct {
-	now func() time.Time
-
-	mu    sync.Mutex
-	since map[absentObject]absence
-}
-
-type absentObject struct{ kind, id string }
-
-type absence struct {
-	since      time.Time
-	generation string
-}
-
-func newAbsences(now func() time.Time) *absences {
-	return &absences{now: now, since: map[absentObject]absence{}}
-}
-
-// seen ends an absence.
-func (a *absences) seen(kind, id string) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	delete(a.since, absentObject{kind, id})
-}
-
-// absent notes that an object is not in a list, and reports whether it has been so for long, without having been
-// written in between.
-func (a *absences) absent(kind, id, generation string) bool {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	at := absentObject{kind, id}
-	was, ok := a.since[at]
-	if !ok || was.generation != generation {
-		a.since[at] = absence{a.now(), generation}
-		return false
-	}
-	return a.now().Sub(was.since) >= grace
 }

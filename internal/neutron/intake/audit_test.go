@@ -8,6 +8,7 @@ import (
 	"time"
 
 	diff "github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
 
 	"github.com/dragonflow/dragonflow/internal/neutron/intake"
 	"github.com/dragonflow/dragonflow/internal/northbound/db/memory"
@@ -46,7 +47,7 @@ func (d *door) audit(page obj) map[string][]string {
 	d.t.Helper()
 	out := map[string][]string{}
 	answer := d.must(200, "POST", "/v1/audit", page)
-	for _, what := range []string{"missing", "differ", "absent", "deleted"} {
+	for _, what := range []string{"missing", "differ", "absent"} {
 		out[what] = nil
 		for _, x := range answer[what].([]any) {
 			id, ok := x.(string)
@@ -71,10 +72,12 @@ func ids(objects ...obj) []string {
 
 func TestAudit(t *testing.T) {
 	t.Parallel()
-	c := &clock{at: time.Unix(1e9, 0)}
-	d := run(t, memory.Open(), true, func(o *intake.Options) { o.Clock = c.now })
+	d := run(t, memory.Open(), true)
 	same, older, newer, extra, missing := network(3, "same"), network(3, "older"), network(3, "newer"), network(3, "extra"), network(3, "missing")
 	d.push(change("network", same), change("network", older), change("network", newer), change("network", extra))
+	if counts := d.must(200, "GET", "/v1", nil)["counts"].(obj); counts["network"] != 4.0 || counts["port"] != 0.0 {
+		t.Errorf("%v", counts)
+	}
 	want := func(got map[string][]string, want map[string][]string) {
 		t.Helper()
 		if diff := diff.Diff(want, got); diff != "" {
@@ -82,22 +85,38 @@ func TestAudit(t *testing.T) {
 		}
 	}
 	neutrons := list("network", same, with(older, obj{"revision_number": 4}), with(newer, obj{"revision_number": 2}), missing)
-	first := map[string][]string{"missing": ids(missing), "differ": ids(older), "absent": ids(extra), "deleted": nil}
-	want(d.audit(neutrons), first)
-	c.pass(59 * time.Second)
-	want(d.audit(neutrons), first)
-	partial := with(neutrons, obj{"partial": true})
-	want(d.audit(partial), map[string][]string{"missing": ids(missing), "differ": ids(older), "absent": nil, "deleted": nil})
-	c.pass(time.Second)
-	want(d.audit(neutrons), map[string][]string{"missing": ids(missing), "differ": ids(older), "absent": nil, "deleted": ids(extra)})
+	want(d.audit(neutrons), map[string][]string{"missing": ids(missing), "differ": ids(older), "absent": ids(extra)})
+	want(d.audit(with(neutrons, obj{"partial": true})), map[string][]string{"missing": ids(missing), "differ": ids(older), "absent": nil})
+	want(d.audit(with(neutrons, obj{"bare": true})), map[string][]string{"missing": ids(missing), "differ": nil, "absent": ids(extra)})
 	d.wantPushed("stored stored", change("network", with(older, obj{"revision_number": 4})), change("network", missing))
-	want(d.audit(neutrons), map[string][]string{"missing": nil, "differ": nil, "absent": nil, "deleted": nil})
-	d.wantPushed("stored", change("network", extra)) // it was there after all
-	want(d.audit(neutrons), map[string][]string{"missing": nil, "differ": nil, "absent": ids(extra), "deleted": nil})
-	c.pass(30 * time.Second)
-	d.wantPushed("stored", change("network", with(extra, obj{"revision_number": 5})))
-	c.pass(31 * time.Second)
-	want(d.audit(neutrons), map[string][]string{"missing": nil, "differ": nil, "absent": ids(extra), "deleted": nil})
+	want(d.audit(neutrons), map[string][]string{"missing": nil, "differ": nil, "absent": ids(extra)})
+}
+
+// What is absent is deleted if nobody wrote it since that was found, and comes back if it is pushed after all.
+func TestAbsent(t *testing.T) {
+	t.Parallel()
+	d := run(t, memory.Open(), true)
+	n := network(3, "n")
+	sub := obj{"id": uuid.NewString(), "revision_number": 1, "network_id": n["id"], "ip_version": 4, "cidr": "10.0.0.0/24", "enable_dhcp": false}
+	d.push(change("network", n), change("subnet", sub))
+	absent := func() obj {
+		found := d.must(200, "POST", "/v1/audit", list("network"))["absent"].([]any)
+		if len(found) != 1 {
+			t.Fatalf("absent: %v", found)
+		}
+		return with(deletion("network", n), obj{"revision": 0, "generation": found[0].(obj)["generation"]})
+	}
+	early := absent()
+	d.wantPushed("stored", change("network", with(n, obj{"revision_number": 4})))
+	d.wantPushed("reread", early)
+	d.wantPushed("deleted", absent())
+	if got := d.audit(list("subnet")); len(got["absent"]) > 0 {
+		t.Errorf("a network is deleted, and its subnets are not: %v", got)
+	}
+	d.wantPushed("deleted", early) // as it is not there
+	d.wantPushed("stored", change("network", n))
+	d.wantPushed("deleted", deletion("network", n))
+	d.wantPushed("gone", change("network", n))
 }
 
 // Pages claim only what lies between their bounds.
@@ -137,10 +156,6 @@ func TestAskedAudit(t *testing.T) {
 	l.until(func() bool { return l.state("audit", q, "fix") == false })
 	path := "/v1/audits/" + q["id"].(string)
 	d.audit(with(list("network", missing), obj{"audit": q["id"]}))
-	c.pass(2 * time.Minute)
-	if got := d.audit(with(list("network", missing), obj{"audit": q["id"]})); len(got["deleted"]) > 0 {
-		t.Errorf("who only looks deletes: %v", got)
-	}
 	if got := d.must(200, "GET", path, nil); got["state"] != "running" {
 		t.Errorf("%v", got)
 	}

@@ -65,7 +65,6 @@ func (s *Server) push(r *http.Request, body []byte) (any, error) {
 
 // note counts a result, and logs what will not be as Neutron has it.
 func (s *Server) note(r api.Result) {
-	s.absences.seen(r.Kind, r.ID)
 	if kind := r.Kind; s.opts.Pushed != nil {
 		if parsers()[kind] == nil {
 			kind = "other" // callers choose the word, and each would be a series of its own

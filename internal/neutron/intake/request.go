@@ -33,6 +33,8 @@ type Difference struct {
 	Here    *int64 `json:"revision,omitzero"`
 }
 
+type named struct{ kind, id string }
+
 // request is an audit that somebody has asked for. A nil one is an audit that nobody has.
 type request struct {
 	id      string
@@ -41,7 +43,7 @@ type request struct {
 
 	mu    sync.Mutex
 	list  []Difference
-	seen  map[absentObject]bool
+	seen  map[named]bool
 	total int
 	done  chan struct{} // closed when it is over
 	err   string
@@ -54,7 +56,7 @@ func (q *request) note(d Difference) {
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	at := absentObject{d.Kind, d.ID}
+	at := named{d.Kind, d.ID}
 	if q.seen[at] {
 		return
 	}
@@ -64,8 +66,6 @@ func (q *request) note(d Difference) {
 		q.list = append(q.list, d)
 	}
 }
-
-func (q *request) lookOnly() bool { return q != nil && !q.fix }
 
 // The states of an audit.
 const (
@@ -125,7 +125,7 @@ func (a *audits) find(id string) *request {
 
 // ask begins an audit: Neutron is told of it with the status.
 func (a *audits) ask(fix bool) *request {
-	q := &request{id: uuid.NewString(), fix: fix, started: a.now(), seen: map[absentObject]bool{}, done: make(chan struct{})}
+	q := &request{id: uuid.NewString(), fix: fix, started: a.now(), seen: map[named]bool{}, done: make(chan struct{})}
 	a.mu.Lock()
 	a.list = append(a.list, q)
 	var old []*request

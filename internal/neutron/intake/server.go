@@ -37,7 +37,7 @@ type Options struct {
 	// Server writes and knows; its Options.Neutron is set.
 	Server *api.Server
 	Logger *slog.Logger
-	// Clock gives the time by which it is known how long an object has been absent; time.Now if nil.
+	// Clock gives the time by which it is known how long an audit takes; time.Now if nil.
 	Clock func() time.Time
 	// Observe, if set, is called after each request, and Pushed for each change that was pushed.
 	Observe func(api.Observation)
@@ -51,7 +51,6 @@ type Server struct {
 	server    *api.Server
 	slots     chan struct{}
 	listeners chan struct{}
-	absences  *absences
 	audits    *audits
 	ending    context.Context
 	// Close has those who wait for changes answered, so that the server can end.
@@ -68,7 +67,7 @@ func New(opts Options) *Server {
 	}
 	ending, end := context.WithCancel(context.Background())
 	return &Server{ending: ending, Close: end, opts: opts, log: opts.Logger, server: opts.Server, slots: make(chan struct{}, maxRequests),
-		listeners: make(chan struct{}, maxListeners), absences: newAbsences(opts.Clock), audits: newAudits(opts.Server, opts.Clock)}
+		listeners: make(chan struct{}, maxListeners), audits: newAudits(opts.Server, opts.Clock)}
 }
 
 // Handler serves the contract of docs/design/intake.md.
@@ -203,7 +202,7 @@ func decode(body []byte, into any) error {
 
 func (s *Server) describe(*http.Request, []byte) (any, error) {
 	return map[string]any{
-		"version": 1, "instance": s.server.Instance(), "ready": s.server.Ready(), "kinds": s.server.Pushed(),
+		"version": 1, "instance": s.server.Instance(), "ready": s.server.Ready(), "kinds": s.server.Pushed(), "counts": s.server.Counts(),
 		"limits": map[string]int{"changes": maxChanges, "bytes": maxBody, "page": maxPage, "wait": int(maxWait / time.Second)},
 	}, nil
 }

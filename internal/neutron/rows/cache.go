@@ -92,6 +92,9 @@ func (c *cache) selectKind(kind, key string) []Entry {
 func (c *cache) count(kind, key string) int {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
+	if key == "" {
+		return len(c.tables[kind])
+	}
 	return len(c.index[indexKey{kind, key}])
 }
 

@@ -145,7 +145,7 @@ func (s *Store) Select(kind, key string) []resource.Row {
 	return out
 }
 
-// Count returns how many rows of a kind have an index key.
+// Count returns how many rows of a kind have an index key, or how many there are if that is "".
 func (s *Store) Count(kind, key string) int { return s.cache.count(kind, key) }
 
 // Has reports whether a row of a kind has an index key, other than the one whose id is except.
