@@ -11,6 +11,8 @@ PREFIX   ?= /usr/local
 FUZZTIME ?= 30s
 BENCH    ?= .
 PACKAGES ?= ./...
+DURATION ?= 30m
+SEED     ?= 0
 
 # The release is one static binary; a checkout without its .git builds too.
 export GOFLAGS := $(GOFLAGS) -buildvcs=false
@@ -34,7 +36,7 @@ ARGS        ?=
 # What CI plays through a real Neutron: of each part of it one scenario that measures no time.
 NEUTRON_SHORT := ^(floating-ip|metadata|secgroup-chassis|segments)$$
 
-.PHONY: $(NEUTRON) $(ZED) $(TEMPEST) neutron tempest tempest-quick neutron-test neutron-short check-plugin help demo build test e2e e2e-load short lint check fuzz bench bench-full fleet bench-packages golden check-install install clean
+.PHONY: $(NEUTRON) $(ZED) $(TEMPEST) neutron tempest tempest-quick neutron-test neutron-chaos neutron-short check-plugin help demo build test e2e e2e-load short lint check fuzz bench bench-full fleet bench-packages golden check-install install clean
 
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -96,6 +98,10 @@ tempest: build $(SERVED) $(if $(filter zed,$(RELEASE)),,$(TEMPEST)) ## Neutron's
 
 tempest-quick: ## those of them that say most for their time, minutes (RELEASE=zed; root)
 	@$(MAKE) tempest REGEX= ARGS='-list test/tempest/quick.txt $(ARGS)'
+
+neutron-chaos: build $(NEUTRON) ## everything around Neutron's database is killed at random while clients work, then all must agree (DURATION=30m, SEED=n; root)
+	@tools/install-packages test
+	$(GO) test -tags neutron -count=1 -timeout 3h -v -run '^TestChaos$$' ./test/neutron -args -program $(CURDIR)/bin/dragonflow -python $(NEUTRON) -duration $(DURATION) -seed $(SEED)
 
 check-plugin: $(NEUTRON) ## ruff, mypy and pytest of neutron-plugin
 	cd neutron-plugin && for check in 'ruff check .' 'ruff format --check .' mypy pytest; do $(NEUTRON)/bin/$$check; done

@@ -49,7 +49,8 @@ type Cloud struct {
 	intake  string // the socket's path; empty: the server serves the API
 	program string
 	chassis []*Chassis
-	nova    *nova // nil if nobody started it
+	nova    *nova     // nil if nobody started it
+	more    []*Daemon // servers beside Server
 }
 
 // Chassis is a hypervisor with its controller.
@@ -117,7 +118,7 @@ func (c *Cloud) build(ctx context.Context) (err error) {
 		return err
 	}
 	if c.intake != "" {
-		c.Server = c.behindNeutron()
+		c.Server = c.behindNeutron(c.Intake())
 		return c.Server.Start(ctx)
 	}
 	c.API = NewClient(func(ctx context.Context) (net.Conn, error) { return c.Fabric.Dial(ctx, "tcp", APIAddress) })
@@ -126,11 +127,19 @@ func (c *Cloud) build(ctx context.Context) (err error) {
 	return c.Server.Start(ctx)
 }
 
-// behindNeutron is a server that takes what a Neutron pushes. A Unix socket is reached from every namespace.
-func (c *Cloud) behindNeutron() *Daemon {
-	server := c.dragonflow(c.Fabric.Namespace, "server", "--neutron-listen", c.Intake())
+// AddServer starts one more server that takes what a Neutron pushes, and returns it with its address.
+func (c *Cloud) AddServer(ctx context.Context) (server *Daemon, intake string, err error) {
+	intake = fmt.Sprintf("%s.%d", c.Intake(), len(c.more)+2)
+	server = c.behindNeutron(intake)
+	c.more = append(c.more, server)
+	return server, intake, server.Start(ctx)
+}
+
+// behindNeutron is a server that takes what a Neutron pushes there. A Unix socket is reached from every namespace.
+func (c *Cloud) behindNeutron(intake string) *Daemon {
+	server := c.dragonflow(c.Fabric.Namespace, "server", "--neutron-listen", intake)
 	client := NewClient(func(ctx context.Context) (net.Conn, error) {
-		return new(net.Dialer).DialContext(ctx, "unix", strings.TrimPrefix(c.Intake(), "unix:"))
+		return new(net.Dialer).DialContext(ctx, "unix", strings.TrimPrefix(intake, "unix:"))
 	})
 	server.ready = func(ctx context.Context) error {
 		var is struct{ Ready bool }
@@ -218,6 +227,14 @@ func (ch *Chassis) Ask(ctx context.Context, args ...string) (string, error) {
 	return strings.TrimSpace(out), err
 }
 
+// Ask runs one of the operator's commands about the database and returns what it says.
+func (c *Cloud) Ask(ctx context.Context, args ...string) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, Patience)
+	defer cancel()
+	out, err := c.Fabric.Run(ctx, append(append([]string{c.program}, args...), "--config", os.DevNull, "--db", "etcd://"+etcdAddress)...)
+	return strings.TrimSpace(out), err
+}
+
 // Flows are the flows of the integration bridge without what counts packets or time.
 func (ch *Chassis) Flows(ctx context.Context) (string, error) {
 	return ch.OVS.Ofctl(ctx, "-O", "OpenFlow14", "--sort", "--no-stats", "dump-flows", Bridge)
@@ -234,6 +251,9 @@ func (c *Cloud) Close() error {
 	}
 	if c.nova != nil {
 		errs = append(errs, c.nova.close())
+	}
+	for _, server := range c.more {
+		errs = append(errs, server.Terminate())
 	}
 	if c.Server != nil {
 		errs = append(errs, c.Server.Terminate())

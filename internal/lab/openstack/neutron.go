@@ -7,10 +7,15 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 )
 
-const apiName = "neutron-api"
+// The names of Neutron's parts.
+const (
+	apiName      = "neutron-api"
+	periodicName = "neutron-periodic-workers"
+)
 
 // networks is how many tunnelled networks of a kind there can be: Neutron makes a row for each before it serves.
 const networks = 10_000
@@ -29,8 +34,7 @@ func (s *Stack) startNeutron(ctx context.Context) error {
 		return err
 	}
 	if !s.classic() {
-		periodic := &daemon{name: "neutron-periodic-workers", argv: []string{s.program("neutron-periodic-workers"), "--config-file", config}}
-		if err := s.launch(ctx, periodic, func(context.Context) error { return nil }); err != nil {
+		if err := s.startPeriodic(ctx); err != nil {
 			return err
 		}
 	}
@@ -41,6 +45,12 @@ func (s *Stack) startNeutron(ctx context.Context) error {
 func (s *Stack) classic() bool {
 	_, err := os.Stat(s.program("neutron-server"))
 	return err == nil
+}
+
+func (s *Stack) startPeriodic(ctx context.Context) error {
+	config := filepath.Join(s.Dir, "neutron.conf")
+	periodic := &daemon{name: periodicName, argv: []string{s.program(periodicName), "--config-file", config}}
+	return s.launch(ctx, periodic, func(context.Context) error { return nil })
 }
 
 func (s *Stack) serveNeutron(ctx context.Context) error {
@@ -54,13 +64,58 @@ func (s *Stack) serveNeutron(ctx context.Context) error {
 
 // RestartAPI kills Neutron's API, with what its processes had in memory, and starts it again.
 func (s *Stack) RestartAPI(ctx context.Context) error {
-	i := slices.IndexFunc(s.daemons, func(d *daemon) bool { return d.name == apiName })
+	if err := s.kill(apiName); err != nil {
+		return err
+	}
+	return s.serveNeutron(ctx)
+}
+
+// RestartPeriodic kills the processes that listen to Dragonflow and audit, and starts them again. It does not wait until
+// they do.
+func (s *Stack) RestartPeriodic(ctx context.Context) error {
+	if err := s.kill(periodicName); err != nil {
+		return err
+	}
+	return s.startPeriodic(ctx)
+}
+
+func (s *Stack) kill(part string) error {
+	i := slices.IndexFunc(s.daemons, func(d *daemon) bool { return d.name == part })
 	if i < 0 {
-		return errors.New("Neutron's API does not run")
+		return errors.New(part + " does not run")
 	}
 	s.daemons[i].process.Kill()
 	s.daemons = slices.Delete(s.daemons, i, i+1)
-	return s.serveNeutron(ctx)
+	return nil
+}
+
+// APIWorkers are the numbers of the processes that serve Neutron's API now. Those that are killed are replaced.
+func (s *Stack) APIWorkers() ([]int, error) { return s.children(apiName) }
+
+// PeriodicWorkers are the numbers of the processes that listen to Dragonflow and audit now, and of others that Neutron
+// runs beside its API. Those that are killed are replaced.
+func (s *Stack) PeriodicWorkers() ([]int, error) { return s.children(periodicName) }
+
+// children are the processes that a part has forked.
+func (s *Stack) children(part string) (list []int, err error) {
+	for _, d := range s.daemons {
+		if d.name != part {
+			continue
+		}
+		pid := d.process.PID()
+		text, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", pid, pid))
+		if err != nil {
+			return nil, fmt.Errorf("processes of %s: %w", part, err)
+		}
+		for _, word := range strings.Fields(string(text)) {
+			child, err := strconv.Atoi(word)
+			if err != nil {
+				return nil, fmt.Errorf("processes of %s: %w", part, err)
+			}
+			list = append(list, child)
+		}
+	}
+	return list, nil
 }
 
 // serve has gunicorn serve an application. Its settings are in a file, since the application reads the arguments, too.
