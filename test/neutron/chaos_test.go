@@ -114,7 +114,7 @@ func startFragile(t *testing.T) (*site, []*cloud.Daemon) {
 	must(t, err)
 	s.Neutron, err = openstack.Start(t.Context(), openstack.Spec{Python: environment, Dir: s.dir, Servers: s.Intake() + "," + address, Workers: 4})
 	must(t, err)
-	s.API = cloud.NewClient(func(ctx context.Context) (net.Conn, error) {
+	s.API = cloud.NewAdmin(func(ctx context.Context) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, "tcp", strings.TrimPrefix(s.Neutron.API, "http://"))
 	})
 	for i := range 3 {
