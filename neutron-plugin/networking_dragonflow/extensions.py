@@ -37,7 +37,6 @@ OF_NETWORKS = frozenset(
         "empty-string-filtering",
         "filter-validation",
         "ip-substring-filtering",
-        "network_availability_zone",
         "network-ip-availability",
         "port-mac-address-override",
         "port-mac-address-regenerate",

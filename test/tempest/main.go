@@ -78,7 +78,7 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	verdict := compare(ran, baseline(), explained, whole)
+	verdict := compare(ran, baseline(), explained, whole, s.release == listed)
 	if err := errors.Join(write(filepath.Join(s.out, "results.txt"), ran), verdict.print(os.Stdout)); err != nil {
 		return err
 	}

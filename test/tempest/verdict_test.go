@@ -52,7 +52,7 @@ func TestRunsAreComparedWithThePage(t *testing.T) {
 			for test, status := range c.ran {
 				ran[test] = result{ID: test, Status: status}
 			}
-			v := compare(ran, ovn, said, c.whole)
+			v := compare(ran, ovn, said, c.whole, true)
 			var b strings.Builder
 			if err := v.print(&b); err != nil {
 				t.Fatal(err)
