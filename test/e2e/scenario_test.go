@@ -1,10 +1,13 @@
 package e2e
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
+	"maps"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -34,7 +37,11 @@ func TestScenarios(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, text := range all {
+	names := slices.SortedFunc(maps.Keys(all), func(a, b string) int { // of those that are alone the ones that load the machine come last
+		return cmp.Or(strings.Compare(loads.FindString(all[a]), loads.FindString(all[b])), strings.Compare(a, b))
+	})
+	for _, name := range names {
+		text := all[name]
 		if !chosen.MatchString(name) {
 			continue
 		}
