@@ -11,6 +11,7 @@ from neutron.db.models import l3 as l3_models
 from neutron.db.models import port_forwarding as port_forwarding_models
 from neutron.db.models import securitygroup as security_group_models
 from neutron.plugins.ml2 import models as ml2_models
+from neutron.services.trunk import models as trunk_models
 from neutron_lib import context as neutron_context
 from neutron_lib.db import api as db_api
 from neutron_lib.db import standard_attr
@@ -30,11 +31,15 @@ _MODELS = {
     objects.PORT: models_v2.Port,
     objects.FLOATINGIP: l3_models.FloatingIP,
     objects.PORT_FORWARDING: port_forwarding_models.PortForwarding,
+    objects.TRUNK: trunk_models.Trunk,
 }
 
 _OF_ROUTERS = {objects.ROUTER: "get_routers", objects.FLOATINGIP: "get_floatingips"}
 
 _OF_SEGMENTS = ("network_type", "physical_network", "segmentation_id")
+
+# Neutron's plugin of trunks has its name nowhere else.
+TRUNK_PLUGIN = "trunk"
 
 Key = tuple[str, str]
 
@@ -44,6 +49,8 @@ def served() -> list[str]:
     missing = set() if directory.get_plugin(plugin_constants.L3) else set(_OF_ROUTERS)
     if not directory.get_plugin(plugin_constants.PORTFORWARDING):
         missing.add(objects.PORT_FORWARDING)
+    if not directory.get_plugin(TRUNK_PLUGIN):
+        missing.add(objects.TRUNK)
     return [kind for kind in objects.KINDS if kind not in missing]
 
 
@@ -174,6 +181,8 @@ def _changes(kind: str, ids: list[str]) -> list[objects.Change]:
 def _getter(kind: str) -> Callable[..., list[objects.Object]]:
     if kind in _OF_ROUTERS:
         return getattr(directory.get_plugin(plugin_constants.L3), _OF_ROUTERS[kind])
+    if kind == objects.TRUNK:
+        return directory.get_plugin(TRUNK_PLUGIN).get_trunks
     return getattr(directory.get_plugin(), f"get_{kind}s")
 
 

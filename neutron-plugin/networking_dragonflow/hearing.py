@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from neutron.db import provisioning_blocks
 from neutron.objects import agent as agent_objects
+from neutron.objects import trunk as trunk_objects
 from neutron_lib import constants, exceptions
 from neutron_lib import context as neutron_context
 from neutron_lib.callbacks import resources
@@ -44,6 +45,7 @@ class Listener:
         self._agents: dict[str, dict[str, Any]] = {}
         self._ports: dict[str, str] = {}
         self._floatingips: dict[str, str] = {}
+        self._trunks: dict[str, str] = {}
         self._addresses: dict[str, dict[str, Any]] = {}
         self._refreshed = 0.0
 
@@ -74,11 +76,13 @@ class Listener:
             self._agent(agent, new=True)
         self._statuses(self._ports, news.get("ports"))
         self._statuses(self._floatingips, news.get("floatingips"))
+        self._statuses(self._trunks, news.get("trunks"))
         for removed in news.get("removed") or []:
             self._removed(removed["kind"], removed["id"])
         self._hear_addresses(news)
         self._show_ports([port["id"] for port in news.get("ports") or []])
         self._show_floatingips([fip["id"] for fip in news.get("floatingips") or []])
+        self._show_trunks([trunk["id"] for trunk in news.get("trunks") or []])
         self._cursor = news.get("cursor")
         if time.monotonic() - self._refreshed > self._heartbeat:
             self._refresh()
@@ -87,6 +91,7 @@ class Listener:
         self._agents.clear()
         self._ports.clear()
         self._floatingips.clear()
+        self._trunks.clear()
         self._addresses.clear()
 
     @staticmethod
@@ -99,6 +104,8 @@ class Listener:
             self._ports.pop(id_, None)
         elif kind == "floatingip":
             self._floatingips.pop(id_, None)
+        elif kind == "trunk":
+            self._trunks.pop(id_, None)
         elif kind == "agent":
             for host in [host for host, agent in self._agents.items() if agent["id"] == id_]:
                 del self._agents[host]
@@ -122,6 +129,7 @@ class Listener:
                 self._agent(agent, new=False)
         self._show_ports(list(self._ports))
         self._show_floatingips(list(self._floatingips))
+        self._show_trunks(list(self._trunks))
         addresses.settle(self._addresses)
 
     def _agent(self, agent: dict[str, Any], *, new: bool) -> None:
@@ -181,6 +189,17 @@ class Listener:
                     with contextlib.suppress(exceptions.NotFound):
                         plugin.update_floatingip_status(context, fip["id"], wanted)
                         backend.touch(objects.FLOATINGIP, fip["id"])  # it has a higher revision now
+
+    def _show_trunks(self, ids: list[str]) -> None:
+        if directory.get_plugin(database.TRUNK_PLUGIN) is None:
+            return
+        context = neutron_context.get_admin_context()
+        for start in range(0, len(ids), _CHUNK):
+            for trunk in trunk_objects.Trunk.get_objects(context, id=ids[start : start + _CHUNK]):
+                if self._trunks.get(trunk.id, trunk.status) != trunk.status:
+                    with contextlib.suppress(exceptions.NotFound, exceptions.ObjectNotFound):
+                        trunk.update(status=self._trunks[trunk.id])
+                        backend.touch(objects.TRUNK, trunk.id)  # it has a higher revision now
 
 
 def _show_port(context: Any, id_: str, status: str, owner: str) -> None:

@@ -19,6 +19,7 @@ from networking_dragonflow import (
     objects,
     securitygroups,
     settings,
+    trunk,
     worker,
 )
 
@@ -43,6 +44,7 @@ class DragonflowDriver(api.MechanismDriver):
                 "dragonflow: chassis answer DHCP; set enable_traditional_dhcp = false, or ports wait for agents"
             )
         securitygroups.subscribe()
+        trunk.DragonflowTrunkDriver()  # the plugin of trunks, which comes later, takes it
         for event in (events.AFTER_CREATE, events.AFTER_DELETE):
             registry.subscribe(_links_changed, resources.SEGMENT, event)
         commits.subscribe()

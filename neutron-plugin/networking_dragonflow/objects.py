@@ -22,6 +22,7 @@ ROUTER = "router"
 PORT = "port"
 FLOATINGIP = "floatingip"
 PORT_FORWARDING = "port_forwarding"
+TRUNK = "trunk"
 
 # The tag of routers for which each chassis translates what its own guests send outside.
 DISTRIBUTED_SNAT = "distributed-snat"
@@ -29,7 +30,7 @@ DISTRIBUTED_SNAT = "distributed-snat"
 # In the order in which an audit goes through them: what others refer to comes first.
 KINDS = (
     NETWORK, SUBNETPOOL, SUBNET, SECURITY_GROUP, ADDRESS_GROUP, SECURITY_GROUP_RULE, ROUTER, PORT, FLOATINGIP,
-    PORT_FORWARDING,
+    PORT_FORWARDING, TRUNK,
 )  # fmt: skip
 
 _ALWAYS = ("id", "project_id", "name")
@@ -60,12 +61,14 @@ _READ = {
         "floatingip_id", "internal_port_id", "internal_ip_address", "protocol", "external_port", "external_port_range",
         "internal_port", "internal_port_range",
     ),
+    # Sub-ports do not raise the trunk's revision: the digest covers them.
+    TRUNK: ("port_id", "admin_state_up", "sub_ports"),
 }  # fmt: skip
 
 # Lists in which the order means nothing; Neutron gives them as the database happens to.
 _UNORDERED = {
     "fixed_ips", "security_groups", "allowed_address_pairs", "extra_dhcp_opts", "host_routes", "allocation_pools",
-    "routes", "addresses", "bindings", "external_fixed_ips",
+    "routes", "addresses", "bindings", "external_fixed_ips", "sub_ports",
 }  # fmt: skip
 
 

@@ -179,7 +179,7 @@ server = %[5]s
 
 // What of Neutron is loaded beside the mechanism driver: all that docs/operate/neutron.md names.
 const (
-	servicePlugins   = "dragonflow-router,dragonflow-port-forwarding,segments,network_segment_range"
+	servicePlugins   = "dragonflow-router,dragonflow-port-forwarding,segments,network_segment_range,trunk"
 	extensionDrivers = "port_security,dns_domain_keywords,tag_ports_during_bulk_creation"
 )
 
