@@ -57,10 +57,47 @@ func NewGuest(at *Namespace, spec Spec) (*Guest, error) {
 	return g, nil
 }
 
+// VLAN makes a guest whose interface is a VLAN of this one's (IEEE 802.1Q), as of a machine with several of them, each of
+// which has its own routes. The port of the specification is not used.
+func (g *Guest) VLAN(id uint16, spec Spec) (*Guest, error) {
+	n, err := NewNamespace(spec.Name)
+	if err != nil {
+		return nil, fmt.Errorf("guest %s: %w", spec.Name, err)
+	}
+	v := &Guest{Namespace: n, spec: spec}
+	err = g.link(Interface, func(h *netlink.Handle, parent netlink.Link) error {
+		attrs := netlink.NewLinkAttrs()
+		attrs.Name, attrs.HardwareAddr, attrs.ParentIndex, attrs.Namespace = Interface, spec.MAC, parent.Attrs().Index, netlink.NsFd(n.handle)
+		return h.LinkAdd(&netlink.Vlan{LinkAttrs: attrs, VlanId: int(id)})
+	})
+	if err == nil {
+		err = errors.Join(v.settle(), v.up(Interface))
+	}
+	if err == nil {
+		v.dir, err = os.MkdirTemp("", "df-guest")
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("VLAN %d of guest %s: %w", id, g.name, err), v.Close())
+	}
+	return v, nil
+}
+
 func (g *Guest) build(at *Namespace) error {
-	if err := g.connect(at); err != nil {
+	if err := errors.Join(g.connect(at), g.settle()); err != nil {
 		return err
 	}
+	// The kernel's IPv6 of the switch's end would talk on the guest's wire.
+	if err := at.Sysctl("net.ipv6.conf."+g.spec.Port+".disable_ipv6", "1"); err != nil {
+		return err
+	}
+	if err := at.up(g.spec.Port); err != nil {
+		return err
+	}
+	return g.up(Interface)
+}
+
+// settle sets up the guest's end of its interface.
+func (g *Guest) settle() error {
 	if err := g.withoutOffload(Interface); err != nil {
 		return err
 	}
@@ -73,14 +110,7 @@ func (g *Guest) build(at *Namespace) error {
 			return err
 		}
 	}
-	// The kernel's IPv6 of the switch's end would talk on the guest's wire.
-	if err := at.Sysctl("net.ipv6.conf."+g.spec.Port+".disable_ipv6", "1"); err != nil {
-		return err
-	}
-	if err := at.up(g.spec.Port); err != nil {
-		return err
-	}
-	return g.up(Interface)
+	return nil
 }
 
 // connect makes the pair of interfaces, one end in each namespace.

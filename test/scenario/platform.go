@@ -54,7 +54,9 @@ type Machine struct {
 	AcceptRA bool
 	// Outside says that it is a host on the provider's network, without a port, in the VLAN, if that is not zero.
 	Outside bool
-	VLAN    uint16
+	VLAN    uint16 // also of a Trunk
+	// Trunk is the machine of whose interface this one is the VLAN.
+	Trunk string
 	// Leg says that it is one more interface, with the addresses Router, of the host outside of that name.
 	Leg bool
 	// Behind is the machine outside behind which this one is: on a network of the two alone, on which that

@@ -62,6 +62,9 @@ type machine struct {
 	network             *network
 	addresses           []netip.Addr
 	echoes              map[string]bool
+	// parent is the machine with the interface of a sub-port, trunk the trunk of such a machine.
+	parent *machine
+	trunk  string
 }
 
 func newRun(p Platform, log func(string, ...any)) *Run {

@@ -31,6 +31,8 @@ func topology() map[string]statement {
 		"allow":   {"allow GROUP in|out v4|v6 PROTOCOL|any [PORT] [from PREFIX|GROUP]", parseAllow},
 		"deny":    {"deny GROUP in|out v4|v6 PROTOCOL|any [PORT]: removes such rules", parseDeny},
 		"guest":   {"guest NAME on CHASSIS in NETWORK [at ADDRESS,…] [dhcp|ra|bare] [unsecured] [pairs PREFIX,…] [groups GROUP…]", parseGuest},
+		"subport": {"subport NAME of GUEST in NETWORK vlan N [at ADDRESS,…] [dhcp|ra|bare] [groups GROUP…]: a port in a VLAN of the guest's interface", parseSubPort},
+		"leave":   {"leave SUBPORT: takes it out of its trunk", parseLeave},
 		"device":  {"device GUEST on CHASSIS: its interface is on the switch before the guest comes", parseDevice},
 		"outside": {"outside NAME in NETWORK at ADDRESS[,ADDRESS]: a host on the provider's network", parseOutside},
 		"beyond":  {"beyond NAME behind OUTSIDE at ADDRESS[,ADDRESS]: a host behind one on the provider's network, which becomes its router", parseBeyond},

@@ -130,6 +130,16 @@ func (p *Platform) Boot(ctx context.Context, at string, m scenario.Machine) (sce
 	if m.Outside {
 		return p.outside(m)
 	}
+	if m.Trunk != "" {
+		g, err := p.guests[m.Trunk].vlan(m, p.sent)
+		if err == nil {
+			p.guests[m.Name] = g
+			if m.AcceptRA {
+				g.solicits()
+			}
+		}
+		return g, err
+	}
 	plug, err := p.chassis[at].plug(ctx, m)
 	if err != nil {
 		return nil, err

@@ -45,6 +45,10 @@ type guest struct {
 	prefixes []netip.Prefix
 	routes   []scenario.Route
 	legs     []*leg
+	vlans    map[uint16]*guest // those of its interface
+	// via is the machine of whose interface this one is the VLAN id; nil if it has one of its own.
+	via *guest
+	id  uint16
 }
 
 func newGuest(m scenario.Machine, sent *sample) (*guest, error) {
@@ -89,6 +93,9 @@ func (g *guest) transmit(ctx context.Context) error {
 var errUnconnected = errors.New("the machine is connected to no switch")
 
 func (g *guest) send(frame []byte) error {
+	if g.via != nil {
+		return g.via.send(tagged(g.id, frame))
+	}
 	g.mu.Lock()
 	at := g.at
 	g.mu.Unlock()
@@ -129,10 +136,25 @@ func (g *guest) receive(from *port, frame []byte) {
 		g.mu.Unlock()
 		return
 	}
+	g.mu.Unlock()
+	g.take(frame)
+}
+
+// take gives a frame that has arrived to the stack, or, if it is in a VLAN, to that of the VLAN.
+func (g *guest) take(frame []byte) {
+	g.mu.Lock()
 	for t := range g.taps {
 		t.frames = append(t.frames, frame)
 	}
+	within, id := untagged(frame)
+	of := g.vlans[id]
 	g.mu.Unlock()
+	if within != nil {
+		if of != nil {
+			of.take(within)
+		}
+		return
+	}
 	if to := net.HardwareAddr(frame[:6]); to[0]&1 == 0 && to.String() != g.mac.String() {
 		return // an interface does not take it
 	}

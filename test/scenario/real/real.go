@@ -103,6 +103,14 @@ func (p *Platform) Boot(ctx context.Context, chassis string, m scenario.Machine)
 	}
 	at := p.Cloud.Chassis(chassis)
 	spec := lab.Spec{Name: m.Name, Port: "tap-" + m.Name, MAC: m.MAC, NoDAD: true, AcceptRA: m.AcceptRA}
+	if m.Trunk != "" {
+		g, err := p.guests[m.Trunk].VLAN(m.VLAN, spec)
+		if err != nil {
+			return nil, err
+		}
+		p.guests[m.Name] = &guest{Guest: g, close: g.Close}
+		return p.guests[m.Name], nil
+	}
 	if g := p.guests[m.Name]; g != nil && !m.Mobile {
 		return g, p.own(ctx, at, spec.Port, m)
 	}
