@@ -37,6 +37,8 @@ type Guest struct {
 	*Namespace
 	spec Spec
 	dir  string
+	// vlan is what joins the guest to another's interface, if it is a VLAN of that.
+	vlan *vlan
 }
 
 // NewGuest makes a guest whose interface's other end is in the namespace at,
@@ -57,47 +59,10 @@ func NewGuest(at *Namespace, spec Spec) (*Guest, error) {
 	return g, nil
 }
 
-// VLAN makes a guest whose interface is a VLAN of this one's (IEEE 802.1Q), as of a machine with several of them, each of
-// which has its own routes. The port of the specification is not used.
-func (g *Guest) VLAN(id uint16, spec Spec) (*Guest, error) {
-	n, err := NewNamespace(spec.Name)
-	if err != nil {
-		return nil, fmt.Errorf("guest %s: %w", spec.Name, err)
-	}
-	v := &Guest{Namespace: n, spec: spec}
-	err = g.link(Interface, func(h *netlink.Handle, parent netlink.Link) error {
-		attrs := netlink.NewLinkAttrs()
-		attrs.Name, attrs.HardwareAddr, attrs.ParentIndex, attrs.Namespace = Interface, spec.MAC, parent.Attrs().Index, netlink.NsFd(n.handle)
-		return h.LinkAdd(&netlink.Vlan{LinkAttrs: attrs, VlanId: int(id)})
-	})
-	if err == nil {
-		err = errors.Join(v.settle(), v.up(Interface))
-	}
-	if err == nil {
-		v.dir, err = os.MkdirTemp("", "df-guest")
-	}
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("VLAN %d of guest %s: %w", id, g.name, err), v.Close())
-	}
-	return v, nil
-}
-
 func (g *Guest) build(at *Namespace) error {
-	if err := errors.Join(g.connect(at), g.settle()); err != nil {
+	if err := g.connect(at); err != nil {
 		return err
 	}
-	// The kernel's IPv6 of the switch's end would talk on the guest's wire.
-	if err := at.Sysctl("net.ipv6.conf."+g.spec.Port+".disable_ipv6", "1"); err != nil {
-		return err
-	}
-	if err := at.up(g.spec.Port); err != nil {
-		return err
-	}
-	return g.up(Interface)
-}
-
-// settle sets up the guest's end of its interface.
-func (g *Guest) settle() error {
 	if err := g.withoutOffload(Interface); err != nil {
 		return err
 	}
@@ -110,7 +75,14 @@ func (g *Guest) settle() error {
 			return err
 		}
 	}
-	return nil
+	// The kernel's IPv6 of the switch's end would talk on the guest's wire.
+	if err := at.Sysctl("net.ipv6.conf."+g.spec.Port+".disable_ipv6", "1"); err != nil {
+		return err
+	}
+	if err := at.up(g.spec.Port); err != nil {
+		return err
+	}
+	return g.up(Interface)
 }
 
 // connect makes the pair of interfaces, one end in each namespace.
@@ -163,6 +135,9 @@ func (g *Guest) Spec() Spec { return g.spec }
 
 // Close ends everything in the guest and removes it.
 func (g *Guest) Close() error {
+	if g.vlan != nil {
+		g.vlan.close()
+	}
 	err := g.Namespace.Close()
 	if g.dir == "" {
 		return err
