@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"slices"
 
@@ -179,7 +180,7 @@ func subPorts(body map[string]any, adding bool) ([]resource.SubPort, error) {
 		return nil, resource.BadRequest("Unable to find 'sub_ports', and nothing else, in the request body")
 	}
 	list, err := resource.ParseSubPorts(raw, adding)
-	if _, worded := err.(*resource.Error); err != nil && !worded {
+	if worded := (*resource.Error)(nil); err != nil && !errors.As(err, &worded) {
 		err = resource.InvalidInput("%s", err)
 	}
 	return list, err

@@ -70,7 +70,7 @@ func (x *trunk) sub(id, parent string, vlan uint16) *model.Binding {
 // send has a guest send in a VLAN, or without a tag, and tells who receives it in which VLAN, such as "vm/10 pr".
 func (x *trunk) send(from string, vlan uint16, layers ...packet.Layer) string {
 	if vlan != 0 {
-		layers = slices.Insert(layers, 1, packet.Layer(packet.VLAN(vlan)))
+		layers = slices.Insert(layers, 1, packet.VLAN(vlan))
 	}
 	var got []string
 	for id, frames := range x.s.Send(x.ports[from], packet.Build(layers...)) {
@@ -149,7 +149,7 @@ func TestNobodySendsInAVLANThatHeDoesNotHave(t *testing.T) {
 		drops("the VLAN of another guest's sub-port", nobodys, "vm", 11, x.from(family, "red3", "pr")...)
 		drops("a guest without sub-ports", nobodys, "pr", 10, x.from(family, "pr", "red")...)
 		for _, vlan := range []uint16{20, 10} {
-			tags := slices.Insert(x.from(family, "open", "po"), 1, packet.Layer(packet.VLAN(10)))
+			tags := slices.Insert(x.from(family, "open", "po"), 1, packet.VLAN(10))
 			drops("a tag within another", "a VLAN tag within another", "vm", vlan, tags...)
 		}
 	}
