@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -193,13 +194,18 @@ func serves(url string) func(context.Context) error {
 	}
 }
 
-// freeAddress is a URL on loopback where nobody listens.
+// freeAddress is a URL on loopback where nobody listens. It is below the ports that kernels give to who asks for any
+// (ip_local_port_range, from 32768): until the program listens there that is to, somebody else could be given it.
 func freeAddress(ctx context.Context) (string, error) {
-	l, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
+	const first, ports, tries = 20000, 12000, 100
+	var err error
+	for range tries {
+		var l net.Listener
+		if l, err = new(net.ListenConfig).Listen(ctx, "tcp", fmt.Sprint("127.0.0.1:", first+rand.IntN(ports))); err == nil {
+			return "http://" + l.Addr().String(), l.Close()
+		}
 	}
-	return "http://" + l.Addr().String(), l.Close()
+	return "", err
 }
 
 func (s *Stack) file(name, content string) (string, error) {
