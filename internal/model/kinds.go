@@ -44,6 +44,8 @@ func New(kind Kind) Object {
 		return new(SecurityGroup)
 	case KindSecurityGroupRule:
 		return new(SecurityGroupRule)
+	case KindQoSPolicy:
+		return new(QoSPolicy)
 	case KindSecurityGroupMember:
 		return new(SecurityGroupMember)
 	}

@@ -71,6 +71,9 @@ func ScopeSecurityGroup(id string) string { return "secgroup/" + id }
 // ScopeSecurityGroupMembers holds the members of a security group, one object per port.
 func ScopeSecurityGroupMembers(id string) string { return "secgroup/" + id + "/members" }
 
+// ScopeQoSPolicy holds a QoS policy with its rules.
+func ScopeQoSPolicy(id string) string { return "qos/" + id }
+
 // problems collects what is wrong with an object.
 type problems struct{ errs []error }
 

@@ -23,6 +23,8 @@ type Network struct {
 	// Segments say how the network's frames travel between chassis. A network without segments is
 	// local to each chassis.
 	Segments []Segment `json:"segments,omitzero"`
+	// QoSPolicyID names the policy of those of the network's ports that have none.
+	QoSPolicyID string `json:"qos_policy_id,omitzero"`
 }
 
 // NetworkType is how frames of a segment travel (Neutron API "provider:network_type").

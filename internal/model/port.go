@@ -56,6 +56,8 @@ type Port struct {
 	// Host is the chassis of the port's active binding, empty if there is none: where others send what
 	// is for the port. The binding itself, which only its chassis reads, is a [Binding].
 	Host string `json:"host,omitzero"`
+	// QoSPolicyID names the port's own policy; if empty, its network's holds.
+	QoSPolicyID string `json:"qos_policy_id,omitzero"`
 }
 
 // The device owners that mean something to a chassis (Neutron API "device_owner").

@@ -8,7 +8,7 @@ import "unique"
 func Share(o Object) {
 	switch o := o.(type) {
 	case *Port:
-		share(&o.NetworkID, &o.DeviceID, &o.DeviceOwner, &o.Host)
+		share(&o.NetworkID, &o.DeviceID, &o.DeviceOwner, &o.Host, &o.QoSPolicyID)
 		for i := range o.FixedIPs {
 			share(&o.FixedIPs[i].SubnetID)
 		}

@@ -192,7 +192,7 @@ func (st *step) rank() int {
 }
 
 func kindRank(kind string) int {
-	order := []model.Kind{model.KindNetwork, model.KindSubnet, model.KindSecurityGroup,
+	order := []model.Kind{model.KindNetwork, model.KindSubnet, model.KindQoSPolicy, model.KindSecurityGroup,
 		model.KindSecurityGroupRule, model.KindPort, model.KindSecurityGroupMember, model.KindBinding}
 	if i := slices.Index(order, model.Kind(kind)); i >= 0 {
 		return i + 1

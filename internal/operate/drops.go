@@ -78,6 +78,11 @@ func (w World) floods(dump Dump, all bool) DropList {
 		if p, ok := punt(c.Flow.Instructions); ok && p.Meter != 0 {
 			stages[p.Meter] = pipeline.StageName(c.Flow.Table)
 		}
+		for s := range c.Flow.Instructions.Steps() {
+			if s.Meter != 0 {
+				stages[s.Meter] = pipeline.StageName(c.Flow.Table)
+			}
+		}
 	}
 	list := DropList{}
 	for _, m := range dump.Metered {
@@ -88,6 +93,9 @@ func (w World) floods(dump Dump, all bool) DropList {
 		d := Drop{
 			Stage: stages[m.ID], Packets: m.Dropped,
 			Reason: fmt.Sprintf("flood: more than %d packets a second for the controller", entry.Rate),
+		}
+		if stage, _ := pipeline.ParseStage(d.Stage); stage.App() == qos {
+			d.Reason = "QoS policy: more than " + rate(entry)
 		}
 		d.Object, d.ID = w.object(owner)
 		list = append(list, d)

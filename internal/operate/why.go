@@ -101,6 +101,9 @@ func (q *inquiry) answer(ctx context.Context, ans *Answer) error {
 		if err := q.conclude(ctx, one, a); err != nil {
 			return err
 		}
+		if err := q.slowed(ctx, one); err != nil {
+			return err
+		}
 		if one.Fates, err = q.fates(ctx, j); err != nil {
 			return err
 		}

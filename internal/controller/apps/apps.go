@@ -16,6 +16,7 @@ import (
 	"github.com/dragonflow/dragonflow/internal/controller/apps/neighbour"
 	"github.com/dragonflow/dragonflow/internal/controller/apps/portsecurity"
 	"github.com/dragonflow/dragonflow/internal/controller/apps/provider"
+	"github.com/dragonflow/dragonflow/internal/controller/apps/qos"
 	"github.com/dragonflow/dragonflow/internal/controller/apps/secgroup"
 	"github.com/dragonflow/dragonflow/internal/controller/apps/snat"
 	"github.com/dragonflow/dragonflow/internal/controller/apps/tunnel"
@@ -40,6 +41,7 @@ func All() []*app.App {
 		dhcp.New(),
 		metadata.New(),
 		secgroup.New(),
+		qos.New(),
 		neighbour.New(),
 	}
 }

@@ -58,6 +58,8 @@ func (s Stage) checkAction(a flow.Action) error {
 		return s.checkSet(d.Dst.Field)
 	case flow.PopAction:
 		return s.checkSet(d.Dst.Field)
+	case flow.CheckPktLargerAction:
+		return s.checkSet(d.Dst.Field)
 	case flow.CloneAction:
 		return s.checkActions(d.Actions)
 	case flow.ResubmitAction:

@@ -58,6 +58,8 @@ var (
 	RouteBucket = flow.Reg8.All()
 	// TooLarge says, once the next hop's MAC address is found, that the packet exceeds the MTU of its network.
 	TooLarge = flow.Reg8.Part(0, 1)
+	// Apart is written, and read by nobody, where a packet must be a copy of its own in the datapath.
+	Apart = flow.Reg8.Part(0, 1)
 )
 
 // What RemoteChassis holds of a packet that goes to several chassis.

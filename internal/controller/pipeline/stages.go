@@ -32,6 +32,9 @@ const (
 	EgressRefuse
 	EgressCommit
 	EgressWhole
+	EgressBandwidth
+	EgressPacketRate
+	EgressDSCP
 	Services
 	ActivePort
 	ARPResponder
@@ -70,6 +73,9 @@ const (
 	IngressCommit
 	IngressWhole
 	IngressPortSecurity
+	IngressQoS
+	IngressBandwidth
+	IngressPacketRate
 	Deliver
 	Marker
 
@@ -159,14 +165,14 @@ var stages = [numStages]declaration{
 	EgressPortSecurity: {
 		name: "egress-port-security", app: "portsecurity",
 		purpose: "drops what a guest sends from a MAC address that is not its own",
-		matches: fields(one(flow.Reg6), ethernet), next: []Stage{EgressPortSecurityIP, Services},
+		matches: fields(one(flow.Reg6), ethernet), next: []Stage{EgressPortSecurityIP, EgressBandwidth},
 		miss: "port security: the port's addresses are not known yet",
 	},
 	EgressPortSecurityIP: {
 		name: "egress-port-security-ip", app: "portsecurity",
 		purpose: "drops what a guest sends from an IP address, or tells by ARP about one, that is not its own",
 		matches: fields(one(flow.Reg6), ethernet, ip, l4, arp, one(flow.NDTarget)), next: []Stage{EgressPortSecurityND, EgressConntrack},
-		pass: Services, prefixes: append([]string{"ip_dst"}, sources...), // the destination for DHCP
+		pass: EgressBandwidth, prefixes: append([]string{"ip_dst"}, sources...), // the destination for DHCP
 	},
 	EgressPortSecurityND: {
 		name: "egress-port-security-nd", app: "portsecurity",
@@ -177,7 +183,7 @@ var stages = [numStages]declaration{
 		name: "egress-conntrack", app: "secgroup",
 		purpose: "lets essential services pass; loads the sender's conntrack zone, profile and universe",
 		matches: fields(one(flow.Reg6, flow.Metadata), ethernet, ip, l4), sets: one(flow.Reg0, flow.Reg4, flow.Reg5),
-		next:     []Stage{EgressTrack, Services},
+		next:     []Stage{EgressTrack, EgressBandwidth},
 		prefixes: destinations, // for DHCP and neighbour discovery
 		miss:     "security group: the rules of the port are not known yet",
 	},
@@ -190,7 +196,7 @@ var stages = [numStages]declaration{
 	EgressState: {
 		name: "egress-state", app: "secgroup",
 		purpose: "lets known connections pass whose rules have not changed, and replies; drops what a DHCP server sends in fragments",
-		matches: fields(one(flow.Reg5, flow.EthType, flow.IPFrag), conntrack, conntrackTuple), sets: one(flow.Reg1), next: []Stage{EgressRules, Services},
+		matches: fields(one(flow.Reg5, flow.EthType, flow.IPFrag), conntrack, conntrackTuple), sets: one(flow.Reg1), next: []Stage{EgressRules, EgressBandwidth},
 		miss: "security group: no state of a connection that any rule could allow",
 	},
 	EgressRules: {
@@ -220,14 +226,29 @@ var stages = [numStages]declaration{
 		name: "egress-commit", app: "secgroup",
 		purpose: "records in the connection what allowed it",
 		matches: fields(one(flow.Reg0, flow.Reg1, flow.EthType, flow.IPFrag), conntrack), sets: one(flow.CTMark),
-		next: []Stage{EgressWhole, Services},
+		next: []Stage{EgressWhole, EgressBandwidth},
 		miss: "security group: only IP has connections",
 	},
 	EgressWhole: {
 		name: "egress-whole", app: "secgroup",
 		purpose: "drops fragments that the connection tracker could not put together",
-		matches: conntrack, next: []Stage{Services},
+		matches: conntrack, next: []Stage{EgressBandwidth},
 		miss: "security group: a fragment without its first, which was refused",
+	},
+	EgressBandwidth: {
+		name: "egress-bandwidth", app: "qos",
+		purpose: "meters, in bits, what a guest sends whose QoS policy limits that",
+		matches: one(flow.Reg6), pass: EgressPacketRate,
+	},
+	EgressPacketRate: {
+		name: "egress-packet-rate", app: "qos",
+		purpose: "meters, in packets, what a guest sends whose QoS policy limits that",
+		matches: one(flow.Reg6), pass: EgressDSCP,
+	},
+	EgressDSCP: {
+		name: "egress-dscp", app: "qos",
+		purpose: "marks what a guest sends as its QoS policy says (RFC 2474)",
+		matches: one(flow.Reg6, flow.EthType), sets: one(flow.IPDSCP), pass: Services,
 	},
 	Services: {
 		name: "services", app: "classifier",
@@ -462,8 +483,23 @@ var stages = [numStages]declaration{
 	IngressPortSecurity: {
 		name: "ingress-port-security", app: "portsecurity",
 		purpose: "keeps from a guest what is addressed to another MAC address",
-		matches: fields(one(flow.Reg7), ethernet, ip), next: []Stage{Deliver},
+		matches: fields(one(flow.Reg7), ethernet, ip), next: []Stage{IngressQoS},
 		miss: "port security: the packet is not addressed to the receiving port",
+	},
+	IngressQoS: {
+		name: "ingress-qos", app: "qos",
+		purpose: "sets what a guest receives whose QoS policy limits that apart from copies for others, which a meter would drop with it",
+		matches: one(flow.Reg7), sets: one(flow.Reg8), next: []Stage{IngressBandwidth}, pass: Deliver,
+	},
+	IngressBandwidth: {
+		name: "ingress-bandwidth", app: "qos",
+		purpose: "meters, in bits, what a guest receives",
+		matches: one(flow.Reg7), pass: IngressPacketRate,
+	},
+	IngressPacketRate: {
+		name: "ingress-packet-rate", app: "qos",
+		purpose: "meters, in packets, what a guest receives",
+		matches: one(flow.Reg7), pass: Deliver,
 	},
 	Deliver: {
 		name: "deliver", app: "classifier",

@@ -35,6 +35,7 @@ var (
 	Members = NewTable("SecurityGroupMember",
 		func(m *model.SecurityGroupMember) string { return Within(m.SecurityGroupID, m.ID) },
 		within(model.ScopeSecurityGroupMembers))
+	QoSPolicies = NewTable("QoSPolicy", id[*model.QoSPolicy], model.ScopeQoSPolicy)
 )
 
 // The indexes over them.
@@ -248,6 +249,8 @@ func TableOf(k model.Kind) AnyTable {
 		return Rules
 	case model.KindSecurityGroupMember:
 		return Members
+	case model.KindQoSPolicy:
+		return QoSPolicies
 	}
 	return nil
 }

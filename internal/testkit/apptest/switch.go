@@ -165,7 +165,7 @@ func Open() *app.App {
 			pass := func(from, to pipeline.Stage) {
 				out.Flow(from, pipeline.Low, flow.Match{}, flow.Goto(to.Table()), "this test has no security groups")
 			}
-			pass(pipeline.EgressConntrack, pipeline.Services)
+			pass(pipeline.EgressConntrack, pipeline.EgressBandwidth)
 			pass(pipeline.IngressConntrack, pipeline.IngressPortSecurity)
 		})},
 	}

@@ -41,9 +41,9 @@ func port(_ *view.Reader, p view.LocalPort, out *app.Output) {
 	from, to := pipeline.SourcePort.Is(uint64(p.Key)), pipeline.DestPort.Is(uint64(p.Key))
 	if !p.Port.PortSecurityEnabled {
 		out.Flow(pipeline.EgressPortSecurity, pipeline.Normal, flow.NewMatch(from),
-			flow.Goto(pipeline.Services.Table()), "the port has no port security: it may send what it likes")
+			flow.Goto(pipeline.EgressBandwidth.Table()), "the port has no port security: it may send what it likes")
 		out.Flow(pipeline.IngressPortSecurity, pipeline.Normal, flow.NewMatch(to),
-			flow.Goto(pipeline.Deliver.Table()), "the port has no port security: it receives what is sent to it")
+			flow.Goto(pipeline.IngressQoS.Table()), "the port has no port security: it receives what is sent to it")
 		return
 	}
 	macs, pairs := owned(p.Port)
@@ -54,10 +54,10 @@ func port(_ *view.Reader, p view.LocalPort, out *app.Output) {
 			solicitation(from, flow.EthSrc.MAC(mac), flow.NDSLL.MAC(mac)), toConntrack(),
 			"the solicitation tells the sender's own MAC address")
 		out.Flow(pipeline.EgressPortSecurityIP, pipeline.Normal,
-			rarp(from, flow.EthSrc.MAC(mac), flow.ARPOp.Is(uint64(packet.RARPRequest)), flow.ARPSHA.MAC(mac), flow.ARPTHA.MAC(mac)), toServices(),
+			rarp(from, flow.EthSrc.MAC(mac), flow.ARPOp.Is(uint64(packet.RARPRequest)), flow.ARPSHA.MAC(mac), flow.ARPTHA.MAC(mac)), pass(),
 			"the MAC address that the RARP request announces is the port's")
 		out.Flow(pipeline.IngressPortSecurity, pipeline.Normal, flow.NewMatch(to, flow.EthDst.MAC(mac)),
-			flow.Goto(pipeline.Deliver.Table()), "the packet is addressed to the port")
+			flow.Goto(pipeline.IngressQoS.Table()), "the packet is addressed to the port")
 	}
 	for _, a := range pairs {
 		if a.ip.Addr().Is4() {
@@ -102,11 +102,11 @@ func allowIPv4(from flow.Constraint, a pair, out *app.Output) {
 		flow.NewMatch(from, mac, flow.IPv4(), flow.IPv4Src.Prefix(a.ip)), toConntrack(),
 		"the IPv4 source address is the port's")
 	out.Flow(pipeline.EgressPortSecurityIP, pipeline.Normal,
-		flow.NewMatch(from, mac, flow.ARP(), flow.ARPSHA.MAC(a.mac), flow.ARPSPA.Prefix(a.ip)), toServices(),
+		flow.NewMatch(from, mac, flow.ARP(), flow.ARPSHA.MAC(a.mac), flow.ARPSPA.Prefix(a.ip)), pass(),
 		"the addresses that the ARP packet announces are the port's")
 	out.Flow(pipeline.EgressPortSecurityIP, pipeline.Normal+1,
 		flow.NewMatch(from, mac, flow.ARP(), flow.ARPOp.Is(uint64(packet.ARPRequest)), flow.ARPSHA.MAC(a.mac),
-			flow.ARPSPA.Is(0), flow.ARPTPA.Prefix(a.ip)), toServices(),
+			flow.ARPSPA.Is(0), flow.ARPTPA.Prefix(a.ip)), pass(),
 		"the port probes whether somebody else has its address (RFC 5227)")
 }
 
@@ -142,7 +142,7 @@ func refuse(from flow.Constraint, out *app.Output) {
 }
 
 func toConntrack() flow.Instructions { return flow.Goto(pipeline.EgressConntrack.Table()) }
-func toServices() flow.Instructions  { return flow.Goto(pipeline.Services.Table()) }
+func pass() flow.Instructions        { return flow.Goto(pipeline.EgressBandwidth.Table()) }
 func toND() flow.Instructions        { return flow.Goto(pipeline.EgressPortSecurityND.Table()) }
 
 func icmpv6(kind uint8, and ...flow.Constraint) flow.Match {

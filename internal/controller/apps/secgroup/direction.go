@@ -26,7 +26,7 @@ func egress() direction {
 		name: model.Egress, port: pipeline.SourcePort, remote4: flow.IPv4Dst, remote6: flow.IPv6Dst,
 		conntrack: pipeline.EgressConntrack, track: pipeline.EgressTrack, state: pipeline.EgressState,
 		rules: pipeline.EgressRules, remote: pipeline.EgressRemote, remoteRules: pipeline.EgressRemoteRules,
-		refuse: pipeline.EgressRefuse, commit: pipeline.EgressCommit, whole: pipeline.EgressWhole, next: pipeline.Services,
+		refuse: pipeline.EgressRefuse, commit: pipeline.EgressCommit, whole: pipeline.EgressWhole, next: pipeline.EgressBandwidth,
 	}
 }
 
