@@ -1,6 +1,7 @@
 package operate
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -85,9 +86,6 @@ func (w World) policyOf(o engine.Owner) string {
 		return "a QoS policy"
 	}
 	p := row.(view.LocalPort).Port
-	id := view.QoSPolicyOf(view.NewReader(w.View, w.Numbers, nil), p)
-	if row, ok := w.View.Row(view.QoSPolicies, id); ok && row.(*model.QoSPolicy).Name != "" {
-		id = row.(*model.QoSPolicy).Name
-	}
-	return fmt.Sprintf("QoS policy %s of %s", id, portName(p))
+	q := view.QoSPolicyOf(view.NewReader(w.View, w.Numbers, nil), p)
+	return fmt.Sprintf("QoS policy %s of %s", cmp.Or(q.Name, q.ID), portName(p))
 }

@@ -73,10 +73,10 @@ const (
 	IngressCommit
 	IngressWhole
 	IngressPortSecurity
-	IngressQoS
+	Deliver
 	IngressBandwidth
 	IngressPacketRate
-	Deliver
+	DeliverLimited
 	Marker
 
 	numStages
@@ -483,28 +483,29 @@ var stages = [numStages]declaration{
 	IngressPortSecurity: {
 		name: "ingress-port-security", app: "portsecurity",
 		purpose: "keeps from a guest what is addressed to another MAC address",
-		matches: fields(one(flow.Reg7), ethernet, ip), next: []Stage{IngressQoS},
+		matches: fields(one(flow.Reg7), ethernet, ip), next: []Stage{Deliver},
 		miss: "port security: the packet is not addressed to the receiving port",
 	},
-	IngressQoS: {
-		name: "ingress-qos", app: "qos",
-		purpose: "sets what a guest receives whose QoS policy limits that apart from copies for others, which a meter would drop with it",
-		matches: one(flow.Reg7), sets: one(flow.Reg8), next: []Stage{IngressBandwidth}, pass: Deliver,
+	Deliver: {
+		name: "deliver", app: "classifier",
+		purpose: "puts the packet out of the destination port's interface; one for a port with limits goes on to them, apart from copies for others, which a meter would drop with it",
+		matches: fields(one(flow.Reg6, flow.Reg7), ethernet), sets: one(flow.VLANVID, flow.InPort, flow.Reg8), next: []Stage{IngressBandwidth},
+		miss: "the destination port has no interface on this chassis",
 	},
 	IngressBandwidth: {
 		name: "ingress-bandwidth", app: "qos",
-		purpose: "meters, in bits, what a guest receives",
+		purpose: "meters, in bits, what a guest receives whose QoS policy limits that",
 		matches: one(flow.Reg7), pass: IngressPacketRate,
 	},
 	IngressPacketRate: {
 		name: "ingress-packet-rate", app: "qos",
-		purpose: "meters, in packets, what a guest receives",
-		matches: one(flow.Reg7), pass: Deliver,
+		purpose: "meters, in packets, what a guest receives whose QoS policy limits that",
+		matches: one(flow.Reg7), pass: DeliverLimited,
 	},
-	Deliver: {
-		name: "deliver", app: "classifier",
-		purpose: "puts the packet out of the destination port's interface",
-		matches: fields(one(flow.Reg6, flow.Reg7), ethernet), sets: one(flow.VLANVID, flow.InPort),
+	DeliverLimited: {
+		name: "deliver-limited", app: "classifier",
+		purpose: "puts the packet out of the interface of a port with limits",
+		matches: one(flow.Reg7), sets: one(flow.VLANVID, flow.InPort),
 		miss: "the destination port has no interface on this chassis",
 	},
 	Marker: {

@@ -4,8 +4,8 @@ import (
 	"github.com/dragonflow/dragonflow/internal/model"
 )
 
-// QoSPolicyOf returns the id of the QoS policy that a port has: its own, else its network's; empty for none.
-func QoSPolicyOf(r *Reader, p *model.Port) string {
+// QoSPolicyID returns the id of the QoS policy that a port has: its own, else its network's; empty for none.
+func QoSPolicyID(r *Reader, p *model.Port) string {
 	if p.QoSPolicyID != "" {
 		return p.QoSPolicyID
 	}
@@ -14,4 +14,17 @@ func QoSPolicyOf(r *Reader, p *model.Port) string {
 		return ""
 	}
 	return n.QoSPolicyID
+}
+
+// QoSPolicyOf returns the policy that a port has; one that does nothing if it has none.
+func QoSPolicyOf(r *Reader, p *model.Port) *model.QoSPolicy {
+	id := QoSPolicyID(r, p)
+	if id == "" {
+		return &model.QoSPolicy{}
+	}
+	q, found := Get(r, QoSPolicies, id)
+	if found != Present {
+		return &model.QoSPolicy{}
+	}
+	return q
 }

@@ -149,7 +149,7 @@ func (w *World) owned(d oftrace.Visit) string {
 		return w.named(engine.Owner{Kind: view.Routers.Name(), Key: content(pipeline.RouterNumbers.Name, "reg2")})
 	case stage == pipeline.L2Lookup, stage == pipeline.L2Flood, stage.App() == "tunnel":
 		return w.named(engine.Owner{Kind: view.Networks.Name(), Key: content(pipeline.NetworkNumbers.Name, "metadata")})
-	case stage >= pipeline.L2Horizon && stage <= pipeline.Deliver:
+	case stage >= pipeline.L2Horizon && stage <= pipeline.DeliverLimited:
 		return w.named(engine.Owner{Kind: view.LocalPorts.Name(), Key: content(pipeline.PortNumbers.Name, "reg7")})
 	case stage > pipeline.TunnelInput:
 		return w.named(engine.Owner{Kind: view.LocalPorts.Name(), Key: content(pipeline.PortNumbers.Name, "reg6")})

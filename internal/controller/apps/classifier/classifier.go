@@ -85,7 +85,7 @@ func port(r *view.Reader, p view.LocalPort, out *app.Output) {
 		next, reason = pipeline.Announce, "the port is prepared for a live migration"
 	}
 	if p.Parent != "" {
-		subPort(p, next, out)
+		subPort(r, p, next, out)
 		return
 	}
 	in := flow.InPort.Is(uint64(p.OFPort))
@@ -97,8 +97,7 @@ func port(r *view.Reader, p view.LocalPort, out *app.Output) {
 	if subs, _ := view.Find(r, view.SubPortsByParent, p.Port.ID); len(subs) > 0 {
 		leave = flow.Clone(flow.Load(flow.InPort.All(), 0), leave) // a sub-port may have sent it, by the same interface
 	}
-	out.Flow(pipeline.Deliver, pipeline.Normal, flow.NewMatch(pipeline.DestPort.Is(uint64(p.Key))),
-		flow.Do(leave), "the port receives through its interface")
+	deliver(r, p, []flow.Action{leave}, "the port receives through its interface", out)
 }
 
 // from tells the later stages who sent the packet.

@@ -64,14 +64,13 @@ func wayOf(r *view.Reader, b *model.Binding, out *app.Output) (w way, found bool
 
 // subPort takes in what the parent's guest sends in the sub-port's VLAN, and gives it what is for the sub-port there.
 // No other stage sees the tag.
-func subPort(p view.LocalPort, next pipeline.Stage, out *app.Output) {
+func subPort(r *view.Reader, p view.LocalPort, next pipeline.Stage, out *app.Output) {
 	out.Flow(pipeline.Classify, pipeline.Normal+1, flow.NewMatch(flow.InPort.Is(uint64(p.OFPort)), flow.Tagged(p.VLAN)),
 		flow.Do(append([]flow.Action{flow.PopVLAN()}, from(p)...)...).Goto(next.Table()),
 		"the sub-port sends through its parent's interface, in its VLAN")
 	// The packet may have come in by the same interface, and copies of it may go elsewhere afterwards.
-	out.Flow(pipeline.Deliver, pipeline.Normal, flow.NewMatch(pipeline.DestPort.Is(uint64(p.Key))),
-		flow.Do(flow.Clone(flow.PushVLAN(), flow.SetVLAN(p.VLAN), flow.Load(flow.InPort.All(), 0), flow.Output(p.OFPort))),
-		"the sub-port receives through its parent's interface, in its VLAN")
+	leave := flow.Clone(flow.PushVLAN(), flow.SetVLAN(p.VLAN), flow.Load(flow.InPort.All(), 0), flow.Output(p.OFPort))
+	deliver(r, p, []flow.Action{leave}, "the sub-port receives through its parent's interface, in its VLAN", out)
 }
 
 // nested keeps from guests what has a tag within the one that a physical network has it in: a guest with sub-ports

@@ -32,7 +32,7 @@ func everybody(_ *view.Reader, _ view.Chassis, out *app.Output) {
 	nested(out)
 	group := [6]byte{1}
 	out.Flow(pipeline.IngressPortSecurity, pipeline.Low, flow.NewMatch(flow.EthDst.MACMasked(group, group)),
-		flow.Goto(pipeline.IngressQoS.Table()), "broadcast and multicast are for everybody")
+		flow.Goto(pipeline.Deliver.Table()), "broadcast and multicast are for everybody")
 }
 
 // withoutAddress lets through what a host must be able to say before it has an address.

@@ -43,7 +43,7 @@ func port(_ *view.Reader, p view.LocalPort, out *app.Output) {
 		out.Flow(pipeline.EgressPortSecurity, pipeline.Normal, flow.NewMatch(from),
 			flow.Goto(pipeline.EgressBandwidth.Table()), "the port has no port security: it may send what it likes")
 		out.Flow(pipeline.IngressPortSecurity, pipeline.Normal, flow.NewMatch(to),
-			flow.Goto(pipeline.IngressQoS.Table()), "the port has no port security: it receives what is sent to it")
+			flow.Goto(pipeline.Deliver.Table()), "the port has no port security: it receives what is sent to it")
 		return
 	}
 	macs, pairs := owned(p.Port)
@@ -57,7 +57,7 @@ func port(_ *view.Reader, p view.LocalPort, out *app.Output) {
 			rarp(from, flow.EthSrc.MAC(mac), flow.ARPOp.Is(uint64(packet.RARPRequest)), flow.ARPSHA.MAC(mac), flow.ARPTHA.MAC(mac)), pass(),
 			"the MAC address that the RARP request announces is the port's")
 		out.Flow(pipeline.IngressPortSecurity, pipeline.Normal, flow.NewMatch(to, flow.EthDst.MAC(mac)),
-			flow.Goto(pipeline.IngressQoS.Table()), "the packet is addressed to the port")
+			flow.Goto(pipeline.Deliver.Table()), "the packet is addressed to the port")
 	}
 	for _, a := range pairs {
 		if a.ip.Addr().Is4() {

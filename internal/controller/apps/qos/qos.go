@@ -28,37 +28,34 @@ func New() *app.App {
 
 // interest asks for the policy of a served port.
 func interest(r *view.Reader, p view.LocalPort, out *app.Output) {
-	if id := view.QoSPolicyOf(r, p.Port); id != "" {
+	if id := view.QoSPolicyID(r, p.Port); id != "" {
 		app.Emit(out, view.Interests, view.Interest{Scope: model.ScopeQoSPolicy(id)})
 	}
 }
 
 // port applies its policy to a served port.
 func port(r *view.Reader, p view.LocalPort, out *app.Output) {
-	id := view.QoSPolicyOf(r, p.Port)
-	if id == "" {
-		return
-	}
-	policy, found := view.Get(r, view.QoSPolicies, id)
-	if found != view.Present {
-		return
-	}
+	policy := view.QoSPolicyOf(r, p.Port)
 	meters := meters{r: r, port: p.Port.ID, out: out}
-	from, to := pipeline.SourcePort.Is(uint64(p.Key)), pipeline.DestPort.Is(uint64(p.Key))
+	from, to := flow.NewMatch(pipeline.SourcePort.Is(uint64(p.Key))), flow.NewMatch(pipeline.DestPort.Is(uint64(p.Key)))
 	if meter := meters.bandwidth(policy.Bandwidth(model.Egress)); meter != 0 {
-		out.Flow(pipeline.EgressBandwidth, pipeline.Normal, flow.NewMatch(from),
+		out.Flow(pipeline.EgressBandwidth, pipeline.Normal, from,
 			flow.Goto(pipeline.EgressPacketRate.Table()).Meter(meter), "the port's QoS policy limits what it sends, in bits")
 	}
 	if meter := meters.packets(policy.PacketRate(model.Egress)); meter != 0 {
-		out.Flow(pipeline.EgressPacketRate, pipeline.Normal, flow.NewMatch(from),
+		out.Flow(pipeline.EgressPacketRate, pipeline.Normal, from,
 			flow.Goto(pipeline.EgressDSCP.Table()).Meter(meter), "the port's QoS policy limits what it sends, in packets")
 	}
 	if policy.DSCPMark != nil {
-		mark(from, *policy.DSCPMark, out)
+		mark(pipeline.SourcePort.Is(uint64(p.Key)), *policy.DSCPMark, out)
 	}
-	bits, packets := meters.bandwidth(policy.Bandwidth(model.Ingress)), meters.packets(policy.PacketRate(model.Ingress))
-	if bits != 0 || packets != 0 {
-		receive(to, bits, packets, out)
+	if meter := meters.bandwidth(policy.Bandwidth(model.Ingress)); meter != 0 {
+		out.Flow(pipeline.IngressBandwidth, pipeline.Normal, to,
+			flow.Goto(pipeline.IngressPacketRate.Table()).Meter(meter), "the port's QoS policy limits what it receives, in bits")
+	}
+	if meter := meters.packets(policy.PacketRate(model.Ingress)); meter != 0 {
+		out.Flow(pipeline.IngressPacketRate, pipeline.Normal, to,
+			flow.Goto(pipeline.DeliverLimited.Table()).Meter(meter), "the port's QoS policy limits what it receives, in packets")
 	}
 }
 
@@ -69,28 +66,6 @@ func mark(from flow.Constraint, codepoint int, out *app.Output) {
 		out.Flow(pipeline.EgressDSCP, pipeline.Normal, flow.NewMatch(from, family),
 			flow.Do(flow.SetField(flow.IPDSCP.Is(uint64(codepoint)))).Goto(pipeline.Services.Table()),
 			"the port's QoS policy marks what it sends")
-	}
-}
-
-// everySize is more than any packet has.
-const everySize = math.MaxUint16
-
-// receive limits what a port receives.
-//
-// Of a packet for several ports the datapath does one list of actions, and a meter that drops ends it: others would
-// not get their copies. A clone alone does not help, as Open vSwitch makes one in the datapath only of what it could
-// not undo by itself. A check of the size is that, and its branches are lists of their own.
-func receive(to flow.Constraint, bits, packets uint32, out *app.Output) {
-	out.Flow(pipeline.IngressQoS, pipeline.Normal, flow.NewMatch(to),
-		flow.Do(flow.Clone(flow.CheckPktLarger(everySize, pipeline.Apart), flow.Resubmit(pipeline.IngressBandwidth.Table()))),
-		"the port's QoS policy limits what it receives, and only that")
-	if bits != 0 {
-		out.Flow(pipeline.IngressBandwidth, pipeline.Normal, flow.NewMatch(to),
-			flow.Goto(pipeline.IngressPacketRate.Table()).Meter(bits), "the port's QoS policy limits what it receives, in bits")
-	}
-	if packets != 0 {
-		out.Flow(pipeline.IngressPacketRate, pipeline.Normal, flow.NewMatch(to),
-			flow.Goto(pipeline.Deliver.Table()).Meter(packets), "the port's QoS policy limits what it receives, in packets")
 	}
 }
 
