@@ -82,7 +82,7 @@ func (s *Server) Audit(ctx context.Context) error {
 
 // audited reports whether a scope holds what rows stand for.
 func audited(scope db.Scope) bool {
-	for _, prefix := range []string{"network/", "secgroup/", "router/", "chassis/", "neutron/addresses/", segment.ScopePrefix} {
+	for _, prefix := range []string{"network/", "secgroup/", "router/", "chassis/", "qos/", "neutron/addresses/", segment.ScopePrefix} {
 		if strings.HasPrefix(string(scope), prefix) {
 			return true
 		}
@@ -107,6 +107,8 @@ func (s *Server) ownerType(kind string) *resource.Type {
 		return s.routers
 	case model.KindFloatingIP:
 		return s.floatingIPs
+	case model.KindQoSPolicy:
+		return s.qosPolicies
 	case model.KindActiveAddress:
 		return s.activeAddresses
 	case model.KindPortForwarding:

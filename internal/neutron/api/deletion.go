@@ -97,6 +97,8 @@ func (s *Server) inUse(row resource.Row) error {
 		return s.subnetInUse(row)
 	case *resource.SecurityGroup:
 		return s.groupInUse(row)
+	case *resource.QoSPolicy:
+		return s.qosInUse(row)
 	}
 	return nil
 }
@@ -107,6 +109,8 @@ func (s *Server) drop(ctx context.Context, row resource.Row) error {
 		return s.dropNetwork(ctx, row)
 	case *resource.Subnet:
 		return s.dropSubnet(ctx, row)
+	case *resource.QoSPolicy:
+		return s.dropQoS(ctx, row)
 	}
 	return s.dropGroup(ctx, row)
 }
@@ -184,7 +188,7 @@ func (s *Server) finishAbandoned(ctx context.Context) {
 	if !s.store.Live() {
 		return
 	}
-	for _, typ := range []*resource.Type{s.networks, s.subnets, s.groups} {
+	for _, typ := range []*resource.Type{s.networks, s.subnets, s.groups, s.qosPolicies} {
 		for _, row := range s.store.Select(typ.Kind, "") {
 			at := row.Base().Deleting
 			if at.IsZero() || s.now().Sub(at) < abandoned {

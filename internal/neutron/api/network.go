@@ -11,8 +11,17 @@ import (
 
 type networkOps struct{ *Server }
 
-func (o networkOps) create(t *rows.Txn, row resource.Row, _ resource.Given) error {
+func (o networkOps) create(t *rows.Txn, row resource.Row, given resource.Given) error {
 	n := row.(*resource.Network)
+	if !given["qos_policy_id"] {
+		var err error
+		if n.QoSPolicyID, err = o.defaultQoSOf(t, n.ProjectID); err != nil {
+			return err
+		}
+	}
+	if err := o.usesQoS(t, n.QoSPolicyID); err != nil {
+		return err
+	}
 	if err := o.takeSegments(t, n); err != nil {
 		return err
 	}
@@ -36,6 +45,11 @@ func (o networkOps) update(t *rows.Txn, oldRow, row resource.Row, _ resource.Giv
 	}
 	if err := o.checkExternal(old, n); err != nil {
 		return err
+	}
+	if n.QoSPolicyID != old.QoSPolicyID {
+		if err := o.usesQoS(t, n.QoSPolicyID); err != nil {
+			return err
+		}
 	}
 	if n.MTU != old.MTU {
 		if err := o.checkMTU(n); err != nil {

@@ -67,6 +67,9 @@ func (o portOps) add(t *rows.Txn, p *resource.Port, given resource.Given) error 
 	if err := o.joinGroups(t, p, given); err != nil {
 		return err
 	}
+	if err := o.usesQoS(t, p.QoSPolicyID); err != nil {
+		return err
+	}
 	t.Create(o.ports, p)
 	if len(p.AllowedAddressPairs) > 0 || p.HostID != "" && o.followsDistribution(p.NetworkID) {
 		t.After(o.board.poke) // floating IPs of shared addresses follow, and addresses of chassis
@@ -272,6 +275,7 @@ func (s *Server) decoratePort(row resource.Row) resource.Row {
 		if d := n.(*resource.Network).DNSDomain; d != "" {
 			p.DNSSuffix = d
 		}
+		p.NetworkQoSPolicyID = n.(*resource.Network).QoSPolicyID
 	}
 	return p
 }

@@ -43,6 +43,11 @@ func (o portOps) update(t *rows.Txn, oldRow, row resource.Row, given resource.Gi
 	if err := o.settleHost(t, old, p, given["fixed_ips"]); err != nil {
 		return err
 	}
+	if p.QoSPolicyID != old.QoSPolicyID {
+		if err := o.usesQoS(t, p.QoSPolicyID); err != nil {
+			return err
+		}
+	}
 	settleBinding(old, p)
 	t.Update(o.ports, p)
 	return o.followPort(t, old, p)

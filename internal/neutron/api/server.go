@@ -70,6 +70,8 @@ type Server struct {
 	portBindings, agents, segments          *resource.Type
 	floatingIPs, forwardings, trunks        *resource.Type
 	activeAddresses, addressGroups          *resource.Type
+	qosPolicies, defaultQoS                 *resource.Type
+	qosRules                                []*resource.Type
 	pushed                                  map[string]*resource.Type // by name, what a Neutron pushes
 	collections                             []*collection
 
@@ -127,6 +129,7 @@ func New(opts Options) (*Server, error) {
 		{server: s, typ: s.subnetPools, ops: poolOps{s}, taggable: true, actions: s.poolActions()},
 		{server: s, typ: s.addressScopes, ops: scopeOps{s}},
 		{server: s, typ: s.trunks, ops: trunkOps{s}, taggable: true, actions: s.trunkActions(), decorate: s.decorateTrunk},
+		{server: s, typ: s.qosPolicies, ops: qosOps{s}, taggable: true},
 	}
 	return s, nil
 }
@@ -142,16 +145,19 @@ func (s *Server) makeTypes() []*resource.Type {
 	s.activeAddresses = resource.ActiveAddresses()
 	s.floatingIPs, s.forwardings = resource.FloatingIPs(), resource.PortForwardings()
 	s.addressGroups, s.trunks = resource.AddressGroups(), resource.Trunks()
+	s.qosRules = resource.QoSRules()
+	s.qosPolicies, s.defaultQoS = resource.QoSPolicies(s.qosRules), resource.DefaultQoSPolicies()
 	s.portBindings, s.agents, s.segments = resource.PortBindings(), resource.Agents(), resource.Segments()
 	s.pushed = map[string]*resource.Type{}
 	for _, t := range []*resource.Type{s.networks, s.subnets, s.subnetPools, s.ports, s.groups, s.rules, s.addressGroups, s.routers,
 		s.floatingIPs, s.forwardings, s.trunks} {
 		s.pushed[t.Singular] = t
 	}
+	s.pushed["qos_policy"] = s.qosPolicies
 	return []*resource.Type{
 		s.networks, s.subnets, s.ports, s.groups, s.rules, s.routers, s.quotas, s.quotaGuards, s.defaultGroups, s.agents,
 		s.subnetPools, s.addressScopes, s.defaultPools, s.floatingIPs, s.forwardings,
-		s.activeAddresses, s.addressGroups, s.trunks,
+		s.activeAddresses, s.addressGroups, s.trunks, s.qosPolicies, s.defaultQoS,
 	}
 }
 

@@ -14,6 +14,7 @@ type Network struct {
 	MTU                 int    `json:"mtu,omitzero"`
 	PortSecurityEnabled bool   `json:"port_security_enabled"`
 	DNSDomain           string `json:"dns_domain,omitzero"`
+	QoSPolicyID         string `json:"qos_policy_id,omitzero"`
 	// Subnets lists the network's subnets. It is written with each of them, so that the row's database
 	// revision also stands for their state.
 	Subnets []string `json:"subnets,omitzero"`
@@ -51,6 +52,7 @@ func Networks() *Type {
 		field("router:external", Writable, Bool, func(n *Network) *bool { return &n.External }),
 		field("port_security_enabled", Writable, Bool, func(n *Network) *bool { return &n.PortSecurityEnabled }),
 		field("dns_domain", Writable, dnsDomain, func(n *Network) *string { return &n.DNSDomain }),
+		qosPolicyAttr(func(n *Network) *string { return &n.QoSPolicyID }),
 		unlisted(shown("ipv4_address_scope", func(n *Network) any { return textOrNil(n.IPv4AddressScope) })),
 		unlisted(shown("ipv6_address_scope", func(n *Network) any { return textOrNil(n.IPv6AddressScope) })),
 	}

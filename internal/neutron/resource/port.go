@@ -23,6 +23,7 @@ type Port struct {
 	AllowedAddressPairs []AddressPair      `json:"allowed_address_pairs,omitzero"`
 	ExtraDHCPOpts       []model.DHCPOption `json:"extra_dhcp_opts,omitzero"`
 	DNSName             string             `json:"dns_name,omitzero"`
+	QoSPolicyID         string             `json:"qos_policy_id,omitzero"`
 	HostID              string             `json:"binding:host_id,omitzero"`
 	VNICType            string             `json:"binding:vnic_type,omitzero"`
 	Profile             json.RawMessage    `json:"binding:profile,omitzero"`
@@ -43,11 +44,13 @@ type Port struct {
 	SegmentationID uint16 `json:"segmentation_id,omitzero"`
 	OwnHostID      string `json:"own_host_id,omitzero"`
 
-	// Status, DNSSuffix, VIF and TrunkDetails are not stored: the API fills them in before it shows a port.
-	Status       string        `json:"-"`
-	DNSSuffix    string        `json:"-"`
-	VIF          VIF           `json:"-"`
-	TrunkDetails *TrunkDetails `json:"-"`
+	// Status, DNSSuffix, NetworkQoSPolicyID, VIF and TrunkDetails are not stored: the API fills them in before it shows
+	// a port.
+	Status             string        `json:"-"`
+	DNSSuffix          string        `json:"-"`
+	NetworkQoSPolicyID string        `json:"-"`
+	VIF                VIF           `json:"-"`
+	TrunkDetails       *TrunkDetails `json:"-"`
 }
 
 // The values of a port's ip_allocation: it has got addresses when it was made; it gets them when it is bound, since
@@ -103,6 +106,8 @@ func Ports() *Type {
 		unlisted(attr("allowed_address_pairs", Writable, setAddressPairs, showAddressPairs)),
 		unlisted(attr("extra_dhcp_opts", Writable, setDHCPOpts, showDHCPOpts)),
 		field("dns_name", Writable, dnsName, func(p *Port) *string { return &p.DNSName }),
+		qosPolicyAttr(func(p *Port) *string { return &p.QoSPolicyID }),
+		unlisted(shown("qos_network_policy_id", func(p *Port) any { return textOrNil(p.NetworkQoSPolicyID) })),
 		unlisted(shown("dns_assignment", showDNSAssignment)),
 		shown("ip_allocation", func(p *Port) any { return cmp.Or(p.IPAllocation, IPImmediate) }),
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 )
 
@@ -34,6 +35,11 @@ func (t *Type) Show(row Row, fields map[string]bool) Object {
 		}
 	}
 	return o
+}
+
+// With returns the object with one attribute more.
+func (o Object) With(name string, value any) Object {
+	return Object{append(slices.Clip(o.names), name), append(slices.Clip(o.values), value)}
 }
 
 // MarshalJSON writes the attributes in order.

@@ -26,6 +26,9 @@ func BySubnetPool(id string) string { return "subnetpool/" + id }
 // ByAddressScope finds the subnet pools of an address scope.
 func ByAddressScope(id string) string { return "address-scope/" + id }
 
+// ByQoSPolicy finds the networks and ports that have a QoS policy.
+func ByQoSPolicy(id string) string { return "qos/" + id }
+
 // ByGroup finds the rules of a security group.
 func ByGroup(id string) string { return "group/" + id }
 
@@ -97,6 +100,9 @@ func indexKeys(row resource.Row) []string {
 	keys := []string{ByProject(c.ProjectID), ByName(c.Name)}
 	switch r := row.(type) {
 	case *resource.Network:
+		if r.QoSPolicyID != "" {
+			keys = append(keys, ByQoSPolicy(r.QoSPolicyID))
+		}
 		for _, s := range r.Segments {
 			keys = append(keys, BySegment(s), BySegmentID(s.ID))
 		}
@@ -172,6 +178,9 @@ func portKeys(p *resource.Port) []string {
 	}
 	for _, g := range p.SecurityGroups {
 		keys = append(keys, ByMembership(g))
+	}
+	if p.QoSPolicyID != "" {
+		keys = append(keys, ByQoSPolicy(p.QoSPolicyID))
 	}
 	if p.DeviceID != "" {
 		keys = append(keys, ByDevice(p.DeviceID))

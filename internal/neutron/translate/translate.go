@@ -29,6 +29,8 @@ func Objects(row resource.Row) []model.Object {
 		return []model.Object{rule(r)}
 	case *resource.AddressGroup:
 		return []model.Object{addressGroup(r)}
+	case *resource.QoSPolicy:
+		return []model.Object{qosPolicy(r)}
 	case *resource.Router:
 		return routerObjects(r)
 	case *resource.FloatingIP:
@@ -52,7 +54,7 @@ func meta(row resource.Row) model.Meta {
 func network(n *resource.Network) *model.Network {
 	return &model.Network{
 		Meta: meta(n), Name: n.Name, AdminStateUp: n.AdminStateUp, MTU: n.MTU, DNSDomain: n.DNSDomain,
-		External: n.External, Segments: n.Segments,
+		External: n.External, Segments: n.Segments, QoSPolicyID: n.QoSPolicyID,
 	}
 }
 
@@ -101,6 +103,7 @@ func port(r *resource.Port) *model.Port {
 		AdminStateUp: r.AdminStateUp, PortSecurityEnabled: r.PortSecurityEnabled,
 		SecurityGroups: slices.Sorted(slices.Values(r.SecurityGroups)), AllowedAddressPairs: pairs(r),
 		ExtraDHCPOpts: r.ExtraDHCPOpts, DeviceID: r.DeviceID, DeviceOwner: r.DeviceOwner, DNSName: r.DNSName, Host: r.HostID,
+		QoSPolicyID: r.QoSPolicyID,
 	}
 }
 
