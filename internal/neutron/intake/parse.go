@@ -16,7 +16,7 @@ func parsers() map[string]func(*fields) resource.Row {
 		"network": parseNetwork, "subnet": parseSubnet, "subnetpool": parseSubnetPool, "port": parsePort,
 		"security_group": parseGroup, "security_group_rule": parseRule, "address_group": parseAddressGroup,
 		"router": parseRouter, "floatingip": parseFloatingIP, "port_forwarding": parseForwarding,
-		"trunk": parseTrunk,
+		"trunk": parseTrunk, "qos_policy": parseQoSPolicy,
 	}
 }
 
@@ -58,7 +58,7 @@ func parse(kind, id string, revision int64, digest string, object map[string]any
 func parseNetwork(f *fields) resource.Row {
 	n := &resource.Network{
 		AdminStateUp: f.boolean("admin_state_up", true), MTU: f.integer("mtu"), External: f.boolean("router:external", false),
-		PortSecurityEnabled: f.boolean("port_security_enabled", true), DNSDomain: f.text("dns_domain"),
+		PortSecurityEnabled: f.boolean("port_security_enabled", true), DNSDomain: f.text("dns_domain"), QoSPolicyID: f.uuid("qos_policy_id"),
 	}
 	n.Segments = list(f, "segments", nested(func(f *fields) model.Segment {
 		s := parseSegment(f)

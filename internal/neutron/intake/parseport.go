@@ -13,7 +13,7 @@ func parsePort(f *fields) resource.Row {
 		NetworkID: f.needUUID("network_id"), AdminStateUp: f.boolean("admin_state_up", true), MACAddress: f.mac("mac_address"),
 		FixedIPs: list(f, "fixed_ips", nested(parseFixedIP)), DeviceID: f.text("device_id"), DeviceOwner: f.text("device_owner"),
 		PortSecurityEnabled: f.boolean("port_security_enabled", true), SecurityGroups: list(f, "security_groups", resource.UUID),
-		ExtraDHCPOpts: list(f, "extra_dhcp_opts", nested(parseDHCPOption)), DNSName: f.text("dns_name"),
+		ExtraDHCPOpts: list(f, "extra_dhcp_opts", nested(parseDHCPOption)), DNSName: f.text("dns_name"), QoSPolicyID: f.uuid("qos_policy_id"),
 	}
 	p.AllowedAddressPairs = list(f, "allowed_address_pairs", nested(func(f *fields) resource.AddressPair {
 		a := resource.AddressPair{IPAddress: required(f, "ip_address", resource.Prefix), MAC: read(f, "mac_address", resource.MAC)}
