@@ -3,7 +3,10 @@
 from typing import Any
 
 from neutron_lib import constants
+from neutron_lib.agent import constants as agent_constants
 from neutron_lib.api.definitions import portbindings
+from neutron_lib.callbacks import events, resources
+from neutron_lib.plugins import directory
 from neutron_lib.plugins.ml2 import api
 from oslo_log import log
 
@@ -40,6 +43,15 @@ def bind(context: Any) -> None:
                 context.set_binding(segment[api.ID], vif_type, details)
                 return
         LOG.warning("dragonflow: port %s is not bound to %s, which has not its network", port["id"], agent["host"])
+
+
+def bind_again(context: Any, host: str) -> None:
+    """Have ML2 bind the ports of a host whose binding failed, as it does by itself when an agent revives."""
+    state = {"agent_status": agent_constants.AGENT_REVIVED, "admin_state_up": True, "agent_type": AGENT_TYPE}
+    payload = events.DBEventPayload(context, metadata={"host": host}, desired_state=state)
+    directory.get_plugin()._retry_binding_revived_agents(  # noqa: SLF001 (a public event would tell others, too)
+        resources.AGENT, events.AFTER_UPDATE, None, payload
+    )
 
 
 def reaches(agent: dict[str, Any], segment: dict[str, Any]) -> bool:

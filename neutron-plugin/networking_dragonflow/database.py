@@ -13,6 +13,7 @@ from neutron.db.models import securitygroup as security_group_models
 from neutron.plugins.ml2 import models as ml2_models
 from neutron.services.trunk import models as trunk_models
 from neutron_lib import context as neutron_context
+from neutron_lib.api.definitions import portbindings
 from neutron_lib.db import api as db_api
 from neutron_lib.db import standard_attr
 from neutron_lib.plugins import constants as plugin_constants
@@ -118,6 +119,15 @@ def port_statuses(ids: list[str]) -> dict[str, tuple[str, str, bool]]:
     with db_api.CONTEXT_READER.using(context):
         query = context.session.query(port.id, port.status, port.device_owner, port.admin_state_up)
         return {row.id: (row.status, row.device_owner, row.admin_state_up) for row in query.filter(port.id.in_(ids))}
+
+
+def failed_bindings(host: str) -> set[str]:
+    """Return the ports that could not be bound to a host."""
+    model = ml2_models.PortBinding
+    context = neutron_context.get_admin_context()
+    with db_api.CONTEXT_READER.using(context):
+        query = context.session.query(model.port_id)
+        return {row.port_id for row in query.filter_by(host=host, vif_type=portbindings.VIF_TYPE_BINDING_FAILED)}
 
 
 def bindings(context: Any, ports: list[str]) -> dict[str, list[objects.Object]]:

@@ -47,6 +47,7 @@ class Listener:
         self._floatingips: dict[str, str] = {}
         self._trunks: dict[str, str] = {}
         self._addresses: dict[str, dict[str, Any]] = {}
+        self._tried: dict[str, set[str]] = {}
         self._refreshed = 0.0
 
     def run(self, stop: threading.Event) -> None:
@@ -127,10 +128,24 @@ class Listener:
         for agent in self._agents.values():
             if agent["alive"]:
                 self._agent(agent, new=False)
+                self._bind_again(agent["host"])
         self._show_ports(list(self._ports))
         self._show_floatingips(list(self._floatingips))
         self._show_trunks(list(self._trunks))
         addresses.settle(self._addresses)
+
+    def _bind_again(self, host: str) -> None:
+        """Bind ports whose binding failed although their chassis lives, once each.
+
+        Neutron does so when it sees an agent revive; but a port may have been on its way just then, and which agents
+        have died may not have been told because this process had.
+        """
+        failed = database.failed_bindings(host)
+        fresh = failed - self._tried.get(host, set())
+        self._tried[host] = failed
+        if fresh:
+            LOG.info("dragonflow: %d ports on %s, which lives, are not bound: binding them again", len(fresh), host)
+            binding.bind_again(neutron_context.get_admin_context(), host)
 
     def _agent(self, agent: dict[str, Any], *, new: bool) -> None:
         context, plugin = neutron_context.get_admin_context(), directory.get_plugin()

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
 	"slices"
 	"strings"
 	"testing"
@@ -26,6 +27,7 @@ func (s *site) agreement(ctx context.Context, t *testing.T, servers []*cloud.Dae
 	for _, ch := range s.All() {
 		must(t, ch.Controller.Wait(ctx))
 	}
+	must(t, cloud.Eventually(ctx, 5*time.Minute, s.neutronServes))
 	t.Logf("everything serves %.1f s after the end", time.Since(ended).Seconds())
 	began := time.Now()
 	for {
@@ -38,6 +40,25 @@ func (s *site) agreement(ctx context.Context, t *testing.T, servers []*cloud.Dae
 		}
 		t.Logf("%.1f s after the end: %s", time.Since(ended).Seconds(), brief(err))
 	}
+}
+
+// neutronServes returns an error as long as not all of Neutron's processes are there: they take long to start.
+func (s *site) neutronServes(ctx context.Context) error {
+	for what, list := range map[string]func() ([]int, error){"API": s.Neutron.APIWorkers, "periodic": s.Neutron.PeriodicWorkers} {
+		workers, err := list()
+		if err != nil {
+			return err
+		}
+		if len(workers) == 0 {
+			return fmt.Errorf("no %s worker of Neutron runs", what)
+		}
+	}
+	for range 2 * s.Neutron.Workers { // each by another process, most likely
+		if err := s.API.Get(ctx, cloud.Path("port", ""), nil); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // brief is the first line of an error.
@@ -61,7 +82,7 @@ func (s *site) agrees(ctx context.Context, t *testing.T, customers []*customer) 
 		return err
 	}
 	found = append(found, differ...)
-	found = append(found, s.wronglyShown(neutron, customers)...)
+	found = append(found, s.wronglyShown(ctx, s.servers(), neutron, customers)...)
 	for _, ch := range s.All() {
 		differ, err := differs(ctx, ch)
 		if err != nil {
@@ -81,7 +102,7 @@ func (s *site) agrees(ctx context.Context, t *testing.T, customers []*customer) 
 }
 
 // wronglyShown are ports whose status or binding is not that of the interface in the switch.
-func (s *site) wronglyShown(neutron shown, customers []*customer) (out []string) {
+func (s *site) wronglyShown(ctx context.Context, servers []string, neutron shown, customers []*customer) (out []string) {
 	plugged := map[string]string{}
 	for _, c := range customers {
 		for id, host := range c.plugged {
@@ -102,10 +123,36 @@ func (s *site) wronglyShown(neutron shown, customers []*customer) (out []string)
 			out = append(out, fmt.Sprintf("port %s is bound to %s with the type %s", id, host, p.Text("binding:vif_type")))
 		}
 		if p.Text("status") != want {
-			out = append(out, fmt.Sprintf("port %s on %q is %s and not %s: plugged at %q, up %v", id, host, p.Text("status"), want, plugged[id], up))
+			out = append(out, fmt.Sprintf("port %s on %q is %s and not %s: plugged at %q, up %v; servers say %v",
+				id, host, p.Text("status"), want, plugged[id], up, told(ctx, servers, id)))
 		}
 	}
 	slices.Sort(out)
+	return out
+}
+
+// servers are the addresses of those that Neutron uses.
+func (s *site) servers() []string { return strings.Split(s.Neutron.Servers, ",") }
+
+// told is what servers tell of a port.
+func told(ctx context.Context, servers []string, port string) (out []string) {
+	for _, address := range servers {
+		client := cloud.NewClient(func(ctx context.Context) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, "unix", strings.TrimPrefix(address, "unix:"))
+		})
+		var status struct{ Ports []cloud.Object }
+		if err := client.Get(ctx, "/v1/status?wait=1", &status); err != nil {
+			out = append(out, err.Error())
+			continue
+		}
+		says := "nothing"
+		for _, p := range status.Ports {
+			if p.ID() == port {
+				says = fmt.Sprint(p)
+			}
+		}
+		out = append(out, says)
+	}
 	return out
 }
 

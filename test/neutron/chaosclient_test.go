@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"time"
 
 	"github.com/dragonflow/dragonflow/internal/lab/cloud"
 )
@@ -27,8 +28,12 @@ type customer struct {
 // trade does something random until ctx ends. What was begun is done to its end.
 func (c *customer) trade(ctx context.Context) error {
 	for ctx.Err() == nil {
+		before := c.counts[unknown]
 		if err := c.step(context.WithoutCancel(ctx)); err != nil {
 			return err
+		}
+		if c.counts[unknown] > before {
+			rest(ctx, c.random, 2*time.Second) // as a client that nobody answers does
 		}
 	}
 	return nil

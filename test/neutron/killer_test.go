@@ -102,8 +102,8 @@ func (s *site) victims(ctx context.Context, servers []*cloud.Daemon) []victim {
 	return append(list,
 		victim{name: "worker of Neutron's API", every: 2 * time.Minute, kill: one(func() error { return killOne(s.Neutron.APIWorkers) })},
 		victim{name: "periodic worker of Neutron", every: 2 * time.Minute, kill: one(func() error { return killOne(s.Neutron.PeriodicWorkers) })},
-		victim{name: "Neutron's API", every: 10 * time.Minute, kill: one(func() error { return s.Neutron.RestartAPI(ctx) })},
-		victim{name: "periodic workers of Neutron", every: 8 * time.Minute, kill: one(func() error { return s.Neutron.RestartPeriodic(ctx) })},
+		victim{name: "Neutron's API", every: 20 * time.Minute, kill: one(func() error { return s.Neutron.RestartAPI(ctx) })},
+		victim{name: "periodic workers of Neutron", every: 15 * time.Minute, kill: one(func() error { return s.Neutron.RestartPeriodic(ctx) })},
 	)
 }
 
