@@ -20,7 +20,7 @@ func clean(ctx context.Context, api *cloud.Client) error {
 	if err := strip(ctx, api); err != nil {
 		return err
 	}
-	kinds := []string{"router", "port", "network", "subnetpool", "address_scope", "security_group", "address_group"}
+	kinds := []string{"router", "trunk", "port", "network", "subnetpool", "address_scope", "security_group", "address_group"}
 	for _, kind := range kinds {
 		// Ports that Neutron makes for chassis go a moment after the routers for which they are.
 		if err := soon(ctx, func(ctx context.Context) error { return remove(ctx, api, kind) }); err != nil {
