@@ -31,7 +31,7 @@ func newSite(ctx context.Context, o settings) (*site, error) {
 	if s.Cloud, err = cloud.NewOfNeutron(ctx, o.program); err != nil {
 		return s, err
 	}
-	spec := openstack.Spec{Python: o.python, Dir: dir, Servers: s.Intake(), Keystone: true, Workers: o.workers}
+	spec := openstack.Spec{Python: o.python, Dir: dir, Servers: s.Intake(), Keystone: true, Workers: o.workers, VXLAN: true}
 	if s.neutron, err = openstack.Start(ctx, spec); err != nil {
 		return s, err
 	}

@@ -36,6 +36,8 @@ type Spec struct {
 	Keystone bool
 	// Workers is the number of processes that serve Neutron's API; 0 is 1.
 	Workers int
+	// VXLAN makes the networks of tenants VXLAN and not Geneve, as Neutron's own tests expect.
+	VXLAN bool
 }
 
 // Stack is a running Neutron. Its methods must be called by one goroutine at a time.
