@@ -75,6 +75,7 @@ OF_ROUTERS = (
     "extraroute-atomic",
     "ext-gw-mode",
     "fip-port-details",
+    "floating-ip-port-forwarding-detail",
     "floatingip-pools",
     "dns-integration",
     "pagination",
