@@ -1,11 +1,14 @@
 package activeport_test
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/dragonflow/dragonflow/internal/controller/app"
 	"github.com/dragonflow/dragonflow/internal/controller/apps/activeport"
+	"github.com/dragonflow/dragonflow/internal/controller/view"
 	"github.com/dragonflow/dragonflow/internal/model"
+	"github.com/dragonflow/dragonflow/internal/testkit/apptest"
 )
 
 // TestAVirtualRoutersMACAddressIsWhereItsAddressIs: several ports may have it, and only the master receives.
@@ -59,4 +62,41 @@ func TestNobodySpeaksForOthers(t *testing.T) {
 			}
 		}
 	}
+}
+
+// FuzzPacketIn hears whatever a guest or a chassis sends, of whomever a flow may say that it is.
+func FuzzPacketIn(f *testing.F) {
+	w := apptest.New(f, apps()...)
+	a, b := contender("a", "c1", 1, "10.0.0.1", "10.0.0.50"), contender("b", "c2", 2, "10.0.0.2", "10.0.0.50")
+	for _, p := range []*model.Port{a, b} {
+		pair(p, "2001:db8::50", p.MACAddress)
+	}
+	w.Set(apptest.Overlay("n", model.Geneve, 5001), apptest.Peer("c1", "172.16.0.1"), apptest.Peer("c2", "172.16.0.2"),
+		view.TunnelPort{Type: model.Geneve, OFPort: 101}, a, apptest.Bind(a), apptest.Plug(a, 1), b)
+	w.MustStep()
+	heard := 0
+	handle, r := activeport.New().PacketIn, w.Reader()
+	for _, vip := range []string{"10.0.0.50", "2001:db8::50", "10.0.0.1"} {
+		f.Add([]byte("Pa"), announcement(a.MACAddress, vip))
+		f.Add([]byte("Cn/c2"), announcement(b.MACAddress, vip))
+		if reply, err := handle(r, app.PacketIn{Userdata: []byte("Cn/c2"), InPort: 101, Data: announcement(b.MACAddress, vip)}); err == nil {
+			heard += len(reply.Facts)
+		}
+	}
+	if heard != 2 {
+		f.Fatalf("%d announcements are heard", heard)
+	}
+	f.Fuzz(func(t *testing.T, userdata, frame []byte) {
+		reply, _ := handle(r, app.PacketIn{Userdata: userdata, InPort: 1, Data: frame})
+		for _, fact := range reply.Facts {
+			said, is := fact.Row.(view.Announcement)
+			p := map[string]*model.Port{"a": a, "b": b}[said.PortID]
+			may := func(pair model.AddressPair) bool {
+				return pair.IPAddress.Contains(said.Address) && pair.MACAddress == said.MAC
+			}
+			if !is || p == nil || said.NetworkID != "n" || !slices.ContainsFunc(p.AllowedAddressPairs, may) {
+				t.Errorf("%q is believed: %+v", userdata, fact)
+			}
+		}
+	})
 }
