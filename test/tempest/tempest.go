@@ -16,7 +16,7 @@ import (
 	"time"
 )
 
-// everything is what the tests of the network API are called: those of Tempest, and those that Neutron's developers add.
+// everything matches the tests of the network API: those of Tempest, and those that Neutron's developers add.
 const everything = `^(tempest\.api\.network|neutron_tempest_plugin\.api)\.`
 
 var (
