@@ -10,6 +10,7 @@ const (
 	KindRouterGateway Kind = "RouterGateway"
 	KindGatewayDuty   Kind = "GatewayDuty"
 	KindFloatingIP    Kind = "FloatingIP"
+	KindExternalPort  Kind = "ExternalPort"
 )
 
 // LivenessVNI is the identifier, on tunnels, by which chassis watch each other (BFD, RFC 5880). No network
@@ -74,10 +75,7 @@ func (g *RouterGateway) Validate() error {
 	for _, f := range g.FixedIPs {
 		p.check(f.IPAddress.IsValid() && f.IPAddress.Zone() == "", "fixed_ips", "%q is not an address", f.IPAddress)
 	}
-	for i, c := range g.Chassis {
-		p.check(c.Name != "", "chassis", "a chassis has no name")
-		p.check(!slices.ContainsFunc(g.Chassis[:i], func(o GatewayChassis) bool { return o.Name == c.Name }), "chassis", "%q stands there twice", c.Name)
-	}
+	p.chassis(g.Chassis)
 	p.check(g.TransitVNI < LivenessVNI, "transit_vni", "%d is not below %d", g.TransitVNI, LivenessVNI)
 	return p.result(g)
 }
@@ -141,4 +139,43 @@ func (f *FloatingIP) Validate() error {
 	p.check(f.FixedIPAddress.Is4(), "fixed_ip_address", "%q is not an IPv4 address", f.FixedIPAddress)
 	p.check(!f.MACAddress.IsMulticast() && f.MACAddress != MAC{}, "mac_address", "must be a unicast address, is %s", f.MACAddress)
 	return p.result(f)
+}
+
+// ExternalPort tells who has ports on an external network where what is for a port without an interface is taken: that
+// of a router's gateway, of a floating IP, or of a chassis' own address. Its ID is the port's. Where a physical network
+// carries the network, its switches know better.
+type ExternalPort struct {
+	Meta
+	NetworkID  string `json:"network_id"`
+	MACAddress MAC    `json:"mac_address"`
+	// RouterID is that of the router of a gateway or of a floating IP.
+	RouterID string `json:"router_id,omitzero"`
+	// Chassis are those that may take it. Of those that live, the one with the highest priority is asked. If there are
+	// none, that is the router's gateway.
+	Chassis []GatewayChassis `json:"chassis,omitzero"`
+}
+
+// Kind returns KindExternalPort.
+func (e *ExternalPort) Kind() Kind { return KindExternalPort }
+
+// Scope is that of the network's ports.
+func (e *ExternalPort) Scope() string { return ScopeNetworkPorts(e.NetworkID) }
+
+// Validate checks address, references and the chassis.
+func (e *ExternalPort) Validate() error {
+	var p problems
+	p.meta(&e.Meta)
+	p.check(e.NetworkID != "", "network_id", "must not be empty")
+	p.check(!e.MACAddress.IsMulticast() && e.MACAddress != MAC{}, "mac_address", "must be a unicast address, is %s", e.MACAddress)
+	p.check(e.RouterID != "" || len(e.Chassis) > 0, "chassis", "must not be empty without router_id")
+	p.chassis(e.Chassis)
+	return p.result(e)
+}
+
+// chassis checks a list of those that may be a gateway.
+func (p *problems) chassis(list []GatewayChassis) {
+	for i, c := range list {
+		p.check(c.Name != "", "chassis", "a chassis has no name")
+		p.check(!slices.ContainsFunc(list[:i], func(o GatewayChassis) bool { return o.Name == c.Name }), "chassis", "%q stands there twice", c.Name)
+	}
 }

@@ -30,6 +30,8 @@ func New(kind Kind) Object {
 		return new(GatewayDuty)
 	case KindFloatingIP:
 		return new(FloatingIP)
+	case KindExternalPort:
+		return new(ExternalPort)
 	case KindPortForwarding:
 		return new(PortForwarding)
 	case KindChassisAddress:

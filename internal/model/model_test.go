@@ -57,7 +57,7 @@ func TestValidateNamesTheObjectAndTheField(t *testing.T) {
 func TestEveryKindCanBeMadeAndLiesInAScope(t *testing.T) {
 	for _, k := range []Kind{
 		KindNetwork, KindSubnet, KindPort, KindBinding, KindPortStatus, KindChassis, KindHeartbeat, KindEpoch, KindRouter, KindRouterInterface,
-		KindRouterGateway, KindGatewayDuty, KindFloatingIP, KindPortForwarding, KindChassisAddress, KindAddressClaim, KindActiveAddress, KindChassisStatus,
+		KindRouterGateway, KindGatewayDuty, KindFloatingIP, KindExternalPort, KindPortForwarding, KindChassisAddress, KindAddressClaim, KindActiveAddress, KindChassisStatus,
 		KindSecurityGroup, KindSecurityGroupRule, KindSecurityGroupMember,
 	} {
 		o := New(k)

@@ -1,6 +1,9 @@
 package model
 
-import "net/netip"
+import (
+	"net/netip"
+	"slices"
+)
 
 // Kinds of the layer 2 and addressing topology.
 const (
@@ -74,6 +77,14 @@ func (n *Network) Tunnel() (s Segment, ok bool) {
 		}
 	}
 	return Segment{}, false
+}
+
+// TunnelOnly returns the tunnelled segment of a network that no physical network carries; ok is false of any other.
+func TunnelOnly(segments []Segment) (s Segment, ok bool) {
+	if slices.ContainsFunc(segments, Segment.IsProvider) {
+		return Segment{}, false
+	}
+	return (&Network{Segments: segments}).Tunnel()
 }
 
 // Kind returns KindNetwork.

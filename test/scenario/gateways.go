@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/dragonflow/dragonflow/internal/controller/pipeline"
 	"github.com/dragonflow/dragonflow/internal/lab/cloud"
 )
 
@@ -80,11 +81,22 @@ func (r *Run) gatewaysOf(ctx context.Context, router string) (list []string, err
 		if err != nil {
 			continue // its switch does not run
 		}
-		if strings.Contains(flows, "dl_dst="+found.Ports[0].Text("mac_address")) {
+		if takesIn(flows, found.Ports[0].Text("mac_address")) {
 			list = append(list, name)
 		}
 	}
 	return list, nil
+}
+
+// takesIn reports whether a chassis takes what is for a MAC address to a router.
+func takesIn(flows, mac string) bool {
+	stage := fmt.Sprintf("table=%d,", pipeline.Routers.Table())
+	for line := range strings.Lines(flows) {
+		if strings.Contains(line, stage) && strings.Contains(line, "dl_dst="+mac) {
+			return true
+		}
+	}
+	return false
 }
 
 // oneGateway is the chassis that is the gateway when only one is.

@@ -96,7 +96,7 @@ var stages = [numStages]declaration{
 		purpose: "tells the network of a packet that came through a tunnel; its source port is zero; takes what is for a gateway to its router; sends on what is for a port that has left",
 		matches: one(flow.InPort, flow.TunID, flow.TunSrc, flow.TunIPv6Src, flow.EthDst, flow.EthType, flow.IPProto, flow.ICMPv6Type),
 		sets:    one(flow.Reg6, flow.Metadata, flow.Reg2, flow.Reg12, flow.Reg13, flow.InPort),
-		next:    []Stage{ActivePort, RouterAddresses, L2Lookup, TunnelOutput},
+		next:    []Stage{DNATInput, ActivePort, RouterAddresses, L2Lookup, TunnelOutput},
 		miss:    "tunnel: no network of this chassis has the packet's identifier",
 	},
 	ProviderInput: {

@@ -65,6 +65,8 @@ type Transit struct {
 	// Scopes are the numbers of the address scopes of which they are, if they are IPv4, and if they are IPv6; zero for
 	// none. Who sent them has seen to it.
 	Scopes [2]uint32
+	// Overlay says that tunnels carry the external network, too.
+	Overlay bool
 }
 
 // Transits holds what arrives for gateways. The app gateway derives it, the app tunnel takes it in.

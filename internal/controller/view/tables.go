@@ -24,6 +24,9 @@ var (
 		func(g *model.RouterGateway) string { return Within(g.RouterID, g.ID) }, within(model.ScopeRouter))
 	GatewayDuties = NewTable("GatewayDuty", id[*model.GatewayDuty], nil)
 	FloatingIPs   = NewTable("FloatingIP", id[*model.FloatingIP], nil)
+	// ExternalPorts holds who takes what is for ports without interface on external networks.
+	ExternalPorts = NewTable("ExternalPort", func(e *model.ExternalPort) string { return Within(e.NetworkID, e.ID) },
+		within(model.ScopeNetworkPorts))
 	// PortForwardings holds those that this chassis may serve, and those to ports of this chassis.
 	PortForwardings = NewTable("PortForwarding", id[*model.PortForwarding], nil)
 	// ChassisAddresses holds this chassis' own addresses on external networks.
@@ -71,6 +74,9 @@ var (
 		func(f *model.FloatingIP) []string { return []string{f.RouterID} }, nil)
 	FloatingIPsByPort = NewIndex(FloatingIPs, "port",
 		func(f *model.FloatingIP) []string { return []string{f.PortID} }, nil)
+	// ExternalPortsByRouter finds those of a router, by the external network and the router.
+	ExternalPortsByRouter = NewIndex(ExternalPorts, "router",
+		func(e *model.ExternalPort) []string { return []string{Within(e.NetworkID, e.RouterID)} }, within(model.ScopeNetworkPorts))
 	// PortForwardingsByRouter finds those of a router.
 	PortForwardingsByRouter = NewIndex(PortForwardings, "router",
 		func(f *model.PortForwarding) []string { return []string{f.RouterID} }, nil)
@@ -237,6 +243,8 @@ func TableOf(k model.Kind) AnyTable {
 		return GatewayDuties
 	case model.KindFloatingIP:
 		return FloatingIPs
+	case model.KindExternalPort:
+		return ExternalPorts
 	case model.KindPortForwarding:
 		return PortForwardings
 	case model.KindChassisAddress:
@@ -260,7 +268,7 @@ func TableOf(k model.Kind) AnyTable {
 func KeyIn(k model.Kind, scope, id string) string {
 	switch k {
 	case model.KindSubnet, model.KindPort, model.KindRouterInterface, model.KindRouterGateway, model.KindSecurityGroupRule, model.KindSecurityGroupMember,
-		model.KindActiveAddress:
+		model.KindActiveAddress, model.KindExternalPort:
 		_, outer, _ := strings.Cut(scope, "/")
 		outer, _, _ = strings.Cut(outer, "/")
 		return Within(outer, id)

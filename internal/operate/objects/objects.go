@@ -50,6 +50,7 @@ func Kinds() []Kind {
 		{"router-gateway", model.KindRouterGateway, "", []string{"id", "router_id", "network_id", "mac_address", "fixed_ips", "enable_snat", "chassis"}},
 		{"gateway-duty", model.KindGatewayDuty, "", []string{"id", "host"}},
 		{"floating-ip", model.KindFloatingIP, "", []string{"id", "floating_ip_address", "fixed_ip_address", "port_id", "router_id", "host"}},
+		{"external-port", model.KindExternalPort, "", []string{"id", "network_id", "mac_address", "router_id", "chassis"}},
 		{"port-forwarding", model.KindPortForwarding, "", []string{
 			"id", "protocol", "external_address", "external_ports", "internal_address", "internal_ports", "router_id", "host"}},
 		{"chassis-address", model.KindChassisAddress, "", []string{"id", "host", "network_id", "mac_address", "fixed_ips"}},

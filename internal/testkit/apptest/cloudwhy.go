@@ -71,7 +71,7 @@ func (c *Cloud) objects() (list []model.Object, agreed bool) {
 	c.each(func(h *Hypervisor) {
 		for _, table := range []view.AnyTable{
 			view.Networks, view.Subnets, view.Ports, view.Bindings, view.ChassisAll, view.Routers, view.RouterInterfaces,
-			view.RouterGateways, view.GatewayDuties, view.FloatingIPs, view.SecurityGroups, view.Rules, view.Members,
+			view.RouterGateways, view.GatewayDuties, view.FloatingIPs, view.ExternalPorts, view.SecurityGroups, view.Rules, view.Members,
 		} {
 			h.DB.Each(table, func(_ string, row any) {
 				o := row.(model.Object)

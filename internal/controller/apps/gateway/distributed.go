@@ -19,8 +19,7 @@ const (
 // of its own on the external network.
 func distributed(r *view.Reader, g *model.RouterGateway, out *app.Output) {
 	ro, found := view.Get(r, view.Routers, g.RouterID)
-	_, wired := view.Get(r, view.Wires, g.NetworkID)
-	if !g.Distributed || !view.TranslatedTo(g).IsValid() || found != view.Present || !ro.AdminStateUp || wired != view.Present {
+	if !g.Distributed || !view.TranslatedTo(g).IsValid() || found != view.Present || !ro.AdminStateUp || !view.LeadsOutside(r, g.NetworkID) {
 		return
 	}
 	list, _ := view.Find(r, view.ChassisAddressesByNetwork, g.NetworkID)
@@ -46,8 +45,11 @@ func distributed(r *view.Reader, g *model.RouterGateway, out *app.Output) {
 }
 
 // seesOutside reports whether the gateway of the external subnet has been found from here. Until then, and if it is not
-// to be found any more, the router's gateway is the better way.
+// to be found any more, the router's gateway is the better way. By tunnels all chassis find the same.
 func seesOutside(r *view.Reader, g *model.RouterGateway) bool {
+	if _, tunnelled := view.Get(r, view.Overlays, g.NetworkID); tunnelled == view.Present {
+		return true
+	}
 	subnets, _ := view.Find(r, view.SubnetsByNetwork, g.NetworkID)
 	for _, s := range subnets {
 		if s.CIDR.Contains(view.TranslatedTo(g)) && s.GatewayIP.IsValid() {

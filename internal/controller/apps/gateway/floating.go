@@ -14,9 +14,9 @@ import (
 // floating has what the port of a floating IP sends outside leave here, not at the router's gateway, if this chassis
 // is the one that serves the floating IP.
 func floating(r *view.Reader, f *model.FloatingIP, out *app.Output) {
-	if n, found := view.Get(r, view.Networks, f.NetworkID); found == view.Present && !slices.ContainsFunc(n.Segments, model.Segment.IsProvider) {
-		out.Problem("network_id: the external network has no segment of type flat or vlan, and only by a physical network floating IPs " +
-			"are reached: give it one, or take the floating IP from one that has")
+	if n, found := view.Get(r, view.Networks, f.NetworkID); found == view.Present && len(n.Segments) == 0 {
+		out.Problem("network_id: the external network has no segment by which floating IPs are reached: give it one, " +
+			"or take the floating IP from one that has")
 		return
 	}
 	if !serves(r, f) {
@@ -61,8 +61,7 @@ func serves(r *view.Reader, f *model.FloatingIP) bool {
 func leadsOut(r *view.Reader, router, network string) (*model.Network, bool) {
 	ro, found := view.Get(r, view.Routers, router)
 	n, netFound := view.Get(r, view.Networks, network)
-	_, wired := view.Get(r, view.Wires, network)
-	if found != view.Present || netFound != view.Present || !ro.AdminStateUp || !n.AdminStateUp || wired != view.Present {
+	if found != view.Present || netFound != view.Present || !ro.AdminStateUp || !n.AdminStateUp || !view.LeadsOutside(r, network) {
 		return nil, false
 	}
 	gateways, _ := view.Find(r, view.GatewaysByRouter, router)
@@ -92,9 +91,13 @@ func keptFor(r *view.Reader, f *model.FloatingIP) (at model.Port, kept bool) {
 	return at, len(ports) > 0
 }
 
-// reaches tells whether a chassis is connected to a physical network of an external network.
+// reaches tells whether a chassis is connected to a physical network of an external network, or, where tunnels alone
+// carry that, has such tunnels.
 func reaches(r *view.Reader, n *model.Network, chassis string) bool {
 	c, found := view.Get(r, view.ChassisAll, chassis)
+	if s, tunnelled := model.TunnelOnly(n.Segments); tunnelled {
+		return found == view.Present && c.TunnelIP.IsValid() && slices.Contains(c.TunnelTypes, s.NetworkType)
+	}
 	return found == view.Present && slices.ContainsFunc(n.Segments, func(s model.Segment) bool {
 		return s.PhysicalNetwork != "" && slices.Contains(c.PhysicalNetworks, s.PhysicalNetwork)
 	})

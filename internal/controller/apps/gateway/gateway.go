@@ -100,15 +100,17 @@ func way(r *view.Reader, g *model.RouterGateway, out *app.Output) {
 	number := r.Number(pipeline.RouterNumbers, c.RouterID)
 	network := r.Number(pipeline.NetworkNumbers, c.NetworkID)
 	if c.mine && c.TransitVNI != 0 {
+		_, tunnelled := view.Get(r, view.Overlays, c.NetworkID)
 		app.Emit(out, view.Transits, view.Transit{
 			VNI: c.TransitVNI, RouterKey: number, NetworkKey: network, Source: pipeline.Routed,
-			Scopes: [...]uint32{uint32(scopesOf(r, g, false).outside), uint32(scopesOf(r, g, true).outside)},
+			Scopes:  [...]uint32{uint32(scopesOf(r, g, false).outside), uint32(scopesOf(r, g, true).outside)},
+			Overlay: tunnelled == view.Present,
 		})
 	}
 	match := flow.NewMatch(pipeline.Network.Is(uint64(network)), pipeline.Router.Is(uint64(number)))
 	if c.mine && !slices.ContainsFunc(c.before, func(o model.GatewayChassis) bool { return mayLive(r, o.Name) }) {
 		app.Emit(out, view.ActiveGateways, view.ActiveGateway{RouterID: c.RouterID})
-		if _, wired := view.Get(r, view.Wires, c.NetworkID); wired == view.Present {
+		if view.LeadsOutside(r, c.NetworkID) {
 			app.Emit(out, view.Hairpins, view.Hairpin{NetworkID: c.NetworkID, MAC: c.MACAddress})
 		}
 		leave(r, g, match, flow.Do().Goto(pipeline.NextHops.Table()), "this chassis is the router's gateway", out)

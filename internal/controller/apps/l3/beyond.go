@@ -82,7 +82,9 @@ func beyond(r *view.Reader, n view.Neighbour, out *app.Output) {
 }
 
 // outside has the controller hear of what those outside send to hosts that a router has to look for first.
-func outside(r *view.Reader, _ view.Wire, out *app.Output) {
+func outside(r *view.Reader, _ view.Wire, out *app.Output) { hearOutside(r, out) }
+
+func hearOutside(r *view.Reader, out *app.Output) {
 	meter := r.Number(pipeline.MeterNumbers, "l3/outside")
 	out.Meter(flow.NewMeter(meter, flow.PacketsPerSecond, punted, puntedBurst))
 	out.Flow(pipeline.RouterRefuse, pipeline.Normal, flow.NewMatch(pipeline.SourcePort.Is(pipeline.Routed)),

@@ -29,6 +29,7 @@ func gateway(r *view.Reader, g *model.RouterGateway, out *app.Output) {
 	app.Emit(out, routedNetworks, routedNetwork{g.NetworkID})
 	if comesIn(r, g.RouterID) {
 		app.Emit(out, linkMTUs, linkMTU{g.RouterID, net.MTU})
+		leadsToPorts(r, g, out)
 	}
 	for _, f := range g.FixedIPs {
 		app.Emit(out, exits, exitPoint{hop{g.NetworkID, f.IPAddress}, g.MACAddress})
@@ -43,6 +44,15 @@ func gateway(r *view.Reader, g *model.RouterGateway, out *app.Output) {
 		app.Emit(out, connections, connection{g.RouterID, g.NetworkID, g.ID, s.CIDR, f.IPAddress, s.AddressScopeID, true})
 		app.Emit(out, destinations, destination{g.RouterID, s.CIDR})
 		defaultRoute(ro, g, s, out)
+	}
+}
+
+// leadsToPorts asks for the ports of an external network that tunnels alone carry: nobody else is outside there. What
+// they send that is refused, they are told.
+func leadsToPorts(r *view.Reader, g *model.RouterGateway, out *app.Output) {
+	if _, tunnelled := view.Get(r, view.Overlays, g.NetworkID); tunnelled == view.Present {
+		app.Emit(out, view.Interests, view.Interest{Scope: model.ScopeNetworkPorts(g.NetworkID)})
+		hearOutside(r, out)
 	}
 }
 
@@ -76,9 +86,8 @@ func comesIn(r *view.Reader, router string) bool {
 // the wire, and answers there for its addresses. Only the chassis that is the gateway now does so.
 func exit(r *view.Reader, g *model.RouterGateway, out *app.Output) {
 	_, active := view.Get(r, view.ActiveGateways, g.RouterID)
-	_, wired := view.Get(r, view.Wires, g.NetworkID)
 	list, _ := view.Find(r, linksByWay, way{g.RouterID, g.NetworkID}.key())
-	if active != view.Present || wired != view.Present || len(list) == 0 {
+	if active != view.Present || !view.LeadsOutside(r, g.NetworkID) || len(list) == 0 {
 		return
 	}
 	takeIn(r, list[0], out)

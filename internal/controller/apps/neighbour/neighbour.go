@@ -83,10 +83,15 @@ func addressesOf(p *model.Port) []netip.Addr {
 	}
 	// A router advertises itself by its link-local address (RFC 4861 section 6.1.2). What a guest has made
 	// of its own, only the guest knows.
-	if p.IsRouterInterface() && slices.ContainsFunc(list, netip.Addr.Is6) {
+	if isRouter(p) && slices.ContainsFunc(list, netip.Addr.Is6) {
 		list = append(list, packet.LinkLocal(p.MACAddress))
 	}
 	return list
+}
+
+// isRouter reports whether a router owns the port: as one of its interfaces, or as its gateway.
+func isRouter(p *model.Port) bool {
+	return p.IsRouterInterface() || p.DeviceOwner == model.RouterGatewayOwner
 }
 
 // network tells that somebody on this chassis may ask on a network.
@@ -131,7 +136,7 @@ func address(r *view.Reader, key string, ports []*model.Port, out *app.Output) {
 	if err != nil || len(ports) > 1 || a == dhcpServer && taken(r, p.NetworkID) || elsewhere(r, p, a) {
 		return
 	}
-	answer(r, claim{p.NetworkID, a, p.MACAddress, p.IsRouterInterface()}, p.ID, out)
+	answer(r, claim{p.NetworkID, a, p.MACAddress, isRouter(p)}, p.ID, out)
 }
 
 // elsewhere reports whether an address is on another segment of its network, where nobody asks from here.
@@ -146,7 +151,7 @@ func ownerOf(r *view.Reader, network string, a netip.Addr) (claim, bool) {
 	ports, _ := view.Find(r, portsByAddress, addressKey(network, a))
 	switch {
 	case len(ports) == 1:
-		c := claim{network, a, ports[0].MACAddress, ports[0].IsRouterInterface()}
+		c := claim{network, a, ports[0].MACAddress, isRouter(ports[0])}
 		return c, !shared(r, c, ports[0].ID) && !elsewhere(r, ports[0], a)
 	case len(ports) == 0 && a == view.MetadataIPv6:
 		c := claim{network: network, address: a, mac: view.ServiceMAC}

@@ -40,10 +40,15 @@ func New() *app.App {
 }
 
 // network derives by which physical network a network is reached: by that of its first segment of which
-// this chassis has one.
+// this chassis has one. Of a network that none carries it derives that tunnels do.
 func network(r *view.Reader, n *model.Network, out *app.Output) {
 	if !n.AdminStateUp {
 		return
+	}
+	if s, alone := model.TunnelOnly(n.Segments); alone {
+		if _, has := view.Get(r, view.TunnelPorts, string(s.NetworkType)); has == view.Present {
+			app.Emit(out, view.Overlays, view.Overlay{NetworkID: n.ID})
+		}
 	}
 	var usable []view.Wire
 	for _, s := range n.Segments {

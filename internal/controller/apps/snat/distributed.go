@@ -43,9 +43,8 @@ func distributed(r *view.Reader, s view.DistributedSNAT, out *app.Output) {
 // chassis translates between what stands for the routers and the chassis' own address outside, and has those outside
 // find that.
 func chassis(r *view.Reader, a *model.ChassisAddress, out *app.Output) {
-	_, wired := view.Get(r, view.Wires, a.NetworkID)
 	address := addressOf(a)
-	if wired != view.Present || !address.IsValid() {
+	if !view.LeadsOutside(r, a.NetworkID) || !address.IsValid() {
 		return
 	}
 	zone := uint16(r.Number(pipeline.Zones, "snat-chassis/"+a.NetworkID))

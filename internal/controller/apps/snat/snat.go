@@ -43,8 +43,7 @@ const (
 func gateway(r *view.Reader, g *model.RouterGateway, out *app.Output) {
 	address := view.TranslatedTo(g)
 	_, active := view.Get(r, view.ActiveGateways, g.RouterID)
-	_, wired := view.Get(r, view.Wires, g.NetworkID)
-	if !address.IsValid() || active != view.Present || wired != view.Present {
+	if !address.IsValid() || active != view.Present || !view.LeadsOutside(r, g.NetworkID) {
 		return
 	}
 	zone := zoneOf(r, g.RouterID)

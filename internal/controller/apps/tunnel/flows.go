@@ -47,6 +47,9 @@ func transit(r *view.Reader, t view.Transit, out *app.Output) {
 			flow.Load(pipeline.SourcePort, uint64(t.Source)), flow.Load(pipeline.Network, uint64(t.NetworkKey)),
 			flow.Load(pipeline.Router, uint64(t.RouterKey)), flow.Load(pipeline.CameBy, uint64(t.NetworkKey)),
 		}
+		if t.Overlay { // it goes on by the port by which it came
+			do = append(do, flow.Load(flow.InPort.All(), 0))
+		}
 		const reason = "the packet is for the gateway of a router, which routes it"
 		out.Flow(pipeline.TunnelInput, pipeline.Normal, match, flow.Do(do...).Goto(pipeline.RouterAddresses.Table()), reason)
 		for i, ip := range [...]flow.Constraint{flow.IPv4(), flow.IPv6()} {

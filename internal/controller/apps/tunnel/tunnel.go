@@ -30,6 +30,8 @@ func New() *app.App {
 			app.For("tunnel.arrival", view.LocalNetworks, arrival),
 			app.For("tunnel.set", floodSets, floodSet),
 			app.For("tunnel.flood", view.RemoteFloods, flood),
+			app.For("tunnel.external", view.ExternalPorts, external),
+			app.For("tunnel.outside", view.Hairpins, outside),
 			app.For("tunnel.forward", view.Forwards, forward),
 			app.For("tunnel.peer", view.TunnelPeers, chassis),
 			app.For("tunnel.transit", view.Transits, transit),
