@@ -97,7 +97,8 @@ func (s *Server) ownerType(kind string) *resource.Type {
 		return s.networks
 	case model.KindSubnet:
 		return s.subnets
-	case model.KindPort, model.KindBinding, model.KindSecurityGroupMember, model.KindRouterInterface, model.KindChassisAddress, ipam.KindAddress, ipam.KindMAC:
+	case model.KindPort, model.KindBinding, model.KindSecurityGroupMember, model.KindRouterInterface, model.KindChassisAddress, model.KindExternalPort,
+		ipam.KindAddress, ipam.KindMAC:
 		return s.ports
 	case model.KindSecurityGroup:
 		return s.groups
@@ -187,7 +188,9 @@ func (s *Server) rowsIn(scope db.Scope) []resource.Row {
 	}
 	switch {
 	case parts[0] == "network" && parts[last] == "ports":
-		return append(s.store.Select(s.ports.Kind, rows.ByNetwork(parts[1])), s.store.Select(s.activeAddresses.Kind, rows.ByNetwork(parts[1]))...)
+		at := rows.ByNetwork(parts[1])
+		return slices.Concat(s.store.Select(s.ports.Kind, at), s.store.Select(s.activeAddresses.Kind, at), s.store.Select(s.routers.Kind, at),
+			s.store.Select(s.floatingIPs.Kind, at))
 	case parts[0] == "network":
 		return append(one(s.networks, parts[1]), s.store.Select(s.subnets.Kind, rows.ByNetwork(parts[1]))...)
 	case parts[0] == "secgroup" && parts[last] == "members":
@@ -273,7 +276,7 @@ func (s *Server) repair(ctx context.Context, key db.Key, row resource.Row) error
 
 // owner returns the row that a key belongs to, as of now, nil if there is none.
 func (s *Server) owner(t *rows.Txn, key db.Key, it db.Item, row resource.Row) (resource.Row, error) {
-	id := key.ID
+	id, typ := key.ID, s.ownerType(key.Kind)
 	switch key.Kind {
 	case ipam.KindAddress, ipam.KindMAC:
 		id = ipam.Holder(it.Value)
@@ -283,11 +286,16 @@ func (s *Server) owner(t *rows.Txn, key db.Key, it db.Item, row resource.Row) (r
 		id = strings.Split(string(key.Scope), "/")[1] + "," + key.ID
 	case string(model.KindRouterGateway): // its own id is the port's
 		id = strings.TrimPrefix(string(key.Scope), model.ScopeRouter(""))
+	case string(model.KindExternalPort):
+		port, err := t.GetMarked(s.ports, id)
+		if err != nil {
+			return nil, notGone(err)
+		}
+		typ, id = s.externalOwner(port.(*resource.Port))
 	}
 	if row != nil {
 		id = row.Base().ID
 	}
-	typ := s.ownerType(key.Kind)
 	if _, ok := row.(*resource.AddressGroup); ok {
 		typ = s.addressGroups
 	}
@@ -296,6 +304,18 @@ func (s *Server) owner(t *rows.Txn, key db.Key, it db.Item, row resource.Row) (r
 		return nil, notGone(err)
 	}
 	return owner, nil
+}
+
+// externalOwner returns the type and the id of the row that says who takes what is for a port: that of the router or
+// the floating IP that it belongs to, or its own.
+func (s *Server) externalOwner(p *resource.Port) (*resource.Type, string) {
+	switch p.DeviceOwner {
+	case model.RouterGatewayOwner:
+		return s.routers, p.DeviceID
+	case model.FloatingIPOwner:
+		return s.floatingIPs, p.DeviceID
+	}
+	return s.ports, p.ID
 }
 
 // auditDerived does what follows from changes and a server did not get to: it gives ports the addresses of automatic

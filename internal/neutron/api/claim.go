@@ -79,6 +79,7 @@ func (s *Server) claim(ctx context.Context, c *model.AddressClaim) error {
 			s.stamp(a, old.Base().Revision+1)
 			t.Update(s.activeAddresses, a)
 		}
+		t.After(s.board.poke)        // what is for floating IPs of the address goes to its chassis
 		t.Update(s.ports, p.Clone()) // so that who takes the address pair away at the same time sees it
 		return nil
 	})

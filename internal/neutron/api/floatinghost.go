@@ -32,32 +32,50 @@ func (b *board) placesByName() map[string]place {
 func (s *Server) servers(f *resource.FloatingIP, p *resource.Port, r *resource.Router, n *resource.Network, places map[string]place) []string {
 	hosts := []string{p.HostID}
 	if p.HostID == "" {
-		hosts = nil
-		for _, row := range s.store.Select(s.ports.Kind, rows.ByPair(p.NetworkID, f.FixedIPAddress)) {
-			if h := row.(*resource.Port).HostID; h != "" && len(hosts) < maxVIPHosts {
-				hosts = append(hosts, h)
-			}
-		}
+		hosts = s.vipHosts(p.NetworkID, f.FixedIPAddress)
 	}
 	var out []string
-	for _, b := range p.Inactive {
-		if c, ok := places[b.HostID]; ok && c.reaches(n) {
-			out = append(out, b.HostID)
+	serve := func(host string) {
+		if !slices.Contains(out, host) {
+			out = append(out, host)
 		}
 	}
 	for _, h := range hosts {
 		if c, ok := places[h]; ok && c.reaches(n) {
-			out = append(out, h)
+			serve(h)
 			continue
 		}
 		if r.Gateway != nil {
-			for _, c := range r.Gateway.Chassis {
-				out = append(out, c.Name)
+			for _, c := range model.ByPriority(r.Gateway.Chassis) {
+				serve(c.Name)
 			}
 		}
 	}
-	slices.Sort(out)
-	return slices.Compact(out)
+	for _, b := range p.Inactive {
+		if c, ok := places[b.HostID]; ok && c.reaches(n) {
+			serve(b.HostID)
+		}
+	}
+	return out
+}
+
+// vipHosts are the chassis of the ports that may have an address by their allowed address pairs, first that of the one
+// that has it.
+func (s *Server) vipHosts(network string, address netip.Addr) (hosts []string) {
+	holder := ""
+	if row, ok := s.store.Cached(s.activeAddresses.Kind, resource.ActiveAddressID(network, address)); ok {
+		holder = row.(*resource.ActiveAddress).PortID
+	}
+	for _, row := range s.store.Select(s.ports.Kind, rows.ByPair(network, address)) {
+		switch p := row.(*resource.Port); {
+		case p.HostID == "":
+		case p.ID == holder:
+			hosts = slices.Insert(hosts, 0, p.HostID)
+		case len(hosts) < maxVIPHosts:
+			hosts = append(hosts, p.HostID)
+		}
+	}
+	return hosts
 }
 
 // serversOf is servers for who has only the floating IP and its port.

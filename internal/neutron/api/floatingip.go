@@ -29,9 +29,6 @@ func (o floatingOps) create(t *rows.Txn, row resource.Row, _ resource.Given) err
 	if !n.External {
 		return badFloatingIP("Network %s is not a valid external network", n.ID)
 	}
-	if !slices.ContainsFunc(n.Segments, model.Segment.IsProvider) {
-		return badFloatingIP("Network %s has no segment of type flat or vlan, and only by a physical network floating IPs are reached", n.ID)
-	}
 	if err := o.checkQuota(t, o.floatingIPs, f.ProjectID); err != nil {
 		return err
 	}

@@ -29,9 +29,6 @@ func (s *Server) setGateway(t *rows.Txn, r *resource.Router) error {
 	if !n.External {
 		return badRouter("Network %s is not an external network", n.ID)
 	}
-	if !slices.ContainsFunc(n.Segments, model.Segment.IsProvider) {
-		return badRouter("Network %s has no segment of type flat or vlan, and only by a physical network routers reach outside", n.ID)
-	}
 	if err := s.checkNotGateways(t, n, want.FixedIPs); err != nil {
 		return err
 	}

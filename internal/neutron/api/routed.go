@@ -43,7 +43,7 @@ func (s *Server) placeOf(ctx context.Context, host string) (p place, ok bool, er
 			return place{}, false, err
 		}
 	}
-	return place{name: host, physical: c.PhysicalNetworks, tunnels: c.TunnelIP.IsValid()}, true, nil
+	return place{name: host, physical: c.PhysicalNetworks}, true, nil
 }
 
 // within are the subnets of which a port may have addresses: all, or on a routed network those of the segment

@@ -20,22 +20,26 @@ const maxGatewayChassis = 3
 
 // place is what the choice of chassis looks at.
 type place struct {
-	name             string
-	gateway, tunnels bool
-	alive            bool
-	physical         []string
+	name           string
+	gateway, alive bool
+	tunnels        []model.NetworkType
+	physical       []string
 }
 
-// reaches reports whether the chassis is connected to an external network. By a tunnel it would reach nobody outside.
+// reaches reports whether the chassis is connected to an external network: to a physical network that carries it, or,
+// where tunnels alone do, by these.
 func (p place) reaches(n *resource.Network) bool {
+	if s, ok := model.TunnelOnly(n.Segments); ok {
+		return slices.Contains(p.tunnels, s.NetworkType)
+	}
 	return slices.ContainsFunc(n.Segments, func(s model.Segment) bool {
 		return s.IsProvider() && slices.Contains(p.physical, s.PhysicalNetwork)
 	})
 }
 
 func (p place) equal(q place) bool {
-	return p.name == q.name && p.gateway == q.gateway && p.tunnels == q.tunnels && p.alive == q.alive &&
-		slices.Equal(p.physical, q.physical)
+	return p.name == q.name && p.gateway == q.gateway && p.alive == q.alive &&
+		slices.Equal(p.tunnels, q.tunnels) && slices.Equal(p.physical, q.physical)
 }
 
 // places returns the chassis, by name.
@@ -50,8 +54,11 @@ func (b *board) sortedPlaces() []place {
 	out := make([]place, 0, len(b.chassis))
 	for _, name := range b.sorted() {
 		c, r := b.chassis[name], b.reports[name]
-		out = append(out, place{name: name, gateway: c.Gateway, tunnels: c.TunnelIP.IsValid(), physical: c.PhysicalNetworks,
-			alive: r != nil && r.beat != nil})
+		p := place{name: name, gateway: c.Gateway, physical: c.PhysicalNetworks, alive: r != nil && r.beat != nil}
+		if c.TunnelIP.IsValid() {
+			p.tunnels = c.TunnelTypes
+		}
+		out = append(out, p)
 	}
 	return out
 }

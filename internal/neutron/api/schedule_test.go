@@ -56,12 +56,16 @@ func TestChoiceOfGateways(t *testing.T) {
 	if got := run("a b c d e f"); len(got) != maxGatewayChassis {
 		t.Errorf("%v", got)
 	}
-	places := []place{{name: "no", alive: true, physical: []string{"phys"}}, {name: "far", gateway: true, alive: true, physical: []string{"x"}}, {name: "t", gateway: true, tunnels: true}}
+	places := []place{{name: "no", alive: true, physical: []string{"phys"}}, {name: "far", gateway: true, alive: true, physical: []string{"x"}}, {name: "t", gateway: true, tunnels: []model.NetworkType{model.VXLAN, model.Geneve}}}
 	if got := choose(places, "router", n, nil); got != nil {
 		t.Errorf("%v", got)
 	}
 	tunnelled := &resource.Network{Segments: []model.Segment{{NetworkType: model.Geneve}}}
+	if got := choose(places, "router", tunnelled, nil); len(got) != 1 || got[0].Name != "t" {
+		t.Errorf("by tunnels alone %v are chosen, want t", got)
+	}
+	tunnelled.Segments = append(tunnelled.Segments, model.Segment{NetworkType: model.Flat, PhysicalNetwork: "y"})
 	if got := choose(places, "router", tunnelled, nil); got != nil {
-		t.Errorf("by a tunnel nobody outside is reached: %v", got)
+		t.Errorf("outside is the physical network, to which nobody is connected: %v", got)
 	}
 }

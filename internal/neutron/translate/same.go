@@ -34,6 +34,8 @@ func Same(a, b model.Object) bool {
 		return sameBut(x, b, func(c *model.GatewayDuty) { c.Revision, c.ProjectID = x.Revision, x.ProjectID })
 	case *model.FloatingIP:
 		return sameBut(x, b, func(c *model.FloatingIP) { c.Revision, c.ProjectID = x.Revision, x.ProjectID })
+	case *model.ExternalPort:
+		return sameBut(x, b, func(c *model.ExternalPort) { c.Revision, c.ProjectID = x.Revision, x.ProjectID })
 	case *model.PortForwarding:
 		return sameBut(x, b, func(c *model.PortForwarding) { c.Revision, c.ProjectID = x.Revision, x.ProjectID })
 	case *model.ChassisAddress:

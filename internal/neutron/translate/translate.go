@@ -85,7 +85,8 @@ func portObjects(r *resource.Port) []model.Object {
 		})
 	}
 	if r.DeviceOwner == model.ChassisAddressOwner {
-		out = append(out, &model.ChassisAddress{Meta: meta(r), Host: r.DeviceID, NetworkID: r.NetworkID, MACAddress: r.MACAddress, FixedIPs: r.FixedIPs})
+		out = append(out, &model.ChassisAddress{Meta: meta(r), Host: r.DeviceID, NetworkID: r.NetworkID, MACAddress: r.MACAddress, FixedIPs: r.FixedIPs},
+			chassisPort(r))
 	}
 	for _, b := range r.Inactive {
 		out = append(out, binding(r, b.HostID, model.BindingInactive))
@@ -145,9 +146,9 @@ func addressGroup(g *resource.AddressGroup) *model.SecurityGroupMember {
 	return &model.SecurityGroupMember{Meta: meta(g), SecurityGroupID: g.ID, Addresses: slices.Compact(addresses)}
 }
 
-// floatingObjects are one for each chassis that may serve the floating IP.
+// floatingObjects are one for each chassis that may serve the floating IP, and one for all who are outside.
 func floatingObjects(f *resource.FloatingIP) []model.Object {
-	var out []model.Object
+	out := floatingPort(f)
 	for _, h := range f.Hosts {
 		out = append(out, &model.FloatingIP{
 			Meta: meta(f), Host: h, FloatingIPAddress: f.FloatingIPAddress, NetworkID: f.NetworkID, MACAddress: f.MACAddress,
@@ -181,7 +182,7 @@ func routerObjects(r *resource.Router) []model.Object {
 	out = append(out, &model.RouterGateway{
 		Meta: m, RouterID: r.ID, NetworkID: g.NetworkID, MACAddress: g.MACAddress, FixedIPs: g.FixedIPs,
 		EnableSNAT: g.EnableSNAT, Distributed: r.DistributedSNAT, Chassis: g.Chassis, TransitVNI: g.TransitVNI,
-	})
+	}, gatewayPort(r))
 	for _, c := range g.Chassis {
 		out = append(out, &model.GatewayDuty{Meta: meta(r), Host: c.Name})
 	}
