@@ -30,8 +30,6 @@ func New(kind Kind) Object {
 		return new(GatewayDuty)
 	case KindFloatingIP:
 		return new(FloatingIP)
-	case KindExternalPort:
-		return new(ExternalPort)
 	case KindPortForwarding:
 		return new(PortForwarding)
 	case KindChassisAddress:
@@ -50,6 +48,14 @@ func New(kind Kind) Object {
 		return new(QoSPolicy)
 	case KindSecurityGroupMember:
 		return new(SecurityGroupMember)
+	}
+	return newExternal(kind)
+}
+
+// newExternal is New for what is outside.
+func newExternal(kind Kind) Object {
+	if kind == KindExternalPort {
+		return new(ExternalPort)
 	}
 	return nil
 }
