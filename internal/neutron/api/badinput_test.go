@@ -53,7 +53,7 @@ func badNetworks() []badRequest {
 		{400, bad, obj{"router:external": "maybe"}},
 		{409, "NoNetworkAvailable", obj{"provider:network_type": "vlan"}},
 		{400, bad, obj{"segments": "x"}},
-		{400, bad, obj{"qos_policy_id": nowhere}},
+		{404, "QosPolicyNotFound", obj{"qos_policy_id": nowhere}},
 		{400, bad, obj{"name": 7}},
 		{400, bad, obj{"name": nil}},
 		{400, bad, obj{"name": strings.Repeat("é", 256)}},
@@ -194,7 +194,7 @@ func badPorts(n, s obj) []badRequest {
 		with(400, bad, obj{"dns_name": "not_a_label"}),
 		with(400, bad, obj{"dns_name": "-x"}),
 		with(400, bad, obj{"device_id": nil}),
-		with(400, bad, obj{"qos_policy_id": nowhere}),
+		with(404, "QosPolicyNotFound", obj{"qos_policy_id": nowhere}),
 	}
 }
 
