@@ -78,6 +78,9 @@ func watches(r *view.Reader, g *model.RouterGateway, out *app.Output) {
 	for _, i := range interfaces {
 		app.Emit(out, view.WatchedNetworks, view.WatchedNetwork{ID: i.NetworkID})
 	}
+	if _, tunnelled := view.Get(r, view.Overlays, g.NetworkID); tunnelled == view.Present {
+		app.Emit(out, view.WatchedNetworks, view.WatchedNetwork{ID: g.NetworkID})
+	}
 }
 
 // reach returns the type of tunnel by which another chassis is reached: the first that both have, in the
