@@ -117,6 +117,11 @@ bench-full: build ## the same with the sizes that take longer, an hour
 	@tools/install-packages bench
 	$(GO) run ./bench -full -only '$(BENCH)'
 
+.PHONY: bench-neutron
+bench-neutron: build $(NEUTRON) ## calls of Neutron's API beside ML2/OVN in the same installation, 15 min (root)
+	@tools/install-packages bench
+	$(GO) run ./bench -only '^neutron$$' -python $(NEUTRON)
+
 fleet: build ## 1,000 controllers with simulated switches and 100,000 ports on one etcd (12 GiB, minutes; root)
 	@tools/install-packages bench
 	$(GO) run ./bench -full -only '^fleet$$'

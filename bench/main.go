@@ -29,28 +29,31 @@ type experiment struct {
 	name string
 	what string
 	run  func(context.Context, *run) error
+	// python tells whether it needs an environment with Neutron.
+	python bool
 }
 
 // experiments is the list of all, in the order of the report.
 func experiments() []experiment {
 	return []experiment{
-		{"flows", "flow programming beside ovs-ofctl", flowProgramming},
-		{"change", "one port more, with many in view", portChange},
-		{"latency", "from a request to the switch's barrier", requestToBarrier},
-		{"dhcp", "DHCP beside dnsmasq", dhcpExchanges},
-		{"networks", "300 networks on one chassis beside 300 dnsmasq", manyNetworks},
-		{"metadata", "metadata beside an HAProxy for each network", metadataRequests},
-		{"secgroup", "security groups with many members", securityGroups},
-		{"floating", "floating IPs on one chassis", floatingIPs},
-		{"restart", "restart of a controller with 5,000 ports in view", restart},
-		{"memory", "memory of ports in view", memoryOfPorts},
-		{"beside", "control planes of many chassis side by side with OVN", sideBySide},
-		{"unseen", "what a chassis notices of networks that it has no port of", unseen},
-		{"hub", "a router with many networks, seen from a chassis with one port", hubRouter},
-		{"dataplane", "what the switches carry, side by side with OVN and plain switches", dataPlane},
-		{"northsouth", "what the switches carry between guests and a host outside, side by side with OVN", northSouth},
-		{"flood", "one guest floods its chassis, beside plain switches", floods},
-		{"fleet", "many controllers over one etcd, their switches simulated", simulatedFleet},
+		{name: "flows", what: "flow programming beside ovs-ofctl", run: flowProgramming},
+		{name: "change", what: "one port more, with many in view", run: portChange},
+		{name: "latency", what: "from a request to the switch's barrier", run: requestToBarrier},
+		{name: "dhcp", what: "DHCP beside dnsmasq", run: dhcpExchanges},
+		{name: "networks", what: "300 networks on one chassis beside 300 dnsmasq", run: manyNetworks},
+		{name: "metadata", what: "metadata beside an HAProxy for each network", run: metadataRequests},
+		{name: "secgroup", what: "security groups with many members", run: securityGroups},
+		{name: "floating", what: "floating IPs on one chassis", run: floatingIPs},
+		{name: "restart", what: "restart of a controller with 5,000 ports in view", run: restart},
+		{name: "memory", what: "memory of ports in view", run: memoryOfPorts},
+		{name: "beside", what: "control planes of many chassis side by side with OVN", run: sideBySide},
+		{name: "unseen", what: "what a chassis notices of networks that it has no port of", run: unseen},
+		{name: "hub", what: "a router with many networks, seen from a chassis with one port", run: hubRouter},
+		{name: "dataplane", what: "what the switches carry, side by side with OVN and plain switches", run: dataPlane},
+		{name: "northsouth", what: "what the switches carry between guests and a host outside, side by side with OVN", run: northSouth},
+		{name: "flood", what: "one guest floods its chassis, beside plain switches", run: floods},
+		{name: "fleet", what: "many controllers over one etcd, their switches simulated", run: simulatedFleet},
+		{name: "neutron", what: "calls of Neutron's API, side by side with ML2/OVN", run: neutronCalls, python: true},
 	}
 }
 
@@ -60,7 +63,9 @@ type run struct {
 	full bool
 	// binary is the program dragonflow, and scratch a folder for everything that is written.
 	binary, scratch string
-	out             io.Writer
+	// python is an environment with Neutron; what needs one is left out without.
+	python string
+	out    io.Writer
 	// chassis and ports are the sizes of what runs side by side, if not the usual ones.
 	chassis, ports []int
 	// alone leaves out OVN where it would need hours.
@@ -92,6 +97,7 @@ func main() {
 	flag.Func("chassis", "how many chassis beside and fleet have instead of the usual number, such as 5,10,20", numbers(&sizes.chassis))
 	flag.Func("ports", "how many ports beside has, such as 1000,5000", numbers(&sizes.ports))
 	flag.BoolVar(&sizes.alone, "alone", false, "leave out OVN, which needs long for many ports")
+	flag.StringVar(&sizes.python, "python", "", "the Python environment with Neutron, for what needs one")
 	writes := flag.String("write", "", "be the process that writes what comes on standard input into this database")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
@@ -160,7 +166,7 @@ func measure(ctx context.Context, r *run, only, binary string) error {
 	var failed error
 	began := time.Now()
 	for _, e := range experiments() {
-		if !chosen.MatchString(e.name) || ctx.Err() != nil {
+		if !chosen.MatchString(e.name) || ctx.Err() != nil || e.python && r.python == "" {
 			continue
 		}
 		started := time.Now()

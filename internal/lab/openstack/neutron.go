@@ -157,24 +157,46 @@ policy_file = %[2]s/policy.yaml
 [oslo_messaging_notifications]
 driver = noop
 [ml2]
-mechanism_drivers = dragonflow
+mechanism_drivers = %[14]s
 type_drivers = geneve,vxlan,flat,vlan
 tenant_network_types = %[12]s
 extension_drivers = %[10]s
 [ml2_type_geneve]
 vni_ranges = 1:%[8]d
-max_header_size = 30
+max_header_size = 38
 [ml2_type_vxlan]
 vni_ranges = 1:%[13]d
 [ml2_type_flat]
 flat_networks = *
 [ml2_type_vlan]
 network_vlan_ranges = %[7]s
-[dragonflow]
-server = %[5]s
-%[6]s`, auth, s.Dir, s.paste(), s.connection("neutron"), s.Servers, s.authConfig(),
+%[5]s
+%[6]s`, auth, s.Dir, s.paste(), s.connection("neutron"), s.backend(), s.authConfig(),
 		strings.Join(append([]string{"external:100:199"}, s.Physical...), ","), networks,
-		servicePlugins, extensionDrivers, s.processes(), s.tenantType(), vxlans)
+		s.plugins(), extensionDrivers, s.processes(), s.tenantType(), vxlans, s.driver())
+}
+
+// driver is ML2's.
+func (s *Stack) driver() string {
+	if s.OVN != "" {
+		return "ovn"
+	}
+	return "dragonflow"
+}
+
+func (s *Stack) plugins() string {
+	if s.OVN != "" {
+		return strings.NewReplacer("dragonflow-router", "ovn-router", "dragonflow-port-forwarding", "port_forwarding").Replace(servicePlugins)
+	}
+	return servicePlugins
+}
+
+// backend are the driver's own settings.
+func (s *Stack) backend() string {
+	if s.OVN != "" {
+		return fmt.Sprintf("[ovn]\novn_nb_connection = unix:%[1]s/nb.sock\novn_sb_connection = unix:%[1]s/sb.sock\novn_metadata_enabled = true\n", s.OVN)
+	}
+	return "[dragonflow]\nserver = " + s.Servers
 }
 
 // What of Neutron is loaded beside the mechanism driver: all that docs/operate/neutron.md names.

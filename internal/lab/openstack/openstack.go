@@ -30,6 +30,9 @@ type Spec struct {
 	Dir string
 	// Servers is where Neutron finds Dragonflow, as its setting [dragonflow] server.
 	Servers string
+	// OVN, if set, is the folder of the sockets nb.sock and sb.sock of OVN's databases: ML2/OVN serves then, to be compared
+	// with, and not Dragonflow.
+	OVN string
 	// Physical are the physical networks besides "external", whose VLANs an administrator chooses.
 	Physical []string
 	// Keystone tells whether there are users. Without it everybody is admin.
