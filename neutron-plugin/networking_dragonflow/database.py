@@ -10,6 +10,7 @@ from neutron.db.models import address_group as address_group_models
 from neutron.db.models import l3 as l3_models
 from neutron.db.models import port_forwarding as port_forwarding_models
 from neutron.db.models import securitygroup as security_group_models
+from neutron.db.qos import models as qos_models
 from neutron.plugins.ml2 import models as ml2_models
 from neutron.services.trunk import models as trunk_models
 from neutron_lib import context as neutron_context
@@ -33,6 +34,7 @@ _MODELS = {
     objects.FLOATINGIP: l3_models.FloatingIP,
     objects.PORT_FORWARDING: port_forwarding_models.PortForwarding,
     objects.TRUNK: trunk_models.Trunk,
+    objects.QOS_POLICY: qos_models.QosPolicy,
 }
 
 _OF_ROUTERS = {objects.ROUTER: "get_routers", objects.FLOATINGIP: "get_floatingips"}
@@ -52,6 +54,8 @@ def served() -> list[str]:
         missing.add(objects.PORT_FORWARDING)
     if not directory.get_plugin(TRUNK_PLUGIN):
         missing.add(objects.TRUNK)
+    if not directory.get_plugin(plugin_constants.QOS):
+        missing.add(objects.QOS_POLICY)
     return [kind for kind in objects.KINDS if kind not in missing]
 
 
@@ -193,6 +197,8 @@ def _getter(kind: str) -> Callable[..., list[objects.Object]]:
         return getattr(directory.get_plugin(plugin_constants.L3), _OF_ROUTERS[kind])
     if kind == objects.TRUNK:
         return directory.get_plugin(TRUNK_PLUGIN).get_trunks
+    if kind == objects.QOS_POLICY:
+        return directory.get_plugin(plugin_constants.QOS).get_policies
     return getattr(directory.get_plugin(), f"get_{kind}s")
 
 

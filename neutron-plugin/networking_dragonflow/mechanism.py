@@ -17,6 +17,7 @@ from networking_dragonflow import (
     database,
     extensions,
     objects,
+    qos,
     securitygroups,
     settings,
     trunk,
@@ -44,6 +45,7 @@ class DragonflowDriver(api.MechanismDriver):
                 "dragonflow: chassis answer DHCP; set enable_traditional_dhcp = false, or ports wait for agents"
             )
         securitygroups.subscribe()
+        qos.DragonflowQosDriver()  # the plugin of QoS, which comes later, takes it
         trunk.DragonflowTrunkDriver()  # the plugin of trunks, which comes later, takes it
         for event in (events.AFTER_CREATE, events.AFTER_DELETE):
             registry.subscribe(_links_changed, resources.SEGMENT, event)

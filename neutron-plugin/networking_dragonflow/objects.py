@@ -23,21 +23,22 @@ PORT = "port"
 FLOATINGIP = "floatingip"
 PORT_FORWARDING = "port_forwarding"
 TRUNK = "trunk"
+QOS_POLICY = "qos_policy"
 
 # The tag of routers for which each chassis translates what its own guests send outside.
 DISTRIBUTED_SNAT = "distributed-snat"
 
 # In the order in which an audit goes through them: what others refer to comes first.
 KINDS = (
-    NETWORK, SUBNETPOOL, SUBNET, SECURITY_GROUP, ADDRESS_GROUP, SECURITY_GROUP_RULE, ROUTER, PORT, FLOATINGIP,
-    PORT_FORWARDING, TRUNK,
+    QOS_POLICY, NETWORK, SUBNETPOOL, SUBNET, SECURITY_GROUP, ADDRESS_GROUP, SECURITY_GROUP_RULE, ROUTER, PORT,
+    FLOATINGIP, PORT_FORWARDING, TRUNK,
 )  # fmt: skip
 
 _ALWAYS = ("id", "project_id", "name")
 
 _READ = {
     NETWORK: (
-        "admin_state_up", "mtu", "dns_domain", "router:external", "port_security_enabled", "segments",
+        "admin_state_up", "mtu", "dns_domain", "router:external", "port_security_enabled", "segments", "qos_policy_id",
     ),
     SUBNETPOOL: ("address_scope_id",),
     SUBNET: (
@@ -55,6 +56,7 @@ _READ = {
         "network_id", "admin_state_up", "mac_address", "fixed_ips", "device_id", "device_owner",
         "port_security_enabled", "security_groups", "allowed_address_pairs", "extra_dhcp_opts", "dns_name",
         "binding:host_id", "binding:vnic_type", "binding:vif_type", "binding:profile", "bindings",
+        "qos_policy_id",
     ),
     FLOATINGIP: ("floating_network_id", "floating_ip_address", "port_id", "fixed_ip_address", "router_id"),
     PORT_FORWARDING: (
@@ -63,12 +65,13 @@ _READ = {
     ),
     # Sub-ports do not raise the trunk's revision: the digest covers them.
     TRUNK: ("port_id", "admin_state_up", "sub_ports"),
+    QOS_POLICY: ("rules",),
 }  # fmt: skip
 
 # Lists in which the order means nothing; Neutron gives them as the database happens to.
 _UNORDERED = {
     "fixed_ips", "security_groups", "allowed_address_pairs", "extra_dhcp_opts", "host_routes", "allocation_pools",
-    "routes", "addresses", "bindings", "external_fixed_ips", "sub_ports",
+    "routes", "addresses", "bindings", "external_fixed_ips", "sub_ports", "rules",
 }  # fmt: skip
 
 
@@ -154,4 +157,10 @@ def _router(read: Object) -> None:
         }
 
 
-_FINISH: dict[str, Callable[[Object], None]] = {PORT: _port, ROUTER: _router}
+def _qos_policy(read: Object) -> None:
+    # What rules are called and whose they are does not matter to chassis.
+    limits = ("type", "direction", "max_kbps", "max_burst_kbps", "max_kpps", "max_burst_kpps", "dscp_mark")
+    read["rules"] = [{name: rule[name] for name in limits if name in rule} for rule in read.get("rules") or []]
+
+
+_FINISH: dict[str, Callable[[Object], None]] = {PORT: _port, ROUTER: _router, QOS_POLICY: _qos_policy}

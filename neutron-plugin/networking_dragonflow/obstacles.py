@@ -157,6 +157,34 @@ _ROUTERS = (
 
 _SERVICES = (
     Obstacle(
+        BREAKS,
+        "guaranteed bandwidths",
+        "delete these rules: chassis limit and mark, and guarantee nothing",
+        ("qos_minimum_bandwidth_rules",),
+        "SELECT id, qos_policy_id FROM qos_minimum_bandwidth_rules",
+    ),
+    Obstacle(
+        BREAKS,
+        "guaranteed packet rates",
+        "delete these rules: chassis limit and mark, and guarantee nothing",
+        ("qos_minimum_packet_rate_rules",),
+        "SELECT id, qos_policy_id FROM qos_minimum_packet_rate_rules",
+    ),
+    Obstacle(
+        BREAKS,
+        "floating IPs with a QoS policy",
+        "give it to their ports: those of addresses outside are not carried out",
+        ("qos_fip_policy_bindings",),
+        "SELECT fip_id, policy_id FROM qos_fip_policy_bindings",
+    ),
+    Obstacle(
+        BREAKS,
+        "routers' gateways with a QoS policy",
+        "give it to the ports of guests: those of addresses outside are not carried out",
+        ("qos_router_gw_policy_bindings",),
+        "SELECT router_id, policy_id FROM qos_router_gw_policy_bindings",
+    ),
+    Obstacle(
         STOPS,
         "local IPs",
         "give the ports behind them addresses that their clients know",

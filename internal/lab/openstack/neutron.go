@@ -186,7 +186,7 @@ func (s *Stack) driver() string {
 
 func (s *Stack) plugins() string {
 	if s.OVN != "" {
-		return strings.NewReplacer("dragonflow-router", "ovn-router", "dragonflow-port-forwarding", "port_forwarding").Replace(servicePlugins)
+		return strings.NewReplacer("dragonflow-router", "ovn-router", "dragonflow-port-forwarding", "port_forwarding", "dragonflow-qos", "qos").Replace(servicePlugins)
 	}
 	return servicePlugins
 }
@@ -201,8 +201,8 @@ func (s *Stack) backend() string {
 
 // What of Neutron is loaded beside the mechanism driver: all that docs/operate/neutron.md names.
 const (
-	servicePlugins   = "dragonflow-router,dragonflow-port-forwarding,segments,network_segment_range,trunk"
-	extensionDrivers = "port_security,dns_domain_keywords,tag_ports_during_bulk_creation"
+	servicePlugins   = "dragonflow-router,dragonflow-port-forwarding,dragonflow-qos,segments,network_segment_range,trunk"
+	extensionDrivers = "port_security,dns_domain_keywords,tag_ports_during_bulk_creation,qos"
 )
 
 // vxlans is how many identifiers there are for VXLAN: Neutron's own tests expect none above.

@@ -1,0 +1,87 @@
+"""QoS: Neutron's plugin without what chassis do not carry out, and its driver, which pushes policies."""
+
+from typing import Any, ClassVar
+
+from neutron.services.qos import qos_plugin
+from neutron_lib import constants
+from neutron_lib.api.definitions import portbindings
+from neutron_lib.db import constants as db_constants
+from neutron_lib.services.qos import base
+from neutron_lib.services.qos import constants as qos_constants
+from oslo_config import cfg
+
+from networking_dragonflow import commits, objects
+
+NAME = "dragonflow"
+
+_ANY = {"type:range": [0, db_constants.DB_INTEGER_MAX_VALUE]}
+_DIRECTION = {"type:values": constants.VALID_DIRECTIONS}
+
+# A rate that is guaranteed is none of these: whoever sends first has it.
+RULES = {
+    qos_constants.RULE_TYPE_BANDWIDTH_LIMIT: {
+        qos_constants.MAX_KBPS: _ANY,
+        qos_constants.MAX_BURST: _ANY,
+        qos_constants.DIRECTION: _DIRECTION,
+    },
+    qos_constants.RULE_TYPE_PACKET_RATE_LIMIT: {
+        qos_constants.MAX_KPPS: _ANY,
+        qos_constants.MAX_BURST_KPPS: _ANY,
+        qos_constants.DIRECTION: _DIRECTION,
+    },
+    qos_constants.RULE_TYPE_DSCP_MARKING: {
+        qos_constants.DSCP_MARK: {"type:values": constants.VALID_DSCP_MARKS},
+    },
+}
+
+# The extensions about rates that are guaranteed, and about asking Placement for them.
+_GUARANTEES = (
+    "qos-bw-minimum-ingress",
+    "qos-pps-minimum",
+    "qos-pps-minimum-rule-alias",
+    "port-resource-request",
+    "port-resource-request-groups",
+)
+
+
+class DragonflowQosPlugin(qos_plugin.QoSPlugin):
+    """Neutron's plugin, which offers guarantees whatever its drivers can do."""
+
+    supported_extension_aliases: ClassVar[list[str]] = [
+        alias for alias in qos_plugin.QoSPlugin.supported_extension_aliases if alias not in _GUARANTEES
+    ]
+
+    __native_pagination_support = True
+    __native_sorting_support = True
+    __filter_validation_support = True
+
+
+class DragonflowQosDriver(base.DriverBase):
+    """Pushes policies. The rule's change raises its policy's revision."""
+
+    def __init__(self) -> None:
+        """Wait for Neutron's plugin, which comes after ML2's drivers."""
+        super().__init__(
+            NAME,
+            (portbindings.VIF_TYPE_OVS, portbindings.VIF_TYPE_VHOST_USER),
+            (portbindings.VNIC_NORMAL,),
+            RULES,
+            requires_rpc_notifications=False,
+        )
+
+    @property
+    def is_loaded(self) -> bool:
+        """Tell whether ML2 has the mechanism driver."""
+        return NAME in cfg.CONF.ml2.mechanism_drivers
+
+    def create_policy(self, context: Any, policy: Any) -> None:
+        """Push a policy."""
+        commits.touch(context, objects.QOS_POLICY, policy.id)
+
+    def update_policy(self, context: Any, policy: Any) -> None:
+        """Push a policy that was changed, or of which a rule was."""
+        commits.touch(context, objects.QOS_POLICY, policy.id)
+
+    def delete_policy(self, context: Any, policy: Any) -> None:
+        """Push the deletion."""
+        commits.delete(context, objects.QOS_POLICY, policy.id)

@@ -1,0 +1,49 @@
+"""QoS: what is offered is what chassis carry out, and policies are pushed with their rules."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from networking_dragonflow import commits, objects, qos
+
+
+def test_nothing_that_is_guaranteed_is_offered() -> None:
+    offered = qos.DragonflowQosPlugin.supported_extension_aliases
+    assert {"qos", "qos-pps", "qos-bw-limit-direction"} <= set(offered)
+    assert not [alias for alias in offered if "minimum" in alias or "resource-request" in alias]
+    assert sorted(qos.RULES) == ["bandwidth_limit", "dscp_marking", "packet_rate_limit"]
+
+
+def test_every_change_of_a_policy_is_pushed(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[tuple[str, str, str]] = []
+    monkeypatch.setattr(commits, "touch", lambda _context, kind, id_: told.append(("touch", kind, id_)))
+    monkeypatch.setattr(commits, "delete", lambda _context, kind, id_: told.append(("delete", kind, id_)))
+    driver, policy = qos.DragonflowQosDriver(), SimpleNamespace(id="p")
+    driver.create_policy(None, policy)
+    driver.update_policy(None, policy)
+    driver.delete_policy(None, policy)
+    assert told == [("touch", "qos_policy", "p"), ("touch", "qos_policy", "p"), ("delete", "qos_policy", "p")]
+
+
+def test_a_policy_is_what_its_rules_say_and_not_their_names() -> None:
+    def policy(rule: str) -> objects.Object:
+        return {
+            "id": "p",
+            "name": "gold",
+            "description": "of no interest",
+            "rules": [
+                {"id": rule, "qos_policy_id": "p", "type": "dscp_marking", "dscp_mark": 26},
+                {"id": "r", "type": "bandwidth_limit", "direction": "egress", "max_kbps": 2000, "max_burst_kbps": 0},
+            ],
+        }
+
+    assert objects.body(objects.QOS_POLICY, policy("a")) == {
+        "id": "p",
+        "name": "gold",
+        "rules": [
+            {"type": "bandwidth_limit", "direction": "egress", "max_kbps": 2000, "max_burst_kbps": 0},
+            {"type": "dscp_marking", "dscp_mark": 26},
+        ],
+    }
+    bodies = [objects.body(objects.QOS_POLICY, policy(rule)) for rule in ("a", "z")]
+    assert objects.digest(bodies[0]) == objects.digest(bodies[1])
