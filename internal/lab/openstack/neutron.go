@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -102,15 +103,33 @@ func (s *Stack) children(part string) (list []int, err error) {
 		if d.name != part {
 			continue
 		}
-		pid := d.process.PID()
-		text, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", pid, pid))
+		forked, err := childrenOf(d.process.PID())
 		if err != nil {
 			return nil, fmt.Errorf("processes of %s: %w", part, err)
+		}
+		list = append(list, forked...)
+	}
+	return list, nil
+}
+
+// childrenOf asks each thread: not every program forks in its first, and children are a thread's own (proc(5)).
+func childrenOf(pid int) (list []int, err error) {
+	threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
+	if err != nil {
+		return nil, err
+	}
+	for _, path := range threads {
+		text, err := os.ReadFile(path)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // the thread has ended
+		}
+		if err != nil {
+			return nil, err
 		}
 		for _, word := range strings.Fields(string(text)) {
 			child, err := strconv.Atoi(word)
 			if err != nil {
-				return nil, fmt.Errorf("processes of %s: %w", part, err)
+				return nil, err
 			}
 			list = append(list, child)
 		}
