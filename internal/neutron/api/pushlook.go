@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/dragonflow/dragonflow/internal/neutron/resource"
 	"github.com/dragonflow/dragonflow/internal/neutron/rows"
 	"github.com/dragonflow/dragonflow/internal/northbound"
 )
@@ -58,9 +59,17 @@ func (s *Server) Counts() map[string]int {
 // AskAudit tells Neutron, as a part of the status, that an audit is wanted, or with nil that it is not any more.
 func (s *Server) AskAudit(id string, request any) { s.status.set(statusKey{statusAudit, id}, request) }
 
-// Unregistered lists the hosts to which ports are bound and where no controller has registered, in order.
+// Unregistered lists the hosts to which ports are bound, or which were gateways of routers before the database was
+// lost, and where no controller has registered, in order.
 func (s *Server) Unregistered() []string {
 	hosts, _ := s.store.Hosts()
+	for _, row := range s.store.Select(s.routers.Kind, "") {
+		if r := row.(*resource.Router); r.Gateway != nil {
+			for _, c := range s.formerChassis(r) {
+				hosts[c.Name] = true
+			}
+		}
+	}
 	for _, name := range s.board.names() {
 		delete(hosts, name)
 	}

@@ -3,6 +3,7 @@ package intake_test
 import (
 	"cmp"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -228,9 +229,15 @@ func TestRebuild(t *testing.T) {
 	if status, out := d.do("POST", path+"/accept", obj{}); status != 409 || out["error"].(obj)["type"] != "ChassisMissing" {
 		t.Errorf("accepted without chassis: %d %v", status, out)
 	}
-	for _, name := range []string{"c1", "c2", "g1", "g2"} { // they register again
+	for _, name := range []string{"c1", "c2", "g1"} { // they register again
 		chassis(t, conn, name, name[0] == 'g')
 	}
+	// A gateway that comes after the database is believed again would come last.
+	eventually(t, func() bool {
+		status, out := d.do("POST", path+"/accept", obj{})
+		return status == 409 && strings.HasSuffix(out["error"].(obj)["message"].(string), ": g2")
+	})
+	chassis(t, conn, "g2", true)
 	eventually(t, func() bool {
 		status, out := d.do("POST", path+"/accept", obj{})
 		return status == 200 && out["epoch"] != nil

@@ -217,7 +217,8 @@ func (s *Server) endAudit(r *http.Request, body []byte) (any, error) {
 	return map[string]any{}, nil
 }
 
-// acceptAudit makes chassis believe a database that was rebuilt, when those are back that Neutron's ports are bound to.
+// acceptAudit makes chassis believe a database that was rebuilt, when those are back that Neutron's ports are bound to, and
+// those that were gateways.
 func (s *Server) acceptAudit(r *http.Request, body []byte) (any, error) {
 	var in struct{ Force bool }
 	if err := decode(body, &in); err != nil {
@@ -236,7 +237,7 @@ func (s *Server) acceptAudit(r *http.Request, body []byte) (any, error) {
 		return nil, &failure{http.StatusConflict, "Conflict", "this audit has not repaired everything"}
 	case !in.Force:
 		if hosts := s.server.Unregistered(); len(hosts) > 0 {
-			return nil, &failure{http.StatusConflict, "ChassisMissing", "chassis to which ports are bound have not registered: " +
+			return nil, &failure{http.StatusConflict, "ChassisMissing", "chassis to which ports are bound, or that were gateways, have not registered: " +
 				strings.Join(hosts[:min(len(hosts), 20)], ", ")}
 		}
 	}
