@@ -23,6 +23,9 @@ type stream struct {
 	gap            time.Duration // the longest in which nothing came back
 }
 
+// lastLook is how often is asked whether the peer has said more.
+const lastLook = 20 * time.Millisecond
+
 // A stream sends so much at a time, which fits a segment.
 const streamChunk = 512
 
@@ -114,4 +117,21 @@ func lostOn(c net.Conn) (int, error) {
 		return 0, fmt.Errorf("TCP_INFO: %w", err)
 	}
 	return max(0, int(info.Total_retrans)-int(info.Dsack_dups)) + int(info.Rcv_ooopack), nil
+}
+
+// lostAtLast is lostOn of an open connection, when the peer has had time to say what it got twice: that word is under way
+// behind the answer.
+func lostAtLast(c net.Conn) (lost int, err error) {
+	ctx, cancel := context.WithTimeout(context.Background(), resent)
+	defer cancel()
+	for {
+		if lost, err = lostOn(c); lost == 0 || err != nil {
+			return lost, err
+		}
+		select {
+		case <-ctx.Done():
+			return lost, nil
+		case <-time.After(lastLook):
+		}
+	}
 }

@@ -208,14 +208,16 @@ func (t *Traffic) attempt(from Sockets, to netip.AddrPort) {
 	defer cancel()
 	began, lost := time.Now(), 0
 	c, err := from.Dial(limited, "tcp", to.String())
+	var took time.Duration
 	if err == nil {
 		err = Exchange(c, trafficPatience)
+		took = time.Since(began)
 		if err == nil {
-			lost, err = lostOn(c)
+			lost, err = lostAtLast(c)
 		}
 		_ = c.Close() // it has said what it had to
 	}
-	switch took := time.Since(began); {
+	switch {
 	case err != nil:
 		t.note(&t.lost, "new connection to %s at %s: %v", to, clock(began), err)
 	case lost > 0: // what only took long was on a slow machine

@@ -103,3 +103,32 @@ func checkNoticed(t *testing.T, tr *Traffic, away time.Duration) {
 		t.Errorf("TCP survives %v: %v", away, tr.broken)
 	}
 }
+
+// TestWhatIsSentTwiceIsNotLost has so slow a line between two machines that the one sends again what is still under way. The
+// answer comes before the other's word that it had it twice.
+func TestWhatIsSentTwiceIsNotLost(t *testing.T) {
+	t.Parallel()
+	f, machines := cable(t)
+	echo, err := machines[1].ServeEcho(t.Context(), "[::]:7000")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = echo.Close() })
+	// Neighbours know each other, so that the line is free.
+	to := netip.MustParseAddrPort("192.0.2.2:7000")
+	c, err := machines[0].Dial(t.Context(), "tcp", to.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = c.Close() // it came about
+	// A SYN and an acknowledgement pass at once, and what follows waits for a third of a second.
+	slow := []string{"tc", "qdisc", "add", "dev", "right", "root", "tbf", "rate", "1600bit", "burst", "150", "latency", "20s"}
+	if out, err := f.Run(t.Context(), slow...); err != nil {
+		t.Fatal(err, out)
+	}
+	tr := NewTraffic(Usual())
+	tr.attempt(machines[0], to)
+	if err := tr.Lost(); err != nil {
+		t.Error(err)
+	}
+}
