@@ -101,7 +101,8 @@ tempest-quick: ## those of them that say most for their time, minutes (RELEASE=z
 
 neutron-chaos: build $(NEUTRON) ## everything around Neutron's database is killed at random while clients work, then all must agree (DURATION=30m, SEED=n; root)
 	@tools/install-packages test
-	$(GO) test -tags neutron -count=1 -timeout 3h -v -run '^TestChaos$$' ./test/neutron -args -program $(CURDIR)/bin/dragonflow -python $(NEUTRON) -duration $(DURATION) -seed $(SEED)
+	@mkdir -p .cache/chaos
+	$(GO) test -tags neutron -count=1 -timeout 3h -v -artifacts -outputdir $(CURDIR)/.cache/chaos -run '^TestChaos$$' ./test/neutron -args -program $(CURDIR)/bin/dragonflow -python $(NEUTRON) -duration $(DURATION) -seed $(SEED)
 
 check-plugin: $(NEUTRON) ## ruff, mypy and pytest of neutron-plugin
 	cd neutron-plugin && for check in 'ruff check .' 'ruff format --check .' mypy pytest; do $(NEUTRON)/bin/$$check; done

@@ -56,6 +56,9 @@ func TestChaos(t *testing.T) {
 		t.Logf("all agreed %.1f s after the end", time.Since(ended).Seconds())
 	}
 	log.log(t, t.Failed())
+	unexpected, err := exceptions(s.Neutron, t.ArtifactDir())
+	must(t, err)
+	t.Logf("exceptions in Neutron's log: %d\n%s", len(unexpected), strings.Join(unexpected, "\n"))
 	for _, c := range customers {
 		t.Logf("client %d: %v, alive %d", c.number, c.counts, len(c.alive()))
 		if t.Failed() {
@@ -112,7 +115,8 @@ func startFragile(t *testing.T) (*site, []*cloud.Daemon) {
 	must(t, err)
 	second, address, err := s.AddServer(t.Context())
 	must(t, err)
-	s.Neutron, err = openstack.Start(t.Context(), openstack.Spec{Python: environment, Dir: s.dir, Servers: s.Intake() + "," + address, Workers: 4})
+	s.Neutron, err = openstack.Start(t.Context(), openstack.Spec{Python: environment, Dir: s.dir, Servers: s.Intake() + "," + address,
+		Workers: 4, Log: filepath.Join(s.dir, "neutron.log")})
 	must(t, err)
 	s.API = cloud.NewAdmin(func(ctx context.Context) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, "tcp", strings.TrimPrefix(s.Neutron.API, "http://"))

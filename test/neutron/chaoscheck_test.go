@@ -114,7 +114,8 @@ func (s *site) wronglyShown(ctx context.Context, servers []string, neutron shown
 		if owner != "" && owner != "compute:nova" {
 			continue
 		}
-		host, up := p.Text("binding:host_id"), p["admin_state_up"] == true
+		// A network that is down carries nothing, so its ports are down, too.
+		host, up := p.Text("binding:host_id"), p["admin_state_up"] == true && neutron["network"][p.Text("network_id")]["admin_state_up"] == true
 		want := "DOWN"
 		if host != "" && plugged[id] == host && up {
 			want = "ACTIVE"

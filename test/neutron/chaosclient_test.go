@@ -237,7 +237,7 @@ func (c *customer) changeAddresses(ctx context.Context, r *record) {
 	var answer struct {
 		Group cloud.Object `json:"address_group"`
 	}
-	err := c.site.API.Do(ctx, http.MethodPut, r.path()+"/"+how, map[string]cloud.Object{r.kind: {"addresses": []string{one}}}, &answer)
+	err := c.site.API.Do(ctx, http.MethodPut, r.path()+"/"+how, cloud.Object{"addresses": []string{one}}, &answer)
 	switch c.outcome(err) {
 	case acknowledged:
 		r.want["addresses"] = answer.Group["addresses"]

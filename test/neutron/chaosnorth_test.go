@@ -185,15 +185,24 @@ func compare(want, have map[db.Key]model.Object) (out []string) {
 
 // comparable is an object without what history decides: which of a router's chassis is its gateway first.
 func comparable(o model.Object) model.Object {
-	g, ok := o.(*model.RouterGateway)
-	if !ok {
-		return o
+	switch x := o.(type) {
+	case *model.RouterGateway:
+		c := *x
+		c.Chassis = unordered(x.Chassis)
+		return &c
+	case *model.ExternalPort:
+		c := *x
+		c.Chassis = unordered(x.Chassis)
+		return &c
 	}
-	c := *g
-	c.Chassis = slices.Clone(g.Chassis)
-	for i := range c.Chassis {
-		c.Chassis[i].Priority = 0
+	return o
+}
+
+func unordered(chassis []model.GatewayChassis) []model.GatewayChassis {
+	list := slices.Clone(chassis)
+	for i := range list {
+		list[i].Priority = 0
 	}
-	slices.SortFunc(c.Chassis, func(a, b model.GatewayChassis) int { return strings.Compare(a.Name, b.Name) })
-	return &c
+	slices.SortFunc(list, func(a, b model.GatewayChassis) int { return strings.Compare(a.Name, b.Name) })
+	return list
 }

@@ -138,7 +138,28 @@ func read(ctx context.Context, api *cloud.Client) (shown, error) {
 			}
 		}
 	}
-	return all, nil
+	return all, readSegments(ctx, api, all["network"])
+}
+
+// readSegments adds to networks what Neutron shows of them elsewhere: their links.
+func readSegments(ctx context.Context, api *cloud.Client, networks map[string]cloud.Object) error {
+	var answer struct{ Segments []cloud.Object }
+	if err := api.Get(ctx, cloud.Path("segment", ""), &answer); err != nil {
+		return err
+	}
+	for _, one := range answer.Segments {
+		link := cloud.Object{"id": one.ID()}
+		for _, field := range []string{"network_type", "physical_network", "segmentation_id"} {
+			if one[field] != nil {
+				link["provider:"+field] = one[field]
+			}
+		}
+		if n := networks[one.Text("network_id")]; n != nil {
+			list, _ := n["segments"].([]cloud.Object)
+			n["segments"] = append(list, link)
+		}
+	}
+	return nil
 }
 
 // missed lists what was acknowledged and is not so.

@@ -165,7 +165,7 @@ dns_domain = cloud.example.
 enable_traditional_dhcp = false
 notify_nova_on_port_status_changes = false
 notify_nova_on_port_data_changes = false
-%[11]srpc_state_report_workers = 0
+%[11]s%[15]srpc_state_report_workers = 0
 host = lab
 [database]
 connection = %[4]s
@@ -192,7 +192,15 @@ network_vlan_ranges = %[7]s
 %[5]s
 %[6]s`, auth, s.Dir, s.paste(), s.connection("neutron"), s.backend(), s.authConfig(),
 		strings.Join(append([]string{"external:100:199"}, s.Physical...), ","), networks,
-		s.plugins(), extensionDrivers, s.processes(), s.tenantType(), vxlans, s.driver())
+		s.plugins(), extensionDrivers, s.processes(), s.tenantType(), vxlans, s.driver(), s.logging())
+}
+
+// logging is where Neutron writes besides its standard error.
+func (s *Stack) logging() string {
+	if s.Log == "" {
+		return ""
+	}
+	return fmt.Sprintf("log_file = %s\nuse_stderr = true\n", s.Log)
 }
 
 // driver is ML2's.

@@ -41,6 +41,8 @@ type Spec struct {
 	Workers int
 	// VXLAN makes the networks of tenants VXLAN and not Geneve, as Neutron's own tests expect.
 	VXLAN bool
+	// Log, if set, is a file to which Neutron's processes write what they have to say, also those that are killed.
+	Log string
 }
 
 // Stack is a running Neutron. Its methods must be called by one goroutine at a time.
