@@ -85,9 +85,9 @@ func TestAPortIsDueOnlyWhenItsRulesHaveSettled(t *testing.T) {
 func TestAForgottenScopeIsForgottenOnDiskAndByTheSubscriber(t *testing.T) {
 	c := quiet(t)
 	const scope = "network/n"
+	c.held.state.Scopes[scope] = &snapshot.Scope{Synced: true, Revision: 1} // from then on the follower reads it
 	c.follow(scope)
 	event := northbound.ScopeEvent{Type: northbound.InSync, Scope: scope, Revision: 3}
-	c.held.state.Scopes[scope] = &snapshot.Scope{Synced: true, Revision: 1}
 	c.takeScope(c.scopes[scope], event)
 	if _, rev := c.held.of(scope); rev != 0 {
 		t.Error("the subscriber would compare the database with a view from before")
