@@ -16,9 +16,10 @@ type Arrival struct {
 }
 
 // Holds tells whether the guest is still here as far as the API knows. It is not if the port has moved since, or
-// if its binding here became what it is since: then the guest has been here and has left.
+// if its binding here became inactive since: then the guest has been here and has left. A binding that became active
+// since says that the API has heard of the arrival: that the port is here may be told later, as it is in another scope.
 func (a Arrival) Holds(b *model.Binding, p *model.Port) bool {
-	return (a.From == "" || a.From == p.Host) && a.Revision >= b.Revision
+	return (a.From == "" || a.From == p.Host) && (b.Status == model.BindingActive || a.Revision >= b.Revision)
 }
 
 // Arrivals holds the ports whose guests have arrived, by port id.

@@ -261,6 +261,29 @@ func TestAnArrivalIsOverWhenThePortMovesOn(t *testing.T) {
 	}
 }
 
+// TestAnArrivalHoldsUntilThePortTells has the database tell of the completed migration in two parts, in each order: they are
+// in different scopes. In between the guest is served on.
+func TestAnArrivalHoldsUntilThePortTells(t *testing.T) {
+	t.Parallel()
+	for _, first := range []string{"port", "binding"} {
+		w := apptest.New(t, apps()...)
+		p := apptest.At("c2", apptest.Port("a", "n", 1, "10.0.0.1"))
+		heard := view.Arrival{PortID: "a", From: "c2", Revision: p.Revision}
+		w.Set(apptest.Overlay("n", model.Geneve, 5001), apptest.Peer("c1", "172.16.0.1"), apptest.Peer("c2", "172.16.0.2"),
+			view.TunnelPort{Type: model.Geneve, OFPort: 101}, p, inactive(p), apptest.Plug(p, 1), heard)
+		w.MustStep()
+		q, b := *p, inactive(p)
+		q.Host, q.Revision = apptest.Host, p.Revision+1
+		b.Status, b.Revision = model.BindingActive, q.Revision
+		told := map[string]any{"port": &q, "binding": b}
+		w.Set(told[first])
+		w.MustStep()
+		if row, _ := w.DB.Row(view.LocalPorts, "a"); row.(view.LocalPort).Prepared {
+			t.Errorf("the %s is told first: the guest is not served", first)
+		}
+	}
+}
+
 // TestReadme keeps the dump in the README real.
 func TestReadme(t *testing.T) {
 	t.Parallel()
