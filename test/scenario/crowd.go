@@ -16,6 +16,10 @@ func parseCrowd(w *words) action {
 	w.expect("in")
 	network, project := w.name(aNetwork), w.names.project
 	return func(ctx context.Context, r *Run) error {
+		n := n
+		if neutron, is := r.platform.(OfNeutron); is {
+			n = neutron.Crowd(n)
+		}
 		api := r.platform.API().As(project)
 		if err := unlimited(ctx, api, project); err != nil {
 			return err
@@ -27,7 +31,7 @@ func parseCrowd(w *words) action {
 		if err := r.platform.Do(ctx, Action{Verb: Start, Part: Crowd, Name: chassis, Ports: ids}); err != nil {
 			return err
 		}
-		return eventually(ctx, func(ctx context.Context) error { return r.activePorts(ctx, network, n) })
+		return cloud.Eventually(ctx, stepPatience, func(ctx context.Context) error { return r.activePorts(ctx, network, n) })
 	}
 }
 
@@ -39,9 +43,9 @@ func unlimited(ctx context.Context, api *cloud.Client, project string) error {
 	return api.Do(ctx, http.MethodPut, "/v2.0/quotas/"+project, map[string]cloud.Object{"quota": {"port": -1}}, nil)
 }
 
-// boundPorts makes ports, some in each request.
+// boundPorts makes ports, some in each request: as many as every server makes within a client's patience.
 func (r *Run) boundPorts(ctx context.Context, api *cloud.Client, network, chassis string, n int) (ids []string, err error) {
-	const batch = 100
+	const batch = 20
 	for len(ids) < n {
 		var list []cloud.Object
 		for range min(batch, n-len(ids)) {

@@ -31,6 +31,8 @@ type OfNeutron interface {
 	Set(ctx context.Context, kind, id string, fields cloud.Object) error
 	// Activate makes a port's binding to a chassis the active one, or ends the migration if it is still.
 	Activate(ctx context.Context, port, chassis string) error
+	// Crowd is how many ports it makes where a scenario asks for so many.
+	Crowd(ports int) int
 }
 
 // Chassis describes a hypervisor.
