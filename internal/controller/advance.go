@@ -21,12 +21,14 @@ func (c *Controller) advance(ctx context.Context) {
 		}
 	case idle:
 		switch {
-		case !c.full && c.complete(), c.auditDue && c.full:
-			j := c.syncJob(reconcile.Full)
-			j.audit = c.full
-			c.start(ctx, j)
-		case !c.pend.empty():
+		case !c.full && c.complete():
+			c.start(ctx, c.syncJob(reconcile.Full))
+		case !c.pend.empty(): // before an audit, which would take it for a difference
 			c.start(ctx, c.changeJob())
+		case c.auditDue && c.full:
+			j := c.syncJob(reconcile.Full)
+			j.audit = true
+			c.start(ctx, j)
 		default:
 			c.confirm(c.ports.take())
 			if c.full {

@@ -63,6 +63,21 @@ func TestAFailedJobIsTriedAgain(t *testing.T) {
 	}
 }
 
+// TestAnAuditIsOfWhatTheSwitchWasGiven: what is pending when an audit is due is no difference of the switch.
+func TestAnAuditIsOfWhatTheSwitchWasGiven(t *testing.T) {
+	c := quiet(t)
+	c.phase, c.full, c.auditDue = idle, true, true
+	c.pend.add(&engine.Delta{Flows: []engine.FlowChange{{New: &flow.Flow{Priority: 7, Instructions: flow.Goto(1)}}}})
+	c.advance(t.Context())
+	if j := c.current; j == nil || j.audit || j.sync != nil {
+		t.Fatalf("%+v: an audit finds the flow that nobody has given to the switch yet", j)
+	}
+	c.takeOutcome(t.Context(), linkEvent{job: <-c.link.jobs})
+	if c.advance(t.Context()); c.current == nil || !c.current.audit {
+		t.Errorf("%+v: the audit that was due did not come", c.current)
+	}
+}
+
 func TestAPortIsDueOnlyWhenItsRulesHaveSettled(t *testing.T) {
 	waits := &app.App{Name: "waits", ID: 9, Rules: []app.Rule{
 		app.For("waits.served", view.Bindings, func(_ *view.Reader, b *model.Binding, out *app.Output) {
