@@ -29,7 +29,7 @@ func (s *site) agreement(ctx context.Context, t *testing.T, servers []*cloud.Dae
 	}
 	must(t, cloud.Eventually(ctx, 5*time.Minute, s.neutronServes))
 	t.Logf("everything serves %.1f s after the end", time.Since(ended).Seconds())
-	began := time.Now()
+	began, last := time.Now(), ""
 	for {
 		err := s.agrees(ctx, t, customers)
 		if err == nil {
@@ -38,7 +38,10 @@ func (s *site) agreement(ctx context.Context, t *testing.T, servers []*cloud.Dae
 		if time.Since(began) > interval {
 			return err
 		}
-		t.Logf("%.1f s after the end: %s", time.Since(ended).Seconds(), brief(err))
+		if now := brief(err); now != last {
+			t.Logf("%.1f s after the end: %s", time.Since(ended).Seconds(), now)
+			last = now
+		}
 	}
 }
 
