@@ -182,7 +182,7 @@ tenant_network_types = %[12]s
 extension_drivers = %[10]s
 [ml2_type_geneve]
 vni_ranges = 1:%[8]d
-max_header_size = 38
+max_header_size = %[16]d
 [ml2_type_vxlan]
 vni_ranges = 1:%[13]d
 [ml2_type_flat]
@@ -192,7 +192,7 @@ network_vlan_ranges = %[7]s
 %[5]s
 %[6]s`, auth, s.Dir, s.paste(), s.connection("neutron"), s.backend(), s.authConfig(),
 		strings.Join(append([]string{"external:100:199"}, s.Physical...), ","), networks,
-		s.plugins(), extensionDrivers, s.processes(), s.tenantType(), vxlans, s.driver(), s.logging())
+		s.plugins(), extensionDrivers, s.processes(), s.tenantType(), vxlans, s.driver(), s.logging(), s.geneve())
 }
 
 // logging is where Neutron writes besides its standard error.
@@ -209,6 +209,14 @@ func (s *Stack) driver() string {
 		return "ovn"
 	}
 	return "dragonflow"
+}
+
+// geneve is how large Geneve's header is: OVN's has options.
+func (s *Stack) geneve() int {
+	if s.OVN != "" {
+		return 38
+	}
+	return 30
 }
 
 func (s *Stack) plugins() string {
