@@ -9,6 +9,7 @@ from neutron_lib.callbacks import events, registry, resources
 from neutron_lib.plugins.ml2 import api
 from oslo_config import cfg
 from oslo_log import log
+from sqlalchemy import orm
 
 from networking_dragonflow import (
     backend,
@@ -50,6 +51,9 @@ class DragonflowDriver(api.MechanismDriver):
         for event in (events.AFTER_CREATE, events.AFTER_DELETE):
             registry.subscribe(_links_changed, resources.SEGMENT, event)
         commits.subscribe()
+        # Neutron reads a port with attributes that its classes have only after the first query of a process, and
+        # answers 500 if that is the first.
+        orm.configure_mappers()
 
     @property
     def connectivity(self) -> str:
