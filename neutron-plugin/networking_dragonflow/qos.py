@@ -1,6 +1,6 @@
-"""QoS: Neutron's plugin without what chassis do not carry out, and its driver, which pushes policies."""
+"""QoS: Neutron's plugin, and its driver, which tells what chassis carry out and pushes policies."""
 
-from typing import Any, ClassVar
+from typing import Any
 
 from neutron.services.qos import qos_plugin
 from neutron_lib import constants
@@ -34,22 +34,14 @@ RULES = {
     },
 }
 
-# The extensions about rates that are guaranteed, and about asking Placement for them.
-_GUARANTEES = (
-    "qos-bw-minimum-ingress",
-    "qos-pps-minimum",
-    "qos-pps-minimum-rule-alias",
-    "port-resource-request",
-    "port-resource-request-groups",
-)
-
 
 class DragonflowQosPlugin(qos_plugin.QoSPlugin):
-    """Neutron's plugin, which offers guarantees whatever its drivers can do."""
+    """Neutron's plugin, which also filters by what the API validated.
 
-    supported_extension_aliases: ClassVar[list[str]] = [
-        alias for alias in qos_plugin.QoSPlugin.supported_extension_aliases if alias not in _GUARANTEES
-    ]
+    Policies may have rules of guaranteed rates, as with any driver: Neutron asks all classes that a plugin inherits
+    from for extensions. No port and no network takes such a policy (`QosRuleNotSupported`), and the types of rules that
+    are listed are those of `RULES`.
+    """
 
     __native_pagination_support = True
     __native_sorting_support = True

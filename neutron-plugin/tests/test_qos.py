@@ -7,10 +7,16 @@ import pytest
 from networking_dragonflow import commits, objects, qos
 
 
-def test_nothing_that_is_guaranteed_is_offered() -> None:
-    offered = qos.DragonflowQosPlugin.supported_extension_aliases
-    assert {"qos", "qos-pps", "qos-bw-limit-direction"} <= set(offered)
-    assert not [alias for alias in offered if "minimum" in alias or "resource-request" in alias]
+def test_rules_that_nothing_carries_out_are_refused() -> None:
+    driver = qos.DragonflowQosDriver()
+
+    def supported(**rule: object) -> bool:
+        return bool(driver.is_rule_supported(SimpleNamespace(get=rule.get, rule_type=rule["rule_type"])))
+
+    assert supported(rule_type="bandwidth_limit", max_kbps=1000, max_burst_kbps=0, direction="ingress")
+    assert supported(rule_type="dscp_marking", dscp_mark=26)
+    assert not supported(rule_type="minimum_bandwidth", min_kbps=1000, direction="egress")
+    assert not supported(rule_type="minimum_packet_rate", min_kpps=1, direction="any")
     assert sorted(qos.RULES) == ["bandwidth_limit", "dscp_marking", "packet_rate_limit"]
 
 
