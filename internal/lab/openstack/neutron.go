@@ -175,6 +175,8 @@ lock_path = %[2]s
 policy_file = %[2]s/policy.yaml
 [oslo_messaging_notifications]
 driver = noop
+[quotas]
+quota_router = 100
 [ml2]
 mechanism_drivers = %[14]s
 type_drivers = geneve,vxlan,flat,vlan
