@@ -58,7 +58,9 @@ func TestChaos(t *testing.T) {
 	log.log(t, t.Failed())
 	unexpected, err := exceptions(s.Neutron, t.ArtifactDir())
 	must(t, err)
-	t.Logf("exceptions in Neutron's log: %d\n%s", len(unexpected), strings.Join(unexpected, "\n"))
+	if len(unexpected) > 0 {
+		t.Errorf("Neutron has not expected:\n%s", strings.Join(unexpected, "\n"))
+	}
 	for _, c := range customers {
 		t.Logf("client %d: %v, alive %d", c.number, c.counts, len(c.alive()))
 		if t.Failed() {
