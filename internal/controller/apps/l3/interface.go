@@ -120,6 +120,7 @@ func entered(r *view.Reader, network string) bool {
 // connect derives the router's addresses and subnets on an interface.
 func connect(r *view.Reader, i *model.RouterInterface, out *app.Output) {
 	for _, f := range i.FixedIPs {
+		app.Emit(out, interfaceAddresses, interfaceAddress{i.NetworkID, f.IPAddress, i.MACAddress})
 		if f.IPAddress.Is6() {
 			app.Emit(out, routerAddresses, routerAddress{i.RouterID, packet.LinkLocal(i.MACAddress)})
 		}

@@ -2,7 +2,8 @@
 // a packet between two networks goes straight from the sender's chassis to the receiver's.
 //
 // The app also derives which routers and networks a chassis follows. What a router answers in flows is an
-// echo; what it refuses, the controller tells the sender by ICMP, metered for each port.
+// echo; what it refuses, the controller tells the sender by ICMP, metered for each port. It also tells guests of a router's new
+// addresses, as they may know them of another router.
 package l3
 
 import (
@@ -45,6 +46,7 @@ func New() *app.App {
 			app.For("l3.sender", view.LocalPorts, sender),
 			app.For("l3.always", view.Self, always),
 		}),
-		PacketIn: packetIn,
+		PacketIn:  packetIn,
+		Announcer: &app.Announcer{Table: interfaceAddresses, Send: announce},
 	}
 }

@@ -126,18 +126,9 @@ func (u utterance) ask(r *view.Reader) app.PacketOut {
 	return u.frame6(toMAC, to, ns.Append(nil, u.address, to))
 }
 
-// tell announces an address (RFC 5227 section 2.3, RFC 4861 section 7.2.6).
+// tell announces an address.
 func (u utterance) tell() app.PacketOut {
-	if u.address.Is4() {
-		return u.frame(packet.Broadcast(), packet.EtherTypeARP, packet.ARP{
-			Operation: packet.ARPRequest, SenderMAC: u.mac, SenderIP: u.address, TargetIP: u.address,
-		}.Append(nil))
-	}
-	all := netip.IPv6LinkLocalAllNodes()
-	na := packet.NeighborAdvertisement{
-		Router: true, Override: true, Target: u.address, Options: packet.NDOptions(nil).AppendLinkAddr(packet.NDOptionTargetLinkAddr, u.mac),
-	}
-	return u.frame6(packet.MulticastMAC(all), all, na.Append(nil, u.address, all))
+	return u.frame(packet.Announcement(u.mac, u.address))
 }
 
 func (u utterance) frame6(toMAC packet.MAC, to netip.Addr, message []byte) app.PacketOut {
