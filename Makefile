@@ -75,7 +75,7 @@ lint: $(LINTER) ## gofmt, golangci-lint (with go vet), tidy go.mod, shell syntax
 golden: ## write expected outputs and generated pages anew; read the diff like code
 	$(GO) test $$(tools/golden-packages) -update
 
-check: test e2e demo neutron-short lint ## what CI runs: test (which compares the generated pages), e2e, demo, a real Neutron, lint, a short fuzz
+check: test e2e demo check-plugin neutron-short lint ## what CI runs: test (which compares the generated pages), e2e, demo, the plugin in a real Neutron, lint, a short fuzz
 	$(MAKE) fuzz FUZZTIME=5s
 
 neutron: build $(SERVED) ## a real Neutron (RELEASE=zed: Debian's) with Keystone, and three chassis, for the openstack client, until interrupted (root)
