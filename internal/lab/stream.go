@@ -23,8 +23,12 @@ type stream struct {
 	gap            time.Duration // the longest in which nothing came back
 }
 
-// lastLook is how often is asked whether the peer has said more.
-const lastLook = 20 * time.Millisecond
+// lastLook is how often is asked whether the peer has said more, lastWord for how long: on a slow line, or beside a machine
+// that stands still, its word comes long after the answer.
+const (
+	lastLook = 20 * time.Millisecond
+	lastWord = 4 * time.Second
+)
 
 // A stream sends so much at a time, which fits a segment.
 const streamChunk = 512
@@ -122,7 +126,7 @@ func lostOn(c net.Conn) (int, error) {
 // lostAtLast is lostOn of an open connection, when the peer has had time to say what it got twice: that word is under way
 // behind the answer.
 func lostAtLast(c net.Conn) (lost int, err error) {
-	ctx, cancel := context.WithTimeout(context.Background(), resent)
+	ctx, cancel := context.WithTimeout(context.Background(), lastWord)
 	defer cancel()
 	for {
 		if lost, err = lostOn(c); lost == 0 || err != nil {
