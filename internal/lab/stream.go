@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -19,8 +20,9 @@ type stream struct {
 	conn net.Conn
 	text []byte // what it says, over and over
 
-	sent, received int
-	gap            time.Duration // the longest in which nothing came back
+	sent     int
+	received atomic.Int64
+	gap      time.Duration // the longest in which nothing came back
 }
 
 // lastLook is how often is asked whether the peer has said more, lastWord for how long: on a slow line, or beside a machine
@@ -41,26 +43,53 @@ func newStream(c net.Conn) *stream {
 	return s
 }
 
-// run sends a chunk each interval until the context ends, and waits for the rest to come back.
-func (s *stream) run(ctx context.Context, interval time.Duration) error {
-	back := make(chan error, 1)
-	go func() { back <- s.read() }()
+// run sends a chunk each interval until the context ends, and waits for the rest to come back. It returns how many
+// segments were lost.
+func (s *stream) run(ctx context.Context, interval time.Duration) (lost int, err error) {
+	back, ended := make(chan error, 1), make(chan struct{})
+	go func() {
+		back <- s.read()
+		close(ended)
+	}()
 	var failed error
 	every(ctx, interval, func() {
 		if failed == nil {
 			failed = s.write()
 		}
 	})
-	// The Echo closes the connection when it has sent all of it.
 	end, ok := s.conn.(interface{ CloseWrite() error })
 	if !ok {
-		return errors.Join(fmt.Errorf("stream over %T: %w", s.conn, errors.ErrUnsupported), s.conn.Close(), <-back)
+		return 0, errors.Join(fmt.Errorf("stream over %T: %w", s.conn, errors.ErrUnsupported), s.conn.Close(), <-back)
 	}
-	failed = errors.Join(failed, s.conn.SetReadDeadline(time.Now().Add(trafficPatience)), end.CloseWrite(), <-back)
-	if failed == nil && s.received != s.sent {
-		failed = fmt.Errorf("%d of %d bytes came back", s.received, s.sent)
+	patience := time.Duration(0)
+	if s.drained(ended) {
+		// Before the end: what the peer says of an end that it got twice comes to a connection that is no more.
+		lost, err = lostAtLast(s.conn)
+		patience = trafficPatience
 	}
-	return failed
+	// The Echo closes the connection when it has sent all of it.
+	failed = errors.Join(failed, err, s.conn.SetReadDeadline(time.Now().Add(patience)), end.CloseWrite(), <-back)
+	if received := int(s.received.Load()); failed == nil && received != s.sent {
+		failed = fmt.Errorf("%d of %d bytes came back", received, s.sent)
+	}
+	return lost, failed
+}
+
+// drained waits until all has come back, and tells whether it has.
+func (s *stream) drained(ended <-chan struct{}) bool {
+	look := time.NewTicker(lastLook)
+	defer look.Stop()
+	patience := time.After(trafficPatience)
+	for int(s.received.Load()) < s.sent {
+		select {
+		case <-ended:
+			return false
+		case <-patience:
+			return false
+		case <-look.C:
+		}
+	}
+	return true
 }
 
 func (s *stream) write() error {
@@ -81,21 +110,24 @@ func (s *stream) read() error {
 	buf, last := make([]byte, 4*streamChunk), time.Now()
 	for {
 		n, err := s.conn.Read(buf)
+		before := int(s.received.Load())
 		for done := 0; done < n; {
-			at := (s.received + done) % len(s.text)
+			at := (before + done) % len(s.text)
 			part := min(n-done, len(s.text)-at)
 			if !bytes.Equal(buf[done:done+part], s.text[at:at+part]) {
-				return fmt.Errorf("something else came back after %d bytes", s.received)
+				return fmt.Errorf("something else came back after %d bytes", before)
 			}
 			done += part
 		}
-		s.received += n
-		s.gap, last = max(s.gap, time.Since(last)), time.Now()
+		s.received.Add(int64(n))
+		if n > 0 {
+			s.gap, last = max(s.gap, time.Since(last)), time.Now()
+		}
 		if errors.Is(err, io.EOF) {
 			return nil
 		}
 		if err != nil {
-			return fmt.Errorf("after %d bytes: %w", s.received, err)
+			return fmt.Errorf("after %d bytes: %w", before+n, err)
 		}
 	}
 }

@@ -177,21 +177,19 @@ func clock(at time.Time) string { return at.Format("15:04:05.000") }
 // stream keeps an open connection busy.
 func (t *Traffic) stream(ctx context.Context, c net.Conn) {
 	s, to := newStream(c), c.RemoteAddr()
-	if err := s.run(ctx, t.pace.Stream); err != nil {
-		t.note(&t.broken, "stream to %s: %v", to, err)
-	}
-	switch n, err := lostOn(c); {
+	lost, err := s.run(ctx, t.pace.Stream)
+	switch {
 	case err != nil:
 		t.note(&t.broken, "stream to %s: %v", to, err)
-	case n > 0:
-		t.note(&t.late, "of the stream to %s %d segments were lost", to, n)
+	case lost > 0:
+		t.note(&t.late, "of the stream to %s %d segments were lost", to, lost)
 	case s.gap >= resent:
 		t.note(&t.late, "nothing of the stream to %s came back for %v", to, s.gap.Round(time.Millisecond))
 	}
 	_ = c.Close() // it has said what it had to
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.bytes += s.received
+	t.bytes += int(s.received.Load())
 }
 
 // connect opens new connections, each of which must come about with the first packets.

@@ -108,6 +108,35 @@ func checkNoticed(t *testing.T, tr *Traffic, away time.Duration) {
 // answer comes before the other's word that it had it twice.
 func TestWhatIsSentTwiceIsNotLost(t *testing.T) {
 	t.Parallel()
+	from, to, c := slowLine(t)
+	_ = c.Close() // it came about
+	tr := NewTraffic(Usual())
+	tr.attempt(from, to)
+	if err := tr.Lost(); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestTheEndOfAStreamThatIsSentTwiceIsNotLost has the same line: the word about the end comes when the connection is no more.
+func TestTheEndOfAStreamThatIsSentTwiceIsNotLost(t *testing.T) {
+	t.Parallel()
+	_, _, c := slowLine(t)
+	if err := Exchange(c, trafficPatience); err != nil { // the line is busy now
+		t.Fatal(err)
+	}
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
+	tr := NewTraffic(Usual())
+	tr.stream(over, c)
+	if err := tr.Lost(); err != nil {
+		t.Error(err)
+	}
+}
+
+// slowLine is a cable whose other machine is slow to send: a SYN and an acknowledgement pass at once, and what follows waits
+// for a third of a second. It returns a machine, an Echo of the other, and a connection between them.
+func slowLine(t *testing.T) (*Guest, netip.AddrPort, net.Conn) {
+	t.Helper()
 	f, machines := cable(t)
 	echo, err := machines[1].ServeEcho(t.Context(), "[::]:7000")
 	if err != nil {
@@ -120,15 +149,9 @@ func TestWhatIsSentTwiceIsNotLost(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_ = c.Close() // it came about
-	// A SYN and an acknowledgement pass at once, and what follows waits for a third of a second.
 	slow := []string{"tc", "qdisc", "add", "dev", "right", "root", "tbf", "rate", "1600bit", "burst", "150", "latency", "20s"}
 	if out, err := f.Run(t.Context(), slow...); err != nil {
 		t.Fatal(err, out)
 	}
-	tr := NewTraffic(Usual())
-	tr.attempt(machines[0], to)
-	if err := tr.Lost(); err != nil {
-		t.Error(err)
-	}
+	return machines[0], to, c
 }
