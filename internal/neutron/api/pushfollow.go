@@ -125,6 +125,9 @@ func (s *Server) concerned(key db.Key) []child {
 			}
 		}
 	case s.ports.Kind:
+		if s.store.Count(s.trunks.Kind, rows.BySubPort(key.ID)) > 0 {
+			out = append(out, child{s.ports, key.ID})
+		}
 		add(s.ports, rows.ByTrunk(s.trunkOf(key.ID)))
 		add(s.floatingIPs, rows.ByPort(key.ID))
 		add(s.forwardings, rows.ByPort(key.ID))

@@ -291,3 +291,19 @@ func TestAPortGetsIntoOneTrunk(t *testing.T) {
 		}
 	}
 }
+
+// TestASubPortIsJoinedWhenItIsSeen: a server that was pushed a port may have seen its trunk after it had written the port, and
+// before it saw the port.
+func TestASubPortIsJoinedWhenItIsSeen(t *testing.T) {
+	t.Parallel()
+	c := start(t, memory.Open())
+	n := c.network(obj{})
+	vm, red, blue := c.port(n["id"], obj{}), c.port(n["id"], obj{}), c.port(n["id"], obj{})
+	c.trunk(vm, sub(red, 10))
+	if diff := cmp.Diff([]string{id(red)}, c.Server.JoinedWithPort(id(red))); diff != "" {
+		t.Error(diff)
+	}
+	if got := c.Server.JoinedWithPort(id(blue)); len(got) > 0 {
+		t.Errorf("a port of no trunk: %v", got)
+	}
+}
