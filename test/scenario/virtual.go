@@ -48,11 +48,12 @@ func parseVirtual(w *words) action {
 	}
 }
 
-// keepalived is a configuration. All addresses go with the first one, whose family the routers speak to each other.
+// keepalived is a configuration. All addresses go with the first one, whose family the routers speak to each other. Of two
+// masters that hear each other again the one that yields says so, that the other announces the addresses anew.
 func keepalived(m *machine, addresses []netip.Addr, priority int) (string, error) {
 	var b strings.Builder
 	fmt.Fprintf(&b, "global_defs {\n router_id %s\n}\nvrrp_instance v {\n state BACKUP\n interface eth0\n virtual_router_id 7\n version 3\n"+
-		" priority %d\n advert_int 0.2\n", m.name, priority)
+		" priority %d\n advert_int 0.2\n higher_prio_send_advert true\n garp_lower_prio_delay 1\n", m.name, priority)
 	for i, a := range addresses {
 		s := m.network.subnetOf(a)
 		if s == nil {
