@@ -44,18 +44,21 @@ func New(kind Kind) Object {
 		return new(SecurityGroup)
 	case KindSecurityGroupRule:
 		return new(SecurityGroupRule)
-	case KindQoSPolicy:
-		return new(QoSPolicy)
 	case KindSecurityGroupMember:
 		return new(SecurityGroupMember)
+	case KindQoSPolicy:
+		return new(QoSPolicy)
 	}
-	return newExternal(kind)
+	return newBeside(kind)
 }
 
-// newExternal is New for what is outside.
-func newExternal(kind Kind) Object {
-	if kind == KindExternalPort {
+// newBeside is New for what lies beside the network of guests: what is outside of it, and who looks at it.
+func newBeside(kind Kind) Object {
+	switch kind {
+	case KindExternalPort:
 		return new(ExternalPort)
+	case KindSecurityGroupLog:
+		return new(SecurityGroupLog)
 	}
 	return nil
 }

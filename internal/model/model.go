@@ -50,7 +50,7 @@ type Object interface {
 
 // The scopes of the topology. Every object lies in exactly one.
 
-// ScopeGlobal holds the chassis and the epoch.
+// ScopeGlobal holds the chassis, the epoch and the logs of security groups.
 const ScopeGlobal = "global"
 
 // ScopeChassis holds what one chassis serves: its port bindings, and what it reports about them.

@@ -45,6 +45,8 @@ func TestValidateNamesTheObjectAndTheField(t *testing.T) {
 		"protocol":             &SecurityGroupRule{Meta: meta, SecurityGroupID: "g", EtherType: IPv4, Direction: Egress, Protocol: 256},
 		"port_range":           &SecurityGroupRule{Meta: meta, SecurityGroupID: "g", EtherType: IPv4, Direction: Egress, PortRangeMin: ptr(-1)},
 		"remote_ip_prefix":     &SecurityGroupRule{Meta: meta, SecurityGroupID: "g", EtherType: IPv4, Direction: Egress, RemoteIPPrefix: prefix("::/0")},
+		"event":                &SecurityGroupLog{Meta: meta, PortID: "p", Event: "accept"},
+		"project_id":           &SecurityGroupLog{Meta: meta, Event: LogAll},
 		"addresses":            &SecurityGroupMember{Meta: meta, SecurityGroupID: "g", Addresses: []netip.Prefix{{}}},
 	} {
 		err := o.Validate()
@@ -58,7 +60,7 @@ func TestEveryKindCanBeMadeAndLiesInAScope(t *testing.T) {
 	for _, k := range []Kind{
 		KindNetwork, KindSubnet, KindPort, KindBinding, KindPortStatus, KindChassis, KindHeartbeat, KindEpoch, KindRouter, KindRouterInterface,
 		KindRouterGateway, KindGatewayDuty, KindFloatingIP, KindExternalPort, KindPortForwarding, KindChassisAddress, KindAddressClaim, KindActiveAddress, KindChassisStatus,
-		KindSecurityGroup, KindSecurityGroupRule, KindSecurityGroupMember,
+		KindSecurityGroup, KindSecurityGroupRule, KindSecurityGroupMember, KindSecurityGroupLog,
 	} {
 		o := New(k)
 		if o == nil || o.Kind() != k {

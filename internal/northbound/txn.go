@@ -193,7 +193,8 @@ func (st *step) rank() int {
 
 func kindRank(kind string) int {
 	order := []model.Kind{model.KindNetwork, model.KindSubnet, model.KindQoSPolicy, model.KindSecurityGroup,
-		model.KindSecurityGroupRule, model.KindPort, model.KindSecurityGroupMember, model.KindBinding}
+		model.KindSecurityGroupRule, model.KindPort, model.KindSecurityGroupMember, model.KindBinding,
+		model.KindSecurityGroupLog}
 	if i := slices.Index(order, model.Kind(kind)); i >= 0 {
 		return i + 1
 	}

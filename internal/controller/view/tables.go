@@ -38,7 +38,9 @@ var (
 	Members = NewTable("SecurityGroupMember",
 		func(m *model.SecurityGroupMember) string { return Within(m.SecurityGroupID, m.ID) },
 		within(model.ScopeSecurityGroupMembers))
-	QoSPolicies = NewTable("QoSPolicy", id[*model.QoSPolicy], model.ScopeQoSPolicy)
+	// SecurityGroupLogs holds those of the whole cloud.
+	SecurityGroupLogs = NewTable("SecurityGroupLog", id[*model.SecurityGroupLog], func(string) string { return model.ScopeGlobal })
+	QoSPolicies       = NewTable("QoSPolicy", id[*model.QoSPolicy], model.ScopeQoSPolicy)
 )
 
 // The indexes over them.
@@ -87,6 +89,16 @@ var (
 	MembersByGroup = NewIndex(Members, "group",
 		func(m *model.SecurityGroupMember) []string { return []string{m.SecurityGroupID} },
 		model.ScopeSecurityGroupMembers)
+	// SecurityGroupLogsBySubject finds those about a port, about a group whatever the port, or about a project.
+	SecurityGroupLogsBySubject = NewIndex(SecurityGroupLogs, "subject", func(l *model.SecurityGroupLog) []string {
+		switch {
+		case l.PortID != "":
+			return []string{l.PortID}
+		case l.SecurityGroupID != "":
+			return []string{l.SecurityGroupID}
+		}
+		return []string{l.ProjectID}
+	}, func(string) string { return model.ScopeGlobal })
 )
 
 // Chassis is what this chassis is told about itself.
@@ -257,6 +269,8 @@ func TableOf(k model.Kind) AnyTable {
 		return Rules
 	case model.KindSecurityGroupMember:
 		return Members
+	case model.KindSecurityGroupLog:
+		return SecurityGroupLogs
 	case model.KindQoSPolicy:
 		return QoSPolicies
 	}
