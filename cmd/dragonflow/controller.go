@@ -41,13 +41,17 @@ Open vSwitch. It may be stopped, killed and upgraded at any time: guests do not 
 			return d.run(command.Context(), "127.0.0.1:9698")
 		},
 	}
-	return withSettings(h, command, settings, &settings.Process, &settings.Database, &settings.Chassis, &settings.Guests, &settings.Metadata)
+	return withSettings(h, command, settings, &settings.Process, &settings.Database, &settings.Chassis, &settings.Guests, &settings.Metadata, &settings.SecurityLog)
 }
 
 // addController makes the daemon serve this chassis. unbound may be nil.
 func (d *daemon) addController(ctx context.Context, conn *db.Connection, unbound func(string)) error {
 	s, guests := d.settings.Chassis, d.settings.Guests
 	clients, err := d.addMetadata()
+	if err != nil {
+		return err
+	}
+	securityLog, err := d.addSecurityLog()
 	if err != nil {
 		return err
 	}
@@ -58,8 +62,9 @@ func (d *daemon) addController(ctx context.Context, conn *db.Connection, unbound
 		StateDir: s.StateDir, Apps: apps.All(), Unbound: unbound, Clients: clients,
 		Self: view.Chassis{
 			DHCPLeaseTime: guests.LeaseSeconds(), DNSServers: strings.Join(guests.DNSServers, ","), DNSDomain: guests.DNSDomain,
+			LogRate: uint32(d.settings.SecurityLog.Rate), LogBurst: uint32(d.settings.SecurityLog.Burst),
 		},
-		Log: d.log, Metrics: controller.NewMetrics(d.metrics),
+		Log: d.log, SecurityLog: securityLog, Metrics: controller.NewMetrics(d.metrics),
 	})
 	if err != nil {
 		return err

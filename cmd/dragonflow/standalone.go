@@ -28,7 +28,7 @@ its id appears on the bridge.`,
 			return runStandalone(command.Context(), h, settings)
 		},
 	}
-	return withSettings(h, command, settings, &settings.Process, &settings.Database, &settings.API, &settings.Networks, &settings.Chassis, &settings.Guests, &settings.Metadata)
+	return withSettings(h, command, settings, &settings.Process, &settings.Database, &settings.API, &settings.Networks, &settings.Chassis, &settings.Guests, &settings.Metadata, &settings.SecurityLog)
 }
 
 func runStandalone(ctx context.Context, h *host, settings *config.Config) error {

@@ -22,14 +22,15 @@ const DefaultFile = "/etc/dragonflow/dragonflow.yaml"
 
 // Config is all settings. It is filled once, by [Config.Load], and only read after that.
 type Config struct {
-	Process  Process
-	Database Database
-	API      API
-	Neutron  Neutron
-	Networks Networks
-	Chassis  Chassis
-	Guests   Guests
-	Metadata Metadata
+	Process     Process
+	Database    Database
+	API         API
+	Neutron     Neutron
+	Networks    Networks
+	Chassis     Chassis
+	Guests      Guests
+	Metadata    Metadata
+	SecurityLog SecurityLog
 
 	settings []*setting
 	flags    []*flagValue
@@ -47,19 +48,20 @@ type Component interface {
 
 // Components returns all of them, for Bind.
 func (c *Config) Components() []Component {
-	return []Component{&c.Process, &c.Database, &c.API, &c.Neutron, &c.Networks, &c.Chassis, &c.Guests, &c.Metadata}
+	return []Component{&c.Process, &c.Database, &c.API, &c.Neutron, &c.Networks, &c.Chassis, &c.Guests, &c.Metadata, &c.SecurityLog}
 }
 
 // Default returns the settings as they are when nobody has set anything.
 func Default() *Config {
 	c := &Config{
-		Process:  defaultProcess(),
-		Database: defaultDatabase(),
-		API:      defaultAPI(),
-		Networks: defaultNetworks(),
-		Chassis:  defaultChassis(),
-		Guests:   defaultGuests(),
-		file:     DefaultFile,
+		Process:     defaultProcess(),
+		Database:    defaultDatabase(),
+		API:         defaultAPI(),
+		Networks:    defaultNetworks(),
+		Chassis:     defaultChassis(),
+		Guests:      defaultGuests(),
+		SecurityLog: defaultSecurityLog(),
+		file:        DefaultFile,
 	}
 	for _, component := range c.Components() {
 		c.settings = append(c.settings, settingsOf(component)...)

@@ -74,7 +74,10 @@ type Options struct {
 	// confirmed its flows. It must not wait.
 	Confirmed func(portID string)
 	Log       *slog.Logger
-	Metrics   *Metrics
+	// SecurityLog gets what security groups let pass or dropped and somebody asked to log; Log if it is nil. Writing must
+	// not wait.
+	SecurityLog *slog.Logger
+	Metrics     *Metrics
 }
 
 // Controller is one chassis at work.
@@ -199,6 +202,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.SecurityLog == nil {
+		o.SecurityLog = o.Log
 	}
 	if o.Bridge == "" {
 		o.Bridge = "br-int"

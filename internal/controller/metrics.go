@@ -12,7 +12,7 @@ import (
 type Metrics struct {
 	steps, flowMods, bundles, dropped prometheus.Counter
 	stepTime                          prometheus.Histogram
-	packets, drift                    *prometheus.CounterVec
+	packets, drift, lines             *prometheus.CounterVec
 }
 
 // NewMetrics registers the controller's metrics.
@@ -43,7 +43,10 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 			Name: "dragonflow_controller_packet_ins_total", Help: "Packets that the switch sent to an app, by what came of them.",
 		}, []string{"app", "event"}),
 	}
-	r.MustRegister(m.steps, m.flowMods, m.bundles, m.dropped, m.drift, m.stepTime, m.packets)
+	m.lines = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "dragonflow_security_log_lines_total", Help: "Lines that the log of security groups was given, by event.",
+	}, []string{"event"})
+	r.MustRegister(m.lines, m.steps, m.flowMods, m.bundles, m.dropped, m.drift, m.stepTime, m.packets)
 	for _, l := range layers() {
 		m.drift.WithLabelValues(string(l))
 	}
@@ -67,6 +70,12 @@ func (m *Metrics) applied(o reconcile.Outcome) {
 func (m *Metrics) packetIn(app, event string) {
 	if m != nil {
 		m.packets.WithLabelValues(app, event).Inc()
+	}
+}
+
+func (m *Metrics) logged(event string) {
+	if m != nil {
+		m.lines.WithLabelValues(event).Inc()
 	}
 }
 

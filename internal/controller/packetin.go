@@ -1,7 +1,9 @@
 package controller
 
 import (
+	"context"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/dragonflow/dragonflow/internal/controller/app"
@@ -35,6 +37,10 @@ func (c *Controller) packetIn(p openflow.PacketIn) {
 			return
 		}
 		c.o.Metrics.packetIn(a.Name, reply.Event)
+		for _, l := range reply.Lines {
+			c.o.SecurityLog.LogAttrs(context.Background(), slog.LevelInfo, "security group", l.Attrs()...)
+			c.o.Metrics.logged(string(l.Event))
+		}
 		for _, f := range reply.Facts {
 			if !c.facts.learn(c.db, f, time.Now()) {
 				c.o.Metrics.packetIn(a.Name, "fact-refused")

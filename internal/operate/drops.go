@@ -73,9 +73,10 @@ func Drops(w World, dump Dump, all bool) DropList {
 
 // floods lists what meters dropped: whose it was, and on the way to which app of the controller.
 func (w World) floods(dump Dump, all bool) DropList {
-	stages := map[uint32]string{}
+	stages, copies := map[uint32]string{}, map[uint32]bool{}
 	for _, c := range dump.Flows {
 		if p, ok := punt(c.Flow.Instructions); ok && p.Meter != 0 {
+			copies[p.Meter] = pipeline.IsLogged(p)
 			stages[p.Meter] = pipeline.StageName(c.Flow.Table)
 		}
 		for s := range c.Flow.Instructions.Steps() {
@@ -87,7 +88,7 @@ func (w World) floods(dump Dump, all bool) DropList {
 	list := DropList{}
 	for _, m := range dump.Metered {
 		entry, owner, wanted := w.Engine.ExplainMeter(m.ID)
-		if !wanted || m.Dropped == 0 && !all {
+		if !wanted || copies[m.ID] || m.Dropped == 0 && !all {
 			continue
 		}
 		d := Drop{
@@ -137,7 +138,9 @@ func forwards(do flow.Instructions) bool {
 
 func forwardsBy(a flow.Action) bool {
 	switch d := a.Decode().(type) {
-	case flow.OutputAction, flow.Punt, flow.ResubmitAction, flow.GroupAction, flow.RawAction:
+	case flow.Punt:
+		return !pipeline.IsLogged(d)
+	case flow.OutputAction, flow.ResubmitAction, flow.GroupAction, flow.RawAction:
 		return true
 	case flow.CloneAction:
 		return slices.ContainsFunc(d.Actions, forwardsBy)

@@ -150,6 +150,9 @@ func (w *walker) act(fr *frame, a flow.Action) {
 	case flow.OutputAction:
 		w.output(fr, d.Port)
 	case flow.Punt:
+		if pipeline.IsLogged(d) { // a copy, with which nothing happens any more
+			return
+		}
 		w.end(fr, Outcome{Kind: Controlled, userdata: d.Userdata})
 	case flow.ResubmitAction:
 		w.resubmit(fr, d)

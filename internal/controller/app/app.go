@@ -162,6 +162,8 @@ type Reply struct {
 	Packets []PacketOut
 	// Facts are what the packet told.
 	Facts []Fact
+	// Lines are what the log of security groups gets.
+	Lines []LogLine
 	// Event, if not empty, is a word for the counter of what happened, such as "ack" or "nak".
 	Event string
 }

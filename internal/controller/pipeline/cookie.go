@@ -1,5 +1,7 @@
 package pipeline
 
+import "github.com/dragonflow/dragonflow/internal/controller/flow"
+
 // A cookie says that a flow is ours and whose:
 //
 //	63      56 55   52 51     44 43                                         0
@@ -31,6 +33,13 @@ func CookieApp(cookie uint64) (uint8, bool) {
 
 // MarkerApp is the app number in the cookie of the marker flow.
 const MarkerApp uint8 = 0xff
+
+// LoggingApp is the number of the app that has packets logged: what its flows send to the controller is a copy, and what
+// becomes of the packet is what the flow does besides.
+const LoggingApp uint8 = 6
+
+// IsLogged reports whether what is sent to the controller is a copy for a log.
+func IsLogged(p flow.Punt) bool { return len(p.Userdata) > 0 && p.Userdata[0] == LoggingApp }
 
 // ControllerID is the OpenFlow controller id of the connection that receives packets of guests.
 const ControllerID uint16 = 0xdf

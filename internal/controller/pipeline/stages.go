@@ -190,13 +190,13 @@ var stages = [numStages]declaration{
 	EgressTrack: {
 		name: "egress-track", app: "secgroup",
 		purpose: "looks the connection up in the zone",
-		matches: one(flow.Reg0, flow.EthType), next: []Stage{EgressState, EgressRules},
+		matches: one(flow.Reg0, flow.Reg6, flow.EthType), next: []Stage{EgressState, EgressRules},
 		miss: "security group: neither ARP nor IP",
 	},
 	EgressState: {
 		name: "egress-state", app: "secgroup",
 		purpose: "lets known connections pass whose rules have not changed, and replies; drops what a DHCP server sends in fragments",
-		matches: fields(one(flow.Reg5, flow.EthType, flow.IPFrag), conntrack, conntrackTuple), sets: one(flow.Reg1), next: []Stage{EgressRules, EgressBandwidth},
+		matches: fields(one(flow.Reg6, flow.Reg5, flow.EthType, flow.IPFrag), conntrack, conntrackTuple), sets: one(flow.Reg1), next: []Stage{EgressRules, EgressBandwidth},
 		miss: "security group: no state of a connection that any rule could allow",
 	},
 	EgressRules: {
@@ -219,20 +219,20 @@ var stages = [numStages]declaration{
 	EgressRefuse: {
 		name: "egress-refuse", app: "secgroup",
 		purpose: "marks connections that no rule allows any more as blocked, so that replies stop, too",
-		matches: fields(one(flow.Reg0, flow.EthType, flow.IPFrag), conntrack), sets: one(flow.CTMark),
+		matches: fields(one(flow.Reg0, flow.Reg6, flow.EthType, flow.IPFrag), conntrack), sets: one(flow.CTMark),
 		miss: "security group: no egress rule allows the packet",
 	},
 	EgressCommit: {
 		name: "egress-commit", app: "secgroup",
 		purpose: "records in the connection what allowed it",
-		matches: fields(one(flow.Reg0, flow.Reg1, flow.EthType, flow.IPFrag), conntrack), sets: one(flow.CTMark),
+		matches: fields(one(flow.Reg0, flow.Reg6, flow.Reg1, flow.EthType, flow.IPFrag), conntrack), sets: one(flow.CTMark),
 		next: []Stage{EgressWhole, EgressBandwidth},
 		miss: "security group: only IP has connections",
 	},
 	EgressWhole: {
 		name: "egress-whole", app: "secgroup",
 		purpose: "drops fragments that the connection tracker could not put together",
-		matches: conntrack, next: []Stage{EgressBandwidth},
+		matches: fields(one(flow.Reg6), conntrack), next: []Stage{EgressBandwidth},
 		miss: "security group: a fragment without its first, which was refused",
 	},
 	EgressBandwidth: {
@@ -435,13 +435,13 @@ var stages = [numStages]declaration{
 	IngressTrack: {
 		name: "ingress-track", app: "secgroup",
 		purpose: "looks the connection up in the zone",
-		matches: one(flow.Reg0, flow.EthType), next: []Stage{IngressState, IngressRules},
+		matches: one(flow.Reg0, flow.Reg7, flow.EthType), next: []Stage{IngressState, IngressRules},
 		miss: "security group: neither ARP nor IP",
 	},
 	IngressState: {
 		name: "ingress-state", app: "secgroup",
 		purpose: "lets known connections pass whose rules have not changed, and replies",
-		matches: fields(one(flow.Reg5), conntrack), sets: one(flow.Reg1), next: []Stage{IngressRules, IngressPortSecurity},
+		matches: fields(one(flow.Reg7, flow.Reg5), conntrack), sets: one(flow.Reg1), next: []Stage{IngressRules, IngressPortSecurity},
 		miss: "security group: no state of a connection that any rule could allow",
 	},
 	IngressRules: {
@@ -464,20 +464,20 @@ var stages = [numStages]declaration{
 	IngressRefuse: {
 		name: "ingress-refuse", app: "secgroup",
 		purpose: "marks connections that no rule allows any more as blocked, so that replies stop, too",
-		matches: fields(one(flow.Reg0, flow.EthType, flow.IPFrag), conntrack), sets: one(flow.CTMark),
+		matches: fields(one(flow.Reg0, flow.Reg7, flow.EthType, flow.IPFrag), conntrack), sets: one(flow.CTMark),
 		miss: "security group: no ingress rule allows the packet",
 	},
 	IngressCommit: {
 		name: "ingress-commit", app: "secgroup",
 		purpose: "records in the connection what allowed it",
-		matches: fields(one(flow.Reg0, flow.Reg1, flow.EthType, flow.IPFrag), conntrack), sets: one(flow.CTMark),
+		matches: fields(one(flow.Reg0, flow.Reg7, flow.Reg1, flow.EthType, flow.IPFrag), conntrack), sets: one(flow.CTMark),
 		next: []Stage{IngressWhole, IngressPortSecurity},
 		miss: "security group: only IP has connections",
 	},
 	IngressWhole: {
 		name: "ingress-whole", app: "secgroup",
 		purpose: "drops fragments that the connection tracker could not put together",
-		matches: conntrack, next: []Stage{IngressPortSecurity},
+		matches: fields(one(flow.Reg7), conntrack), next: []Stage{IngressPortSecurity},
 		miss: "security group: a fragment without its first, which was refused",
 	},
 	IngressPortSecurity: {

@@ -110,6 +110,9 @@ type Chassis struct {
 	DNSServers string
 	// DNSDomain is announced where a network names none.
 	DNSDomain string
+	// LogRate and LogBurst are how many packets of a port may be logged in a second, and at once; zero is the default of
+	// Neutron's network_log.
+	LogRate, LogBurst uint32
 }
 
 // ServiceMAC is the Ethernet address with which a chassis answers its guests where no port of the model

@@ -89,11 +89,13 @@ type reader struct {
 }
 
 var (
-	visitLine   = regexp.MustCompile(`^ *(\d+)\. (?:(\S*), )?priority (\d+)(?:, cookie (0x[0-9a-f]+))?`)
-	bridgeLine  = regexp.MustCompile(`^bridge\("([^"]*)"\)`)
-	outputLine  = regexp.MustCompile(`^output:(\d+)$`)
-	loadLine    = regexp.MustCompile(`^(?:load|set_field):(0x[0-9a-f]+|\d+)->(?:NXM_NX_|OXM_OF_)?(\w+)(?:\[\])?$`)
-	registerOf  = regexp.MustCompile(`\b(reg\d+|metadata)=(0x[0-9a-f]+|\d+)`)
+	visitLine  = regexp.MustCompile(`^ *(\d+)\. (?:(\S*), )?priority (\d+)(?:, cookie (0x[0-9a-f]+))?`)
+	bridgeLine = regexp.MustCompile(`^bridge\("([^"]*)"\)`)
+	outputLine = regexp.MustCompile(`^output:(\d+)$`)
+	loadLine   = regexp.MustCompile(`^(?:load|set_field):(0x[0-9a-f]+|\d+)->(?:NXM_NX_|OXM_OF_)?(\w+)(?:\[\])?$`)
+	registerOf = regexp.MustCompile(`\b(reg\d+|metadata)=(0x[0-9a-f]+|\d+)`)
+	// loggedLine sends a copy to be logged, which is none of the packet's ends: the number is that of pipeline.LoggingApp.
+	loggedLine  = regexp.MustCompile(`^controller\(.*\buserdata=06\.`)
 	forwardLine = regexp.MustCompile(`^(goto_table|resubmit|output|IN_PORT|in_port|CONTROLLER|controller|userspace|group|clone|ct\(.*\btable=)`)
 )
 
@@ -152,6 +154,9 @@ func (r *reader) visit(m []string) {
 func (r *reader) action(word string, suppressed bool) {
 	if m := loadLine.FindStringSubmatch(word); m != nil {
 		r.registers[strings.ToLower(m[2])] = number(m[1])
+	}
+	if loggedLine.MatchString(word) {
+		return
 	}
 	last := len(r.trace.Visits) - 1
 	if last < 0 || !suppressed && !forwardLine.MatchString(word) {

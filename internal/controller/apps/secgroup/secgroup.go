@@ -16,6 +16,7 @@ import (
 	"unique"
 
 	"github.com/dragonflow/dragonflow/internal/controller/app"
+	"github.com/dragonflow/dragonflow/internal/controller/pipeline"
 	"github.com/dragonflow/dragonflow/internal/controller/view"
 	"github.com/dragonflow/dragonflow/internal/model"
 )
@@ -23,7 +24,7 @@ import (
 // New returns the app.
 func New() *app.App {
 	return &app.App{
-		Name: "secgroup", ID: 6,
+		Name: "secgroup", ID: pipeline.LoggingApp, PacketIn: packetIn,
 		Rules: []app.Rule{
 			app.For("secgroup.always", view.Self, always),
 			app.For("secgroup.metadata", view.MetadataPorts, metadata),
@@ -31,6 +32,7 @@ func New() *app.App {
 			app.For("secgroup.groups", view.LocalPorts, groupsOf),
 			app.For("secgroup.remotes", view.Rules, remoteOf),
 			app.For("secgroup.port", view.LocalPorts, port),
+			app.For("secgroup.log", view.LocalPorts, logged),
 			app.For("secgroup.renewal", view.DHCPServers, renewal),
 			app.For("secgroup.profile", profiles, rules),
 			app.For("secgroup.member", view.Members, member),
