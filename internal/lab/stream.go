@@ -43,9 +43,9 @@ func newStream(c net.Conn) *stream {
 	return s
 }
 
-// run sends a chunk each interval until the context ends, and waits for the rest to come back. It returns how many
-// segments were lost.
-func (s *stream) run(ctx context.Context, interval time.Duration) (lost int, err error) {
+// run sends a chunk each interval until the context ends, and waits for the rest to come back. It returns what
+// was lost.
+func (s *stream) run(ctx context.Context, interval time.Duration) (lost losses, err error) {
 	back, ended := make(chan error, 1), make(chan struct{})
 	go func() {
 		back <- s.read()
@@ -59,12 +59,12 @@ func (s *stream) run(ctx context.Context, interval time.Duration) (lost int, err
 	})
 	end, ok := s.conn.(interface{ CloseWrite() error })
 	if !ok {
-		return 0, errors.Join(fmt.Errorf("stream over %T: %w", s.conn, errors.ErrUnsupported), s.conn.Close(), <-back)
+		return lost, errors.Join(fmt.Errorf("stream over %T: %w", s.conn, errors.ErrUnsupported), s.conn.Close(), <-back)
 	}
 	patience := time.Duration(0)
 	if s.drained(ended) {
 		// Before the end: what the peer says of an end that it got twice comes to a connection that is no more.
-		lost, err = lostAtLast(s.conn)
+		lost, err = lossesAtLast(s.conn)
 		patience = trafficPatience
 	}
 	// The Echo closes the connection when it has sent all of it.
@@ -132,36 +132,46 @@ func (s *stream) read() error {
 	}
 }
 
-// lostOn is how many segments were lost on a connection as its kernel knows: those that it sent again without hearing
-// that the peer had them already (RFC 2883), and holes in what came. A connection of another stack tells it itself.
-func lostOn(c net.Conn) (int, error) {
+// losses are what a connection's kernel knows of segments: those that it sent again, those of which the peer said that it
+// had them already (RFC 2883), and those that came behind a hole.
+type losses struct{ again, had, holes int }
+
+func (l losses) count() int { return max(0, l.again-l.had) + l.holes }
+
+func (l losses) String() string {
+	return fmt.Sprintf("%d segments were lost (%d sent again, of which the peer had %d; %d came behind a hole)", l.count(), l.again, l.had, l.holes)
+}
+
+// lossesOf asks a connection. One of another stack tells how many it sent again in vain.
+func lossesOf(c net.Conn) (losses, error) {
 	if own, ok := c.(interface{ Lost() (int, error) }); ok {
-		return own.Lost()
+		lost, err := own.Lost()
+		return losses{again: lost}, err
 	}
 	s, ok := c.(syscall.Conn)
 	if !ok {
-		return 0, fmt.Errorf("a %T does not tell what was lost on it", c)
+		return losses{}, fmt.Errorf("a %T does not tell what was lost on it", c)
 	}
 	raw, err := s.SyscallConn()
 	if err != nil {
-		return 0, err
+		return losses{}, err
 	}
 	var info *unix.TCPInfo
 	var got error
 	err = raw.Control(func(fd uintptr) { info, got = unix.GetsockoptTCPInfo(int(fd), unix.IPPROTO_TCP, unix.TCP_INFO) })
 	if err = errors.Join(err, got); err != nil {
-		return 0, fmt.Errorf("TCP_INFO: %w", err)
+		return losses{}, fmt.Errorf("TCP_INFO: %w", err)
 	}
-	return max(0, int(info.Total_retrans)-int(info.Dsack_dups)) + int(info.Rcv_ooopack), nil
+	return losses{int(info.Total_retrans), int(info.Dsack_dups), int(info.Rcv_ooopack)}, nil
 }
 
-// lostAtLast is lostOn of an open connection, when the peer has had time to say what it got twice: that word is under way
+// lossesAtLast are lossesOf an open connection, when the peer has had time to say what it got twice: that word is under way
 // behind the answer.
-func lostAtLast(c net.Conn) (lost int, err error) {
+func lossesAtLast(c net.Conn) (lost losses, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), lastWord)
 	defer cancel()
 	for {
-		if lost, err = lostOn(c); lost == 0 || err != nil {
+		if lost, err = lossesOf(c); lost.count() == 0 || err != nil {
 			return lost, err
 		}
 		select {

@@ -181,8 +181,8 @@ func (t *Traffic) stream(ctx context.Context, c net.Conn) {
 	switch {
 	case err != nil:
 		t.note(&t.broken, "stream to %s: %v", to, err)
-	case lost > 0:
-		t.note(&t.late, "of the stream to %s %d segments were lost", to, lost)
+	case lost.count() > 0:
+		t.note(&t.late, "of the stream to %s %v, and nothing came back for %v", to, lost, s.gap.Round(time.Millisecond))
 	case s.gap >= resent:
 		t.note(&t.late, "nothing of the stream to %s came back for %v", to, s.gap.Round(time.Millisecond))
 	}
@@ -204,22 +204,22 @@ func (t *Traffic) connect(ctx context.Context, from Sockets, to netip.AddrPort) 
 func (t *Traffic) attempt(from Sockets, to netip.AddrPort) {
 	limited, cancel := context.WithTimeout(context.Background(), trafficPatience)
 	defer cancel()
-	began, lost := time.Now(), 0
+	began, lost := time.Now(), losses{}
 	c, err := from.Dial(limited, "tcp", to.String())
 	var took time.Duration
 	if err == nil {
 		err = Exchange(c, trafficPatience)
 		took = time.Since(began)
 		if err == nil {
-			lost, err = lostAtLast(c)
+			lost, err = lossesAtLast(c)
 		}
 		_ = c.Close() // it has said what it had to
 	}
 	switch {
 	case err != nil:
 		t.note(&t.lost, "new connection to %s at %s: %v", to, clock(began), err)
-	case lost > 0: // what only took long was on a slow machine
-		t.note(&t.late, "new connection to %s at %s took %v, %d segments were lost", to, clock(began), took.Round(time.Millisecond), lost)
+	case lost.count() > 0: // what only took long was on a slow machine
+		t.note(&t.late, "new connection to %s at %s took %v, %v", to, clock(began), took.Round(time.Millisecond), lost)
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
