@@ -75,7 +75,7 @@ lint: $(LINTER) ## gofmt, golangci-lint (with go vet), tidy go.mod, shell syntax
 golden: ## write expected outputs and generated pages anew; read the diff like code
 	$(GO) test $$(tools/golden-packages) -update
 
-check: test e2e demo check-plugin neutron-short lint ## what CI runs: test (which compares the generated pages), e2e, demo, the plugin in a real Neutron, lint, a short fuzz
+check: test e2e demo check-plugin neutron-short tempest-quick lint ## what CI runs: test (which compares the generated pages), e2e, demo, the plugin in a real Neutron and Neutron's own tests on it, lint, a short fuzz
 	$(MAKE) fuzz FUZZTIME=5s
 
 neutron: build $(SERVED) ## a real Neutron (RELEASE=zed: Debian's) with Keystone, and three chassis, for the openstack client, until interrupted (root)
@@ -83,9 +83,10 @@ neutron: build $(SERVED) ## a real Neutron (RELEASE=zed: Debian's) with Keystone
 	@$(GO) build -o .cache/bin/neutron ./test/neutron
 	.cache/bin/neutron -program bin/dragonflow -python $(SERVED)
 
-neutron-test: build $(NEUTRON) ## every scenario through a real Neutron, and outages between the two, half an hour (root)
+neutron-test: build $(NEUTRON) ## every scenario through a real Neutron, outages between the two, and then make tempest: an hour (root)
 	@tools/install-packages test
 	$(GO) test -tags neutron -count=1 -timeout 90m -v ./test/neutron -args -program $(CURDIR)/bin/dragonflow -python $(NEUTRON)
+	@$(MAKE) tempest
 
 neutron-short: build $(NEUTRON) ## some scenarios through a real Neutron, minutes (root)
 	@tools/install-packages test
