@@ -51,7 +51,7 @@ func TestPortForwardings(t *testing.T) {
 		t.Errorf("%v", a)
 	}
 	s.wantForwarded(a, "g1 6:80-80>10.0.0.5:8080-8080")
-	b := s.forward(f, obj{"protocol": "UDP", "internal_port_id": id(q), "internal_port_range": "100:109", "external_port_range": "500:509"})
+	b := s.forward(f, obj{"protocol": "UDP", "internal_port_id": id(q), "internal_ip_address": "10.0.0.6", "internal_port_range": "100:109", "external_port_range": "500:509"})
 	if b["internal_ip_address"] != "10.0.0.6" || b["external_port"] != nil || b["external_port_range"] != "500:509" {
 		t.Errorf("%v", b)
 	}
@@ -83,7 +83,7 @@ func TestPortForwardings(t *testing.T) {
 	if f := s.must(200, "GET", "/v2.0/floatingips/"+id(f), nil); f["router_id"] != nil || f["status"] != "DOWN" {
 		t.Errorf("%v", f)
 	}
-	c := s.forward(f, obj{"protocol": "tcp", "internal_port_id": id(q), "internal_port": 22, "external_port": 22})
+	c := s.forward(f, obj{"protocol": "tcp", "internal_port_id": id(q), "internal_ip_address": "10.0.0.6", "internal_port": 22, "external_port": 22})
 	s.must(204, "DELETE", "/v2.0/floatingips/"+id(f), nil)
 	s.wantForwarded(c)
 	s.must(200, "PUT", router, obj{"router": obj{"external_gateway_info": nil}})
@@ -95,9 +95,9 @@ func TestPortForwardingsThatAreRefused(t *testing.T) {
 	s := newSite(t)
 	p, q := s.port(id(s.blue), nil), s.port(id(s.blue), nil)
 	f, taken := s.floating(nil), s.floating(obj{"port_id": id(q)})
-	s.forward(f, obj{"protocol": "tcp", "internal_port_id": id(p), "internal_port": 80, "external_port_range": "80:89"})
+	s.forward(f, obj{"protocol": "tcp", "internal_port_id": id(p), "internal_ip_address": addresses(p)[0], "internal_port": 80, "external_port_range": "80:89"})
 	good := func(change obj) obj {
-		body := obj{"protocol": "tcp", "internal_port_id": id(p), "internal_port": 90, "external_port": 90}
+		body := obj{"protocol": "tcp", "internal_port_id": id(p), "internal_ip_address": addresses(p)[0], "internal_port": 90, "external_port": 90}
 		for k, v := range change {
 			body[k] = v
 		}
@@ -113,7 +113,8 @@ func TestPortForwardingsThatAreRefused(t *testing.T) {
 		{400, "BadRequest", obj{"external_port": nil}},
 		{400, "BadRequest", obj{"internal_port_range": "1:2", "external_port_range": "1:3", "internal_port": nil, "external_port": nil}},
 		{400, "BadRequest", obj{"internal_ip_address": "10.0.0.200"}},
-		{409, "PortHasBindingFloatingIP", obj{"internal_port_id": id(q)}},
+		{400, "HTTPBadRequest", obj{"internal_ip_address": nil}},
+		{409, "PortHasBindingFloatingIP", obj{"internal_port_id": id(q), "internal_ip_address": addresses(q)[0]}},
 		{404, "PortNotFound", obj{"internal_port_id": nowhere}},
 		{400, "HTTPBadRequest", obj{"protocol": "icmp"}},
 		{400, "HTTPBadRequest", obj{"external_port": 0}},
@@ -124,6 +125,9 @@ func TestPortForwardingsThatAreRefused(t *testing.T) {
 	} {
 		s.refused(bad.status, bad.typ, "POST", "/v2.0/floatingips/"+id(f)+"/port_forwardings", good(bad.body))
 	}
+	anywhere := good(nil)
+	delete(anywhere["port_forwarding"].(obj), "internal_ip_address")
+	s.refused(400, "HTTPBadRequest", "POST", "/v2.0/floatingips/"+id(f)+"/port_forwardings", anywhere)
 	s.refused(400, "BadRequest", "POST", "/v2.0/floatingips/"+id(taken)+"/port_forwardings", good(nil))
 	s.refused(404, "FloatingIPNotFound", "POST", "/v2.0/floatingips/"+nowhere+"/port_forwardings", good(nil))
 	s.refused(404, "FloatingIPNotFound", "GET", "/v2.0/floatingips/"+nowhere+"/port_forwardings", nil)
@@ -137,7 +141,7 @@ func TestManyPortForwardingsOfAPort(t *testing.T) {
 	s := newSite(t)
 	p, f := s.port(id(s.blue), nil), s.floating(nil)
 	for i := range 20 {
-		s.forward(f, obj{"protocol": "tcp", "internal_port_id": id(p), "internal_port": 1 + i, "external_port": 1 + i})
+		s.forward(f, obj{"protocol": "tcp", "internal_port_id": id(p), "internal_ip_address": addresses(p)[0], "internal_port": 1 + i, "external_port": 1 + i})
 	}
 	s.must(204, "DELETE", "/v2.0/ports/"+id(p), nil)
 	if l := s.list("/v2.0/floatingips/" + id(f) + "/port_forwardings"); len(l) != 0 {

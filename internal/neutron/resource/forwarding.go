@@ -64,10 +64,10 @@ func PortForwardings() *Type {
 		shown("id", func(f *PortForwarding) any { return f.ID }),
 		required(field("protocol", Writable, ForwardedProtocol, func(f *PortForwarding) *string { return &f.Protocol })),
 		required(field("internal_port_id", Writable, UUID, func(f *PortForwarding) *string { return &f.InternalPortID })),
-		attr("internal_ip_address", Writable, func(f *PortForwarding, v any) (err error) {
-			f.InternalAddress, err = NullableIP(v)
+		required(attr("internal_ip_address", Writable, func(f *PortForwarding, v any) (err error) {
+			f.InternalAddress, err = IP(v)
 			return err
-		}, func(f *PortForwarding) any { return addrOrNil(f.InternalAddress) }),
+		}, func(f *PortForwarding) any { return addrOrNil(f.InternalAddress) })),
 	}
 	attrs = append(attrs, ports("internal_port", func(f *PortForwarding) *model.PortRange { return &f.InternalPorts })...)
 	attrs = append(attrs, ports("external_port", func(f *PortForwarding) *model.PortRange { return &f.ExternalPorts })...)
