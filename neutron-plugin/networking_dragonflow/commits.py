@@ -2,13 +2,15 @@
 
 Neutron publishes some events of what has happened within transactions that are still open: what is read then is of
 before, and what is deleted then may yet come back. And of inactive bindings of ports, which prepare for a live
-migration, it tells drivers nothing at all, nor of tags: they are noticed where they are written.
+migration, it tells drivers nothing at all, nor of tags, nor of logs that are off: they are noticed where they are
+written.
 """
 
 from collections.abc import Callable
 from typing import Any
 
 from neutron.db.models import l3 as l3_models
+from neutron.db.models import loggingapi as log_models
 from neutron.db.models import tag as tag_models
 from neutron.plugins.ml2 import models
 from neutron_lib import constants
@@ -50,6 +52,12 @@ def _note(session: Any, tell: Callable[[str, str], None], kind: str, id_: str) -
 
 
 def _flushed(session: Any, flush_context: Any) -> None:  # noqa: ARG001
+    for log in (*session.new, *session.dirty):
+        if isinstance(log, log_models.Log):
+            _note(session, backend.touch, objects.LOG, log.id)
+    for log in session.deleted:
+        if isinstance(log, log_models.Log):
+            _note(session, backend.delete, objects.LOG, log.id)
     for changed in (*session.new, *session.dirty, *session.deleted):
         if isinstance(changed, models.PortBinding) and changed.status == constants.INACTIVE:
             _note(session, backend.touch, objects.PORT, changed.port_id)

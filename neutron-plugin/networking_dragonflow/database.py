@@ -8,6 +8,7 @@ from typing import Any
 from neutron.db import models_v2, segments_db
 from neutron.db.models import address_group as address_group_models
 from neutron.db.models import l3 as l3_models
+from neutron.db.models import loggingapi as log_models
 from neutron.db.models import port_forwarding as port_forwarding_models
 from neutron.db.models import securitygroup as security_group_models
 from neutron.db.qos import models as qos_models
@@ -35,6 +36,7 @@ _MODELS = {
     objects.PORT_FORWARDING: port_forwarding_models.PortForwarding,
     objects.TRUNK: trunk_models.Trunk,
     objects.QOS_POLICY: qos_models.QosPolicy,
+    objects.LOG: log_models.Log,
 }
 
 _OF_ROUTERS = {objects.ROUTER: "get_routers", objects.FLOATINGIP: "get_floatingips"}
@@ -56,6 +58,8 @@ def served() -> list[str]:
         missing.add(objects.TRUNK)
     if not directory.get_plugin(plugin_constants.QOS):
         missing.add(objects.QOS_POLICY)
+    if not directory.get_plugin(plugin_constants.LOG_API):
+        missing.add(objects.LOG)
     return [kind for kind in objects.KINDS if kind not in missing]
 
 
@@ -199,6 +203,8 @@ def _getter(kind: str) -> Callable[..., list[objects.Object]]:
         return directory.get_plugin(TRUNK_PLUGIN).get_trunks
     if kind == objects.QOS_POLICY:
         return directory.get_plugin(plugin_constants.QOS).get_policies
+    if kind == objects.LOG:
+        return directory.get_plugin(plugin_constants.LOG_API).get_logs
     return getattr(directory.get_plugin(), f"get_{kind}s")
 
 

@@ -17,6 +17,7 @@ from networking_dragonflow import (
     commits,
     database,
     extensions,
+    logs,
     objects,
     qos,
     securitygroups,
@@ -47,6 +48,7 @@ class DragonflowDriver(api.MechanismDriver):
             )
         securitygroups.subscribe()
         qos.DragonflowQosDriver()  # the plugin of QoS, which comes later, takes it
+        logs.DragonflowLogDriver()  # the plugin of logs, which comes later, takes it
         trunk.DragonflowTrunkDriver()  # the plugin of trunks, which comes later, takes it
         for event in (events.AFTER_CREATE, events.AFTER_DELETE):
             registry.subscribe(_links_changed, resources.SEGMENT, event)

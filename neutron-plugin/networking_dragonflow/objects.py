@@ -24,6 +24,7 @@ FLOATINGIP = "floatingip"
 PORT_FORWARDING = "port_forwarding"
 TRUNK = "trunk"
 QOS_POLICY = "qos_policy"
+LOG = "log"
 
 # The tag of routers for which each chassis translates what its own guests send outside.
 DISTRIBUTED_SNAT = "distributed-snat"
@@ -31,7 +32,7 @@ DISTRIBUTED_SNAT = "distributed-snat"
 # In the order in which an audit goes through them: what others refer to comes first.
 KINDS = (
     QOS_POLICY, NETWORK, SUBNETPOOL, SUBNET, SECURITY_GROUP, ADDRESS_GROUP, SECURITY_GROUP_RULE, ROUTER, PORT,
-    FLOATINGIP, PORT_FORWARDING, TRUNK,
+    FLOATINGIP, PORT_FORWARDING, TRUNK, LOG,
 )  # fmt: skip
 
 _ALWAYS = ("id", "project_id", "name")
@@ -66,6 +67,7 @@ _READ = {
     # Sub-ports do not raise the trunk's revision: the digest covers them.
     TRUNK: ("port_id", "admin_state_up", "sub_ports"),
     QOS_POLICY: ("rules",),
+    LOG: ("resource_type", "resource_id", "target_id", "event", "enabled"),
 }  # fmt: skip
 
 # Lists in which the order means nothing; Neutron gives them as the database happens to.

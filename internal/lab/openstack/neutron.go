@@ -238,7 +238,7 @@ func (s *Stack) backend() string {
 
 // What of Neutron is loaded beside the mechanism driver: all that docs/operate/neutron.md names.
 const (
-	servicePlugins   = "dragonflow-router,dragonflow-port-forwarding,dragonflow-qos,segments,network_segment_range,trunk"
+	servicePlugins   = "dragonflow-router,dragonflow-port-forwarding,dragonflow-qos,segments,network_segment_range,trunk,log"
 	extensionDrivers = "port_security,dns_domain_keywords,tag_ports_during_bulk_creation,qos"
 )
 

@@ -61,7 +61,7 @@ func (s *Server) Audit(ctx context.Context) error {
 		}
 	}
 	for _, typ := range []*resource.Type{s.networks, s.subnets, s.ports, s.groups, s.rules, s.routers, s.floatingIPs, s.forwardings, s.activeAddresses,
-		s.addressGroups} {
+		s.addressGroups, s.logs} {
 		for _, row := range s.store.Select(typ.Kind, "") {
 			for _, k := range s.keysOf(row) {
 				check(k.Scope)
@@ -82,6 +82,9 @@ func (s *Server) Audit(ctx context.Context) error {
 
 // audited reports whether a scope holds what rows stand for.
 func audited(scope db.Scope) bool {
+	if scope == model.ScopeGlobal {
+		return true
+	}
 	for _, prefix := range []string{"network/", "secgroup/", "router/", "chassis/", "qos/", "neutron/addresses/", segment.ScopePrefix} {
 		if strings.HasPrefix(string(scope), prefix) {
 			return true
@@ -108,6 +111,8 @@ func (s *Server) ownerType(kind string) *resource.Type {
 		return s.routers
 	case model.KindFloatingIP:
 		return s.floatingIPs
+	case model.KindSecurityGroupLog:
+		return s.logs
 	case model.KindQoSPolicy:
 		return s.qosPolicies
 	case model.KindActiveAddress:
@@ -187,6 +192,8 @@ func (s *Server) rowsIn(scope db.Scope) []resource.Row {
 		return nil
 	}
 	switch {
+	case scope == model.ScopeGlobal:
+		return s.store.Select(s.logs.Kind, "")
 	case parts[0] == "network" && parts[last] == "ports":
 		at := rows.ByNetwork(parts[1])
 		return slices.Concat(s.store.Select(s.ports.Kind, at), s.store.Select(s.activeAddresses.Kind, at), s.store.Select(s.routers.Kind, at),

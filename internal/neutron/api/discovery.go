@@ -78,6 +78,7 @@ func served() []words {
 		{"ip-substring-filtering", "IP address substring filtering", "Ports by a part of their address"},
 		{"external-net", "Neutron external network", "Networks on which routers may have their gateways"},
 		{"l2_adjacency", "L2 Adjacency", "Networks whose segments are joined by routers alone"},
+		{"logging", "Logging API Extension", "Logs of what security groups let pass or drop"},
 		{"multi-provider", "Multi Provider Network", "Networks with several segments"},
 		{"net-mtu", "Network MTU", "The MTU of a network is shown"},
 		{"net-mtu-writable", "Network MTU (writable)", "The MTU of a network can be set"},

@@ -210,8 +210,8 @@ func (s *Server) remember(ips []model.FixedIP) {
 
 func (o portOps) delete(ctx context.Context, id string, revision int64) error {
 	err := o.deleteOnce(ctx, id, revision)
-	if errors.Is(err, db.ErrBatchTooLarge) { // many ports of floating IPs go there
-		if err := o.dropForwardings(ctx, rows.ByPort(id)); err != nil {
+	if errors.Is(err, db.ErrBatchTooLarge) { // many ports of floating IPs go there, or many logs are of it
+		if err := errors.Join(o.dropForwardings(ctx, rows.ByPort(id)), o.dropLogs(ctx, rows.ByPort(id))); err != nil {
 			return err
 		}
 		err = o.deleteOnce(ctx, id, revision)
@@ -232,7 +232,7 @@ func (o portOps) deleteOnce(ctx context.Context, id string, revision int64) erro
 		if err := o.checkDeletable(t, p); err != nil {
 			return err
 		}
-		if err := o.leavePort(t, p); err != nil {
+		if err := errors.Join(o.leavePort(t, p), o.dropLogsOf(t, p.ID)); err != nil {
 			return err
 		}
 		o.drop(t, p)

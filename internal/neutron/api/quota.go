@@ -14,6 +14,8 @@ import (
 var defaultLimits = map[string]int{
 	"network": 100, "subnet": 100, "port": 500, "security_group": 10, "security_group_rule": 100,
 	"router": 10, "floatingip": 50, "subnetpool": -1, "trunk": -1,
+	// Neutron has none for logs: but every chassis reads all of them.
+	"log": 1000,
 }
 
 // limits returns what a project may have of each resource.

@@ -82,6 +82,8 @@ func (s *Server) resolveV2(parts []string) (string, methods) {
 		return s.resolveAgents(prefix, parts[1:])
 	case "qos":
 		return s.resolveQoS(prefix, parts[1:])
+	case "log":
+		return s.resolveLog(prefix, parts[1:])
 	case "segments":
 		return s.resolveSegments(prefix, parts[1:])
 	case "quotas":

@@ -119,6 +119,9 @@ func (s *Server) dropGroup(ctx context.Context, row resource.Row) error {
 				out = append(out, child{s.rules, r.Base().ID})
 			}
 		}
+		for _, l := range s.store.Select(s.logs.Kind, rows.ByGroup(id)) {
+			out = append(out, child{s.logs, l.Base().ID})
+		}
 		return out
 	})
 }

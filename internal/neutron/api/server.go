@@ -71,6 +71,7 @@ type Server struct {
 	floatingIPs, forwardings, trunks        *resource.Type
 	activeAddresses, addressGroups          *resource.Type
 	qosPolicies, defaultQoS                 *resource.Type
+	logs                                    *resource.Type
 	qosRules                                []*resource.Type
 	pushed                                  map[string]*resource.Type // by name, what a Neutron pushes
 	collections                             []*collection
@@ -130,6 +131,7 @@ func New(opts Options) (*Server, error) {
 		{server: s, typ: s.addressScopes, ops: scopeOps{s}},
 		{server: s, typ: s.trunks, ops: trunkOps{s}, taggable: true, actions: s.trunkActions(), decorate: s.decorateTrunk},
 		{server: s, typ: s.qosPolicies, ops: qosOps{s}, taggable: true},
+		{server: s, typ: s.logs, ops: logOps{s}},
 	}
 	return s, nil
 }
@@ -144,20 +146,20 @@ func (s *Server) makeTypes() []*resource.Type {
 	s.subnetPools, s.addressScopes, s.defaultPools = resource.SubnetPools(), resource.AddressScopes(), resource.DefaultPools()
 	s.activeAddresses = resource.ActiveAddresses()
 	s.floatingIPs, s.forwardings = resource.FloatingIPs(), resource.PortForwardings()
-	s.addressGroups, s.trunks = resource.AddressGroups(), resource.Trunks()
+	s.addressGroups, s.trunks, s.logs = resource.AddressGroups(), resource.Trunks(), resource.Logs()
 	s.qosRules = resource.QoSRules()
 	s.qosPolicies, s.defaultQoS = resource.QoSPolicies(s.qosRules), resource.DefaultQoSPolicies()
 	s.portBindings, s.agents, s.segments = resource.PortBindings(), resource.Agents(), resource.Segments()
 	s.pushed = map[string]*resource.Type{}
 	for _, t := range []*resource.Type{s.networks, s.subnets, s.subnetPools, s.ports, s.groups, s.rules, s.addressGroups, s.routers,
-		s.floatingIPs, s.forwardings, s.trunks} {
+		s.floatingIPs, s.forwardings, s.trunks, s.logs} {
 		s.pushed[t.Singular] = t
 	}
 	s.pushed["qos_policy"] = s.qosPolicies
 	return []*resource.Type{
 		s.networks, s.subnets, s.ports, s.groups, s.rules, s.routers, s.quotas, s.quotaGuards, s.defaultGroups, s.agents,
 		s.subnetPools, s.addressScopes, s.defaultPools, s.floatingIPs, s.forwardings,
-		s.activeAddresses, s.addressGroups, s.trunks, s.qosPolicies, s.defaultQoS,
+		s.activeAddresses, s.addressGroups, s.trunks, s.qosPolicies, s.defaultQoS, s.logs,
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"path"
 	"strings"
 	"testing"
 	"time"
@@ -157,8 +158,8 @@ func (d *door) everything() []obj {
 	var out []obj
 	for _, k := range [][2]string{{"network", "networks"}, {"subnetpool", "subnetpools"}, {"subnet", "subnets"}, {"security_group", "security-groups"},
 		{"security_group_rule", "security-group-rules"}, {"router", "routers"}, {"port", "ports"}, {"floatingip", "floatingips"},
-		{"trunk", "trunks"}} {
-		plural := strings.ReplaceAll(k[1], "-", "_")
+		{"trunk", "trunks"}, {"log", "log/logs"}} {
+		plural := strings.ReplaceAll(path.Base(k[1]), "-", "_")
 		for _, o := range d.must(200, "GET", "/v2.0/"+k[1], nil)[plural].([]any) {
 			o := o.(obj)
 			switch k[0] {

@@ -106,6 +106,8 @@ func TestBadObjects(t *testing.T) {
 		{"trunk", "sub_ports", obj{"id": n["id"], "port_id": n["id"], "sub_ports": []obj{{"port_id": n["id"], "segmentation_type": "vlan", "segmentation_id": 1}}}},
 		{"trunk", "segmentation_type", obj{"id": n["id"], "port_id": n["id"], "sub_ports": []obj{{"port_id": p["id"], "segmentation_type": "vxlan", "segmentation_id": 1}}}},
 		{"trunk", "segmentation_id", obj{"id": n["id"], "port_id": n["id"], "sub_ports": []obj{{"port_id": p["id"], "segmentation_type": "vlan", "segmentation_id": 4095}}}},
+		{"log", "event", obj{"id": n["id"], "resource_type": "security_group", "event": "REJECT"}},
+		{"log", "project_id", obj{"id": n["id"], "resource_type": "security_group", "event": "ALL"}},
 		{"quota", "kind", n},
 	} {
 		bad := change(c.kind, c.object)

@@ -16,7 +16,7 @@ func parsers() map[string]func(*fields) resource.Row {
 		"network": parseNetwork, "subnet": parseSubnet, "subnetpool": parseSubnetPool, "port": parsePort,
 		"security_group": parseGroup, "security_group_rule": parseRule, "address_group": parseAddressGroup,
 		"router": parseRouter, "floatingip": parseFloatingIP, "port_forwarding": parseForwarding,
-		"trunk": parseTrunk, "qos_policy": parseQoSPolicy,
+		"trunk": parseTrunk, "qos_policy": parseQoSPolicy, "log": parseLog,
 	}
 }
 

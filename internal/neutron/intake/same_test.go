@@ -59,6 +59,8 @@ func build(t *testing.T, d *door) {
 	d.make("trunk", "trunks", obj{"port_id": a["id"], "sub_ports": []obj{{"port_id": red["id"], "segmentation_type": "vlan", "segmentation_id": 10},
 		{"port_id": d.make("port", "ports", obj{"network_id": blue["id"]})["id"], "segmentation_type": "vlan", "segmentation_id": 11}}})
 	d.make("trunk", "trunks", obj{"port_id": b["id"], "admin_state_up": false})
+	d.make("log", "log/logs", obj{"name": "a", "resource_type": "security_group", "resource_id": web["id"], "target_id": a["id"], "event": "DROP"})
+	d.make("log", "log/logs", obj{"resource_type": "security_group", "enabled": false})
 	d.make("floatingip", "floatingips", obj{"floating_network_id": ext["id"], "port_id": red["id"]})
 	d.make("floatingip", "floatingips", obj{"floating_network_id": ext["id"], "port_id": a["id"]})
 	d.make("floatingip", "floatingips", obj{"floating_network_id": ext["id"]})

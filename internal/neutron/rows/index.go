@@ -29,7 +29,7 @@ func ByAddressScope(id string) string { return "address-scope/" + id }
 // ByQoSPolicy finds the networks and ports that have a QoS policy.
 func ByQoSPolicy(id string) string { return "qos/" + id }
 
-// ByGroup finds the rules of a security group.
+// ByGroup finds the rules and the logs of a security group.
 func ByGroup(id string) string { return "group/" + id }
 
 // ByMembership finds the ports in a security group.
@@ -44,7 +44,7 @@ func ByDevice(id string) string { return "device/" + id }
 // ByFloatingIP finds the port forwardings of a floating IP.
 func ByFloatingIP(id string) string { return "floatingip/" + id }
 
-// ByPort finds the floating IPs, port forwardings and announced addresses of a port, and its trunk.
+// ByPort finds the floating IPs, port forwardings, logs and announced addresses of a port, and its trunk.
 func ByPort(id string) string { return "port/" + id }
 
 // BySubPort finds the trunk that has a port as a sub-port.
@@ -127,6 +127,8 @@ func indexKeys(row resource.Row) []string {
 		for _, p := range r.SubPorts {
 			keys = append(keys, BySubPort(p.PortID))
 		}
+	case *resource.Log:
+		keys = append(keys, logKeys(r)...)
 	case *resource.SubnetPool:
 		if r.AddressScopeID != "" {
 			keys = append(keys, ByAddressScope(r.AddressScopeID))
@@ -139,6 +141,17 @@ func indexKeys(row resource.Row) []string {
 		if r.RemoteGroupID != "" {
 			keys = append(keys, ByRemoteGroup(r.RemoteGroupID))
 		}
+	}
+	return keys
+}
+
+func logKeys(l *resource.Log) []string {
+	var keys []string
+	if l.ResourceID != "" {
+		keys = append(keys, ByGroup(l.ResourceID))
+	}
+	if l.TargetID != "" {
+		keys = append(keys, ByPort(l.TargetID))
 	}
 	return keys
 }

@@ -31,6 +31,8 @@ func Objects(row resource.Row) []model.Object {
 		return []model.Object{addressGroup(r)}
 	case *resource.QoSPolicy:
 		return []model.Object{qosPolicy(r)}
+	case *resource.Log:
+		return logObjects(r)
 	case *resource.Router:
 		return routerObjects(r)
 	case *resource.FloatingIP:

@@ -39,7 +39,7 @@ func Kinds() []Kind {
 		{"security-group-rule", model.KindSecurityGroupRule, "security-group-rules", []string{
 			"id", "security_group_id", "direction", "ethertype", "protocol", "port_range_min", "port_range_max", "remote_ip_prefix", "remote_group_id"}},
 		{"security-group-member", model.KindSecurityGroupMember, "", []string{"id", "security_group_id", "network_id", "addresses"}},
-		{"security-group-log", model.KindSecurityGroupLog, "", []string{"id", "name", "enabled", "event", "security_group_id", "port_id", "project_id"}},
+		{"security-group-log", model.KindSecurityGroupLog, "log/logs", []string{"id", "name", "enabled", "event", "security_group_id", "port_id", "project_id"}},
 		{"qos-policy", model.KindQoSPolicy, "qos/policies", []string{"id", "name", "shared", "is_default", "project_id"}},
 		{"binding", model.KindBinding, "", []string{"id", "host", "status", "network_id"}},
 		{"port-status", model.KindPortStatus, "", []string{"id", "host", "up", "realised", "network_id"}},
