@@ -128,7 +128,9 @@ type Chassis struct {
 	// BridgeMappings are physical networks with their bridges, each as NETWORK:BRIDGE.
 	BridgeMappings []string `key:"bridge-mappings" default:"none" help:"physical networks that this host is connected to, each with the bridge that leads there: physnet1:br-ex,physnet2:br-vlan; the bridges must exist"`
 	Gateway        bool     `key:"gateway" help:"whether routers may have their gateways on this chassis"`
-	StateDir       string   `key:"state-dir" help:"folder for what must outlive the process: the last view and the numbers in use"`
+	// AvailabilityZones are Neutron's; a router's hints name some of them.
+	AvailabilityZones []string `key:"availability-zones" default:"none" help:"availability zones in which this host is; routers that ask for a zone have their gateways on chassis of it"`
+	StateDir          string   `key:"state-dir" help:"folder for what must outlive the process: the last view and the numbers in use"`
 }
 
 func defaultChassis() Chassis {
@@ -171,6 +173,9 @@ func (c *Chassis) problems() map[string]string {
 	if problem := c.mappingProblem(); problem != "" {
 		found["bridge-mappings"] = problem
 	}
+	if problem := c.zoneProblem(); problem != "" {
+		found["availability-zones"] = problem
+	}
 	if c.DatapathType != "" && c.DatapathType != "system" && c.DatapathType != "netdev" {
 		found["datapath-type"] = "must be system or netdev"
 	}
@@ -196,6 +201,27 @@ func (c *Chassis) mappingProblem() string {
 			return fmt.Sprintf("must name each bridge once, and not the integration bridge, as with %s", bridge)
 		}
 		networks[network], bridges[bridge] = true, true
+	}
+	return ""
+}
+
+// longestZones is how much Neutron stores of the zones of an agent.
+const longestZones = 255
+
+// zoneProblem says what is wrong with the availability zones, empty if nothing is.
+func (c *Chassis) zoneProblem() string {
+	seen := map[string]bool{}
+	for _, z := range c.AvailabilityZones {
+		switch {
+		case z == "" || strings.ContainsAny(z, "/,:\"\\ \t\n"):
+			return "must be words without slashes, colons and quotes"
+		case seen[z]:
+			return fmt.Sprintf("must name the zone %s once", z)
+		}
+		seen[z] = true
+	}
+	if len(strings.Join(c.AvailabilityZones, ", ")) > longestZones {
+		return "must be shorter, 255 characters in all"
 	}
 	return ""
 }

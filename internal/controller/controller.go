@@ -48,6 +48,8 @@ type Options struct {
 	BridgeMappings map[string]string
 	// Gateway says that routers may have their gateways here.
 	Gateway bool
+	// AvailabilityZones are those in which the chassis is.
+	AvailabilityZones []string
 	// StateDir holds the snapshot.
 	StateDir string
 	// LeaseTTL is how long the chassis counts as alive after its last sign; 10 s if zero.

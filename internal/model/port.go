@@ -215,7 +215,12 @@ type Chassis struct {
 	PhysicalNetworks []string `json:"physical_networks,omitzero"`
 	// Gateway says that routers may have their gateways on this chassis.
 	Gateway bool `json:"gateway,omitzero"`
+	// AvailabilityZones are those in which the chassis is, in order.
+	AvailabilityZones []string `json:"availability_zones,omitzero"`
 }
+
+// maxZoneName is how long the name of an availability zone may be, as in Neutron.
+const maxZoneName = 255
 
 // Heartbeat says that a chassis lives: it is bound to the lease of its controller. Its ID is the
 // chassis' name. It lies in the chassis' own scope, so that it does not reach other chassis.
@@ -250,5 +255,8 @@ func (c *Chassis) Validate() error {
 	p.meta(&c.Meta)
 	p.check(!c.TunnelIP.IsValid() || c.TunnelIP.Zone() == "" && !c.TunnelIP.IsMulticast() && !c.TunnelIP.IsUnspecified(),
 		"tunnel_ip", "%s is not the address of a host", c.TunnelIP)
+	for _, z := range c.AvailabilityZones {
+		p.check(z != "" && len(z) <= maxZoneName, "availability_zones", "%q cannot be the name of a zone", z)
+	}
 	return p.result(c)
 }

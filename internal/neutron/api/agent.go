@@ -80,6 +80,7 @@ func (s *Server) describe(c *model.Chassis, r *report) *resource.Agent {
 			"dragonflow_version": c.Version,
 		},
 	}
+	a.AvailabilityZones = c.AvailabilityZones
 	if c.TunnelIP.IsValid() {
 		a.Configurations["tunneling_ip"] = c.TunnelIP.String()
 	}

@@ -21,7 +21,7 @@ func (s *Server) showResources(w http.ResponseWriter, r *http.Request) error {
 		Collection string `json:"collection"`
 	}
 	list := []entry{}
-	types := []*resource.Type{s.agents, s.segments}
+	types := []*resource.Type{s.agents, s.segments, s.zones}
 	for _, c := range s.collections {
 		types = append(types, c.typ)
 	}
@@ -57,6 +57,8 @@ func served() []words {
 		{"address-scope", "Address scope", "Subnet pools whose prefixes do not overlap"},
 		{"agent", "agent", "The controllers of chassis"},
 		{"allowed-address-pairs", "Allowed Address Pairs", "Further source addresses of a port"},
+		{"availability_zone", "Availability Zone", "Zones in which chassis are"},
+		{"availability_zone_filter", "Availability Zone Filter Extension", "Zones by name, state and what is in them"},
 		{"binding", "Port Binding", "The host on which a port is plugged"},
 		{"binding-extended", "Port Bindings Extended", "Several bindings of a port, one of them active"},
 		{"default-subnetpools", "Default Subnetpools", "A subnet pool for who names none"},
@@ -83,6 +85,7 @@ func served() []words {
 		{"net-mtu", "Network MTU", "The MTU of a network is shown"},
 		{"net-mtu-writable", "Network MTU (writable)", "The MTU of a network can be set"},
 		{"network-ip-availability", "Network IP Availability", "Used and total addresses of networks"},
+		{"network_availability_zone", "Network Availability Zone", "Networks with hints at zones"},
 		{"pagination", "Pagination support", "Lists in pages"},
 		{"port-mac-address-regenerate", "Port MAC address regenerate", "A null MAC asks for a new one"},
 		{"port-security", "Port Security", "Ports without address checks"},
@@ -98,6 +101,7 @@ func served() []words {
 		{"quotas", "Quota management support", "Limits of a project"},
 		{"revision-if-match", "If-Match constraints based on revision_number", "Conditional changes"},
 		{"router", "Neutron L3 Router", "Routers between networks"},
+		{"router_availability_zone", "Router Availability Zone", "Routers whose gateways are in certain zones"},
 		{"security-group", "security-group", "Security groups and their rules"},
 		{"security-groups-normalized-cidr", "Normalized CIDR field for security group rules", "normalized_cidr"},
 		{"segment", "Segment", "Segments of networks, and subnets on one of them"},

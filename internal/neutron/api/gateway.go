@@ -53,7 +53,7 @@ func (s *Server) setGateway(t *rows.Txn, r *resource.Router) error {
 			return err
 		}
 	}
-	g.Chassis = s.schedule(r.ID, n, g.Chassis)
+	g.Chassis = s.schedule(r, n, g.Chassis)
 	r.Gateway = g
 	t.After(s.board.poke)
 	return nil

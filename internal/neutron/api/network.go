@@ -22,6 +22,9 @@ func (o networkOps) create(t *rows.Txn, row resource.Row, given resource.Given) 
 	if err := o.usesQoS(t, n.QoSPolicyID); err != nil {
 		return err
 	}
+	if err := o.checkZones(n.AvailabilityZoneHints); err != nil {
+		return err
+	}
 	if err := o.takeSegments(t, n); err != nil {
 		return err
 	}

@@ -98,7 +98,7 @@ func (s *Server) joinRouter(t *rows.Txn, r *resource.Router) error {
 		g.PortID, g.MACAddress, g.FixedIPs = p.ID, p.MACAddress, p.FixedIPs
 	}
 	if n, ok := t.Lookup(s.networks, g.NetworkID); ok {
-		g.Chassis = inOrder(s.schedule(r.ID, n.(*resource.Network), g.Chassis), s.formerChassis(r))
+		g.Chassis = inOrder(s.schedule(r, n.(*resource.Network), g.Chassis), s.formerChassis(r))
 	}
 	var err error
 	if g.TransitVNI == 0 {

@@ -80,6 +80,8 @@ func (s *Server) resolveV2(parts []string) (string, methods) {
 		return s.resolveExtensions(prefix, parts[1:])
 	case "agents":
 		return s.resolveAgents(prefix, parts[1:])
+	case "availability_zones":
+		return s.resolveZones(prefix, parts[1:])
 	case "qos":
 		return s.resolveQoS(prefix, parts[1:])
 	case "log":

@@ -16,6 +16,9 @@ func (o routerOps) create(t *rows.Txn, row resource.Row, _ resource.Given) error
 	if err := o.checkQuota(t, o.routers, r.ProjectID); err != nil {
 		return err
 	}
+	if err := o.checkZones(r.AvailabilityZoneHints); err != nil {
+		return err
+	}
 	if err := o.setGateway(t, r); err != nil {
 		return err
 	}

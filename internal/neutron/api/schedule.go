@@ -24,6 +24,18 @@ type place struct {
 	gateway, alive bool
 	tunnels        []model.NetworkType
 	physical       []string
+	zones          []string
+}
+
+// within reports whether the chassis is in one of the zones at which a router hints.
+func (p place) within(hints []string) bool {
+	return len(hints) == 0 || slices.ContainsFunc(p.zones, func(z string) bool { return slices.Contains(hints, z) })
+}
+
+// beside reports whether two chassis fail with the same zone. Those without any may.
+func (p place) beside(q place) bool {
+	return len(p.zones)+len(q.zones) == 0 ||
+		slices.ContainsFunc(p.zones, func(z string) bool { return slices.Contains(q.zones, z) })
 }
 
 // reaches reports whether the chassis is connected to an external network: to a physical network that carries it, or,
@@ -39,7 +51,8 @@ func (p place) reaches(n *resource.Network) bool {
 
 func (p place) equal(q place) bool {
 	return p.name == q.name && p.gateway == q.gateway && p.alive == q.alive &&
-		slices.Equal(p.tunnels, q.tunnels) && slices.Equal(p.physical, q.physical)
+		slices.Equal(p.tunnels, q.tunnels) && slices.Equal(p.physical, q.physical) &&
+		slices.Equal(p.zones, q.zones)
 }
 
 // places returns the chassis, by name.
@@ -54,7 +67,7 @@ func (b *board) sortedPlaces() []place {
 	out := make([]place, 0, len(b.chassis))
 	for _, name := range b.sorted() {
 		c, r := b.chassis[name], b.reports[name]
-		p := place{name: name, gateway: c.Gateway, physical: c.PhysicalNetworks, alive: r != nil && r.beat != nil}
+		p := place{name: name, gateway: c.Gateway, physical: c.PhysicalNetworks, zones: c.AvailabilityZones, alive: r != nil && r.beat != nil}
 		if c.TunnelIP.IsValid() {
 			p.tunnels = c.TunnelTypes
 		}
@@ -64,42 +77,94 @@ func (b *board) sortedPlaces() []place {
 }
 
 // schedule chooses the chassis that may be the gateway of a router on an external network, given those that
-// were chosen before. Those that still can stay, in their order, dead ones too: a chassis is not moved away
-// from because it does not report. New ones come after them, so that nothing moves.
-func (s *Server) schedule(router string, n *resource.Network, old []model.GatewayChassis) []model.GatewayChassis {
-	return choose(s.board.places(), router, n, old)
+// were chosen before.
+func (s *Server) schedule(r *resource.Router, n *resource.Network, old []model.GatewayChassis) []model.GatewayChassis {
+	return choose(s.board.places(), wish{r.ID, r.AvailabilityZoneHints}, n, old)
 }
 
-func choose(places []place, router string, n *resource.Network, old []model.GatewayChassis) []model.GatewayChassis {
-	can := map[string]place{}
-	var fresh []place
+// wish is what a router has to say about its gateways.
+type wish struct {
+	router string
+	hints  []string
+}
+
+// choose prefers chassis that were chosen before. Those that still can be the gateway stay, in their order, dead ones too:
+// a chassis is not moved away from because it does not report. New ones come after them, so that nothing moves, from the
+// zones with the fewest.
+func choose(places []place, w wish, n *resource.Network, old []model.GatewayChassis) []model.GatewayChassis {
+	var fresh, chosen []place
 	for _, p := range places {
-		if p.gateway && p.reaches(n) {
-			can[p.name] = p
+		if p.gateway && p.reaches(n) && p.within(w.hints) {
 			fresh = append(fresh, p)
 		}
 	}
-	var names []string
 	for _, c := range model.ByPriority(old) {
-		if _, ok := can[c.Name]; ok {
-			names = append(names, c.Name)
+		if i := slices.IndexFunc(fresh, func(p place) bool { return p.name == c.Name }); i >= 0 {
+			chosen = append(chosen, fresh[i])
 		}
 	}
-	slices.SortFunc(fresh, func(a, b place) int { return cmp.Compare(weight(router, b.name), weight(router, a.name)) })
-	if slices.ContainsFunc(fresh, func(p place) bool { return p.alive }) {
+	slices.SortFunc(fresh, func(a, b place) int { return cmp.Compare(weight(w.router, b.name), weight(w.router, a.name)) })
+	if slices.ContainsFunc(fresh, living) {
 		fresh = slices.DeleteFunc(fresh, func(p place) bool { return !p.alive })
 	}
-	for _, p := range fresh {
-		dead := !slices.ContainsFunc(names, func(name string) bool { return can[name].alive })
-		if !slices.Contains(names, p.name) && (len(names) < maxGatewayChassis || dead && p.alive) {
-			names = append(names, p.name)
-		}
-	}
+	fresh = slices.DeleteFunc(fresh, func(p place) bool { return has(chosen, p) })
+	chosen = fill(chosen, fresh)
 	var out []model.GatewayChassis
-	for i, name := range names {
-		out = append(out, model.GatewayChassis{Name: name, Priority: len(names) - i})
+	for i, p := range chosen {
+		out = append(out, model.GatewayChassis{Name: p.name, Priority: len(chosen) - i})
 	}
 	return out
+}
+
+func living(p place) bool { return p.alive }
+
+func has(list []place, p place) bool {
+	return slices.ContainsFunc(list, func(q place) bool { return q.name == p.name })
+}
+
+// fill adds chassis until there are enough, and one that lives. If all are in one zone, one that waits makes room for one
+// elsewhere, so that a zone that fails does not take all of them; that which is the gateway stays it.
+func fill(chosen, fresh []place) []place {
+	for len(chosen) < maxGatewayChassis || !slices.ContainsFunc(chosen, living) {
+		next := apart(fresh, chosen)
+		if next < 0 || len(chosen) >= maxGatewayChassis && !fresh[next].alive {
+			return chosen
+		}
+		chosen, fresh = append(chosen, fresh[next]), slices.Delete(fresh, next, next+1)
+	}
+	next, acting := apart(fresh, chosen), slices.IndexFunc(chosen, living)
+	if next < 0 || !fresh[next].alive || !inOneZone(chosen) || inOneZone(append(chosen[:len(chosen):len(chosen)], fresh[next])) {
+		return chosen
+	}
+	last := len(chosen) - 1
+	if last == acting {
+		last--
+	}
+	return append(slices.Delete(chosen, last, last+1), fresh[next])
+}
+
+// apart finds the first of those in whose zones the fewest chassis have been chosen; -1 if there is none.
+func apart(fresh, chosen []place) int {
+	best, fewest := -1, 0
+	for i, p := range fresh {
+		n := 0
+		for _, q := range chosen {
+			if p.beside(q) {
+				n++
+			}
+		}
+		if best < 0 || n < fewest {
+			best, fewest = i, n
+		}
+	}
+	return best
+}
+
+// inOneZone reports whether one zone has all these chassis.
+func inOneZone(list []place) bool {
+	return slices.ContainsFunc(list[0].zones, func(z string) bool {
+		return !slices.ContainsFunc(list, func(p place) bool { return !slices.Contains(p.zones, z) })
+	})
 }
 
 // weight orders the chassis for each router otherwise, so that routers are spread evenly and a chassis more
@@ -169,7 +234,7 @@ func (s *Server) settleGateways(ctx context.Context) error {
 			continue
 		}
 		n, ok := s.store.Cached(s.networks.Kind, r.Gateway.NetworkID)
-		if !ok || slices.Equal(s.schedule(r.ID, n.(*resource.Network), r.Gateway.Chassis), r.Gateway.Chassis) {
+		if !ok || slices.Equal(s.schedule(r, n.(*resource.Network), r.Gateway.Chassis), r.Gateway.Chassis) {
 			continue
 		}
 		failed = errors.Join(failed, s.settleGateway(ctx, r.ID))
@@ -194,7 +259,7 @@ func (s *Server) settleGateway(ctx context.Context, id string) error {
 			return notGone(err)
 		}
 		g := *r.Gateway
-		g.Chassis = s.schedule(r.ID, n, g.Chassis)
+		g.Chassis = s.schedule(r, n, g.Chassis)
 		if slices.Equal(g.Chassis, r.Gateway.Chassis) {
 			return nil
 		}

@@ -24,9 +24,9 @@ func TestChoiceOfGateways(t *testing.T) {
 			chosen = append(chosen, model.GatewayChassis{Name: name, Priority: 10 - i})
 		}
 		var out []string
-		for i, c := range choose(places, "router", n, chosen) {
+		for i, c := range choose(places, wish{router: "router"}, n, chosen) {
 			out = append(out, c.Name)
-			if want := len(choose(places, "router", n, chosen)) - i; c.Priority != want {
+			if want := len(choose(places, wish{router: "router"}, n, chosen)) - i; c.Priority != want {
 				t.Errorf("%s has priority %d, want %d", c.Name, c.Priority, want)
 			}
 		}
@@ -57,15 +57,15 @@ func TestChoiceOfGateways(t *testing.T) {
 		t.Errorf("%v", got)
 	}
 	places := []place{{name: "no", alive: true, physical: []string{"phys"}}, {name: "far", gateway: true, alive: true, physical: []string{"x"}}, {name: "t", gateway: true, tunnels: []model.NetworkType{model.VXLAN, model.Geneve}}}
-	if got := choose(places, "router", n, nil); got != nil {
+	if got := choose(places, wish{router: "router"}, n, nil); got != nil {
 		t.Errorf("%v", got)
 	}
 	tunnelled := &resource.Network{Segments: []model.Segment{{NetworkType: model.Geneve}}}
-	if got := choose(places, "router", tunnelled, nil); len(got) != 1 || got[0].Name != "t" {
+	if got := choose(places, wish{router: "router"}, tunnelled, nil); len(got) != 1 || got[0].Name != "t" {
 		t.Errorf("by tunnels alone %v are chosen, want t", got)
 	}
 	tunnelled.Segments = append(tunnelled.Segments, model.Segment{NetworkType: model.Flat, PhysicalNetwork: "y"})
-	if got := choose(places, "router", tunnelled, nil); got != nil {
+	if got := choose(places, wish{router: "router"}, tunnelled, nil); got != nil {
 		t.Errorf("outside is the physical network, to which nobody is connected: %v", got)
 	}
 }

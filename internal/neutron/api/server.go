@@ -67,7 +67,7 @@ type Server struct {
 	routers, subnetPools, addressScopes     *resource.Type
 	defaultPools                            *resource.Type
 	quotas, quotaGuards, defaultGroups      *resource.Type
-	portBindings, agents, segments          *resource.Type
+	portBindings, agents, segments, zones   *resource.Type
 	floatingIPs, forwardings, trunks        *resource.Type
 	activeAddresses, addressGroups          *resource.Type
 	qosPolicies, defaultQoS                 *resource.Type
@@ -125,7 +125,7 @@ func New(opts Options) (*Server, error) {
 		{server: s, typ: s.ports, ops: portOps{s}, taggable: true, decorate: s.decoratePort},
 		{server: s, typ: s.groups, ops: groupOps{s}, taggable: true, decorate: s.decorateGroup},
 		{server: s, typ: s.rules, ops: ruleOps{s}},
-		{server: s, typ: s.routers, ops: routerOps{s}, taggable: true, actions: s.routerActions()},
+		{server: s, typ: s.routers, ops: routerOps{s}, decorate: s.decorateRouter, taggable: true, actions: s.routerActions()},
 		{server: s, typ: s.floatingIPs, ops: floatingOps{s}, taggable: true, decorate: s.decorateFloatingIP},
 		{server: s, typ: s.subnetPools, ops: poolOps{s}, taggable: true, actions: s.poolActions()},
 		{server: s, typ: s.addressScopes, ops: scopeOps{s}},
@@ -150,6 +150,7 @@ func (s *Server) makeTypes() []*resource.Type {
 	s.qosRules = resource.QoSRules()
 	s.qosPolicies, s.defaultQoS = resource.QoSPolicies(s.qosRules), resource.DefaultQoSPolicies()
 	s.portBindings, s.agents, s.segments = resource.PortBindings(), resource.Agents(), resource.Segments()
+	s.zones = resource.Zones()
 	s.pushed = map[string]*resource.Type{}
 	for _, t := range []*resource.Type{s.networks, s.subnets, s.subnetPools, s.ports, s.groups, s.rules, s.addressGroups, s.routers,
 		s.floatingIPs, s.forwardings, s.trunks, s.logs} {

@@ -296,6 +296,10 @@ func (s *Server) agentState(host string) (any, error) {
 	a.Configurations["gateway"] = c.Gateway
 	state := agentState{ID: a.ID, Host: host, Alive: a.Alive, AgentType: resource.AgentType, Binary: resource.AgentBinary,
 		Configurations: a.Configurations}
+	a.Configurations["availability_zones"] = slices.Clone(c.AvailabilityZones)
+	if zones := resource.ZonesOfAgent(c.AvailabilityZones); zones != "" {
+		state.AvailabilityZone = &zones
+	}
 	if !a.Started.IsZero() {
 		started := a.Started.UTC().Format(time.RFC3339)
 		state.StartedAt = &started

@@ -156,7 +156,7 @@ func parseAddressGroup(f *fields) resource.Row {
 
 func parseRouter(f *fields) resource.Row {
 	r := &resource.Router{AdminStateUp: f.boolean("admin_state_up", true), Routes: list(f, "routes", nested(parseRoute)),
-		DistributedSNAT: f.boolean("distributed_snat", false)}
+		DistributedSNAT: f.boolean("distributed_snat", false), AvailabilityZoneHints: list(f, "availability_zone_hints", resource.Text(longest))}
 	r.Gateway = read(f, "external_gateway_info", func(v any) (*resource.Gateway, error) {
 		if m, ok := v.(map[string]any); ok && len(m) == 0 {
 			return nil, nil

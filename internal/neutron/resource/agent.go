@@ -13,6 +13,7 @@ type Agent struct {
 	// chassis was last registered otherwise than before; zero times are not known.
 	Started, Seen, Registered time.Time      `json:"-"`
 	Configurations            map[string]any `json:"-"`
+	AvailabilityZones         []string       `json:"-"`
 }
 
 // Clone returns a copy.
@@ -53,7 +54,7 @@ func Agents() *Type {
 				return err
 			}, func(*Agent) any { return true }),
 			shown("alive", func(a *Agent) any { return a.Alive }),
-			shown("availability_zone", func(*Agent) any { return nil }),
+			shown("availability_zone", func(a *Agent) any { return textOrNil(ZonesOfAgent(a.AvailabilityZones)) }),
 			unlisted(shown("configurations", func(a *Agent) any { return a.Configurations })),
 			at("created_at", func(a *Agent) time.Time { return a.Registered }),
 			at("started_at", func(a *Agent) time.Time { return a.Started }),

@@ -28,6 +28,9 @@ type Network struct {
 	SegmentNotes map[string]SegmentNote `json:"segment_notes,omitzero"`
 	// Unsegmented says that all segments were deleted: the network shall have none.
 	Unsegmented bool `json:"unsegmented,omitzero"`
+	// AvailabilityZoneHints are zones that somebody has named. A network is on every chassis that needs it: they are shown,
+	// as with ML2/OVN, and decide nothing.
+	AvailabilityZoneHints []string `json:"availability_zone_hints,omitzero"`
 
 	// IPv4AddressScope, IPv6AddressScope and Routed are not stored: the API fills them in before it shows a network.
 	// Routed says that its subnets are on segments.
@@ -57,6 +60,8 @@ func Networks() *Type {
 		unlisted(shown("ipv6_address_scope", func(n *Network) any { return textOrNil(n.IPv6AddressScope) })),
 	}
 	own = append(own, unlisted(shown("l2_adjacency", func(n *Network) any { return !n.Routed })))
+	own = append(own, zoneAttrs(func(n *Network) *[]string { return &n.AvailabilityZoneHints },
+		func(n *Network) []string { return n.AvailabilityZoneHints })...)
 	own = append(own, providerAttrs()...)
 	own = append(own, tagsAttr())
 	return &Type{

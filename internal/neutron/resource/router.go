@@ -20,6 +20,12 @@ type Router struct {
 	// DistributedSNAT lets each chassis that reaches the external network translate what its guests send
 	// there.
 	DistributedSNAT bool `json:"distributed_snat,omitzero"`
+	// AvailabilityZoneHints are the zones in one of which each chassis must be that may be the gateway; any may if there
+	// are none.
+	AvailabilityZoneHints []string `json:"availability_zone_hints,omitzero"`
+
+	// AvailabilityZones are those in which the gateway's chassis are; the API fills them in before it shows a router.
+	AvailabilityZones []string `json:"-"`
 
 	// Wanted is the gateway that a request asks for; it is not stored.
 	Wanted *GatewayRequest `json:"-"`
@@ -43,6 +49,8 @@ func Routers() *Type {
 		unlisted(attr("routes", OnPut, setRoutes, func(r *Router) any { return orEmpty(r.Routes) })),
 		tagsAttr(),
 	}
+	own = append(own, zoneAttrs(func(r *Router) *[]string { return &r.AvailabilityZoneHints },
+		func(r *Router) []string { return r.AvailabilityZones })...)
 	return &Type{
 		Kind: "neutron.router", Singular: "router", Plural: "routers", Path: "routers",
 		Attrs:        join(first, own, last),
