@@ -155,9 +155,8 @@ class Listener:
             "host": agent["host"],
             "topic": "N/A",
             "configurations": agent.get("configurations") or {},
+            "availability_zone": agent.get("availability_zone"),
         }
-        if agent.get("availability_zone"):
-            state["availability_zone"] = agent["availability_zone"]
         if new and agent["alive"]:
             state["start_flag"] = True
         plugin.create_or_update_agent(context, state)

@@ -24,6 +24,7 @@ from networking_dragonflow import (
     settings,
     trunk,
     worker,
+    zones,
 )
 
 LOG = log.getLogger(__name__)
@@ -50,6 +51,7 @@ class DragonflowDriver(api.MechanismDriver):
         qos.DragonflowQosDriver()  # the plugin of QoS, which comes later, takes it
         logs.DragonflowLogDriver()  # the plugin of logs, which comes later, takes it
         trunk.DragonflowTrunkDriver()  # the plugin of trunks, which comes later, takes it
+        zones.serve()
         for event in (events.AFTER_CREATE, events.AFTER_DELETE):
             registry.subscribe(_links_changed, resources.SEGMENT, event)
         commits.subscribe()

@@ -52,7 +52,7 @@ _READ = {
         "security_group_id", "direction", "ethertype", "protocol", "port_range_min", "port_range_max",
         "remote_ip_prefix", "remote_group_id", "remote_address_group_id",
     ),
-    ROUTER: ("admin_state_up", "routes", "external_gateway_info", "tags"),
+    ROUTER: ("admin_state_up", "routes", "external_gateway_info", "availability_zone_hints", "tags"),
     PORT: (
         "network_id", "admin_state_up", "mac_address", "fixed_ips", "device_id", "device_owner",
         "port_security_enabled", "security_groups", "allowed_address_pairs", "extra_dhcp_opts", "dns_name",

@@ -7,6 +7,7 @@ gateways as ports. Which chassis is a gateway they decide, not Neutron.
 from typing import Any, ClassVar
 
 from neutron.db import dns_db, extraroute_db, l3_fip_pools_db, l3_fip_port_details, l3_gwmode_db
+from neutron.db.availability_zone import router as router_zones
 from neutron.db.models import l3 as l3_models
 from neutron.quota import resource_registry
 from neutron_lib import constants
@@ -14,7 +15,7 @@ from neutron_lib.callbacks import events, registry, resources
 from neutron_lib.plugins import constants as plugin_constants
 from neutron_lib.services import base as service_base
 
-from networking_dragonflow import commits, extensions, objects
+from networking_dragonflow import commits, extensions, objects, zones
 
 
 class DragonflowRouterPlugin(
@@ -24,6 +25,7 @@ class DragonflowRouterPlugin(
     dns_db.DNSDbMixin,
     l3_fip_port_details.Fip_port_details_db_mixin,
     l3_fip_pools_db.FloatingIPPoolsMixin,
+    router_zones.RouterAvailabilityZoneMixin,
 ):
     """Neutron's routers without agents."""
 
@@ -52,6 +54,15 @@ class DragonflowRouterPlugin(
     def get_plugin_description(self) -> str:
         """Return what people read about it."""
         return "Routers that are on every chassis, by Dragonflow"
+
+    def validate_availability_zones(self, context: Any, resource_type: str, availability_zones: list[str]) -> None:
+        """Refuse hints at zones that are none."""
+        if resource_type == zones.ROUTER:
+            zones.check(context, availability_zones)
+
+    def get_router_availability_zones(self, router: Any) -> list[str]:
+        """Return the zones that a router hints at: its gateway is in one of them."""
+        return zones.hinted(router)
 
     def create_floatingip(
         self, context: Any, floatingip: dict[str, Any], initial_status: str = constants.FLOATINGIP_STATUS_DOWN
