@@ -150,7 +150,7 @@ def _port(read: Object) -> None:
 
 
 def _router(read: Object) -> None:
-    if DISTRIBUTED_SNAT in read.pop("tags", None) or ():
+    if DISTRIBUTED_SNAT in (read.pop("tags", None) or ()):
         read["distributed_snat"] = True
     gateway = read.get("external_gateway_info")
     if gateway:

@@ -19,12 +19,12 @@ def _agents(monkeypatch: pytest.MonkeyPatch) -> None:
         {"gateway": False, "availability_zones": ["far"]},
     ]
     agents = [SimpleNamespace(configurations=one) for one in told]
-    monkeypatch.setattr(zones.agent_objects.Agent, "get_objects", lambda *_args, **_kwargs: agents)
+    monkeypatch.setattr("networking_dragonflow.zones.agent_objects.Agent.get_objects", lambda *_args, **_kwargs: agents)
 
 
 def test_zones_are_those_of_gateways() -> None:
     def listed(**filters: list[str]) -> list[str]:
-        return [zone["name"] for zone in zones._listed(None, _CONTEXT, filters)]  # noqa: SLF001
+        return [zone["name"] for zone in zones._listed(None, _CONTEXT, filters)]
 
     assert listed() == ["east", "west"]
     assert listed(name=["west"], state=["available"]) == ["west"]
