@@ -39,6 +39,8 @@ func TestValidateNamesTheObjectAndTheField(t *testing.T) {
 		"ip_address":           &AddressClaim{Meta: meta, NetworkID: "n", PortID: "p", Host: "c"},
 		"id: must be":          &ActiveAddress{Meta: meta, NetworkID: "n", PortID: "p", MACAddress: mac, IPAddress: netip.MustParseAddr("10.0.0.1")},
 		"tunnel_ip":            &Chassis{Meta: meta, TunnelIP: netip.MustParseAddr("224.0.0.1")},
+		"bandwidths":           &Chassis{Meta: meta, PhysicalNetworks: []string{"physnet1"}, Bandwidths: map[string]int{"physnet2": 1000}},
+		"minimum_bandwidths":   &QoSPolicy{Meta: meta, MinimumBandwidths: []QoSMinimum{{Direction: Egress}}},
 		"routes":               &Router{Meta: meta, Routes: []Route{{Destination: prefix("10.0.0.0/24"), NextHop: netip.MustParseAddr("fe80::1")}}},
 		"router_id":            &RouterInterface{Meta: meta, NetworkID: "n", MACAddress: mac},
 		"direction":            &SecurityGroupRule{Meta: meta, SecurityGroupID: "g", EtherType: IPv4, Direction: "sideways"},

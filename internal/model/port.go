@@ -217,6 +217,9 @@ type Chassis struct {
 	Gateway bool `json:"gateway,omitzero"`
 	// AvailabilityZones are those in which the chassis is, in order.
 	AvailabilityZones []string `json:"availability_zones,omitzero"`
+	// Bandwidths are what the way to each of the physical networks carries, in kilobits a second, of 1,000 bits: so much
+	// of it can be guaranteed to ports. A physical network that is not named guarantees nothing.
+	Bandwidths map[string]int `json:"bandwidths,omitzero"`
 }
 
 // maxZoneName is how long the name of an availability zone may be, as in Neutron.
@@ -257,6 +260,9 @@ func (c *Chassis) Validate() error {
 		"tunnel_ip", "%s is not the address of a host", c.TunnelIP)
 	for _, z := range c.AvailabilityZones {
 		p.check(z != "" && len(z) <= maxZoneName, "availability_zones", "%q cannot be the name of a zone", z)
+	}
+	for network, kbps := range c.Bandwidths {
+		p.check(slices.Contains(c.PhysicalNetworks, network) && kbps > 0, "bandwidths", "%q with %d kilobits is no way to a physical network", network, kbps)
 	}
 	return p.result(c)
 }
