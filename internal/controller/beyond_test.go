@@ -1,9 +1,11 @@
 package controller_test
 
 import (
+	"fmt"
 	"net/netip"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/dragonflow/dragonflow/internal/controller"
 	"github.com/dragonflow/dragonflow/internal/controller/view"
@@ -105,6 +107,28 @@ func TestTheRouterIsFoundFromOutside(t *testing.T) {
 		packet.IP("2001:db8:2::9", "ff02::1:ff00:1"), packet.NeighborSolicitation("2001:db8:2::1", hostOutside)))
 	b.sw.WaitSent(outside, packet.Is(packet.EthSrc(own), packet.EthDst(hostOutside), tag,
 		packet.IP("2001:db8:2::1", "2001:db8:2::9"), packet.NeighborAdvertisement("2001:db8:2::1", own, 0xe0).(packet.Checker)))
+}
+
+// TestWhoDoesNotAnswerIsAskedAgainSoon: the first question or its answer may be lost, and a guest waits for it.
+func TestWhoDoesNotAnswerIsAskedAgainSoon(t *testing.T) {
+	b := newBeyond(t)
+	own := view.WireMAC(apptest.Host, b.wire.MACAddress).String()
+	const patience = 900 * time.Millisecond // in which a question each second is asked no more than twice
+	took := time.Duration(0)
+	for n := range 5 { // the machine may stand still
+		host := fmt.Sprintf("192.0.2.%d", 20+n)
+		question := packet.Is(packet.EthSrc(own), packet.ARPRequest(own, "192.0.2.1", host).(packet.Checker))
+		b.sw.Inject("tap-a", packet.Build(packet.Ethernet(b.guest.MACAddress.String(), b.inner.MACAddress.String()),
+			packet.IP("10.0.1.10", host), packet.EchoRequest(1, 1)))
+		b.sw.WaitSent(outside, question)
+		began := time.Now()
+		b.sw.WaitSent(outside, question)
+		b.sw.WaitSent(outside, question)
+		if took = time.Since(began); took < patience {
+			return
+		}
+	}
+	t.Errorf("three questions took %s, want less than %s", took, patience)
 }
 
 // knows tells whether a host outside is known.

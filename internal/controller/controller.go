@@ -127,7 +127,9 @@ type Controller struct {
 	bridged  bridgeState
 	watches  watches
 	// untold are the announcements that wait for the switch.
-	untold   []announcement
+	untold []announcement
+	// repeats are those that are told once more.
+	repeats  *repeats
 	journal  journal
 	progress progress
 	facts    facts
@@ -167,7 +169,7 @@ func New(ctx context.Context, o Options) (*Controller, error) {
 		db: view.NewDB(nil), numbers: number.New(), rows: ovsdb.NewDB(), scopes: map[string]*scopeState{},
 		calls: make(chan call), posts: make(chan func(*Controller)), first: make(chan struct{}), interfaces: map[ovsdb.UUID]string{},
 		refused: map[string]string{}, troubles: map[string]string{}, drift: map[Layer]uint64{},
-		ports: newPortTracker(), pend: newPending(), facts: newFacts(), here: map[string]string{},
+		ports: newPortTracker(), pend: newPending(), facts: newFacts(), repeats: newRepeats(), here: map[string]string{},
 	}
 	var err error
 	c.engine, err = engine.New(c.db, c.numbers, o.Apps, engine.Options{Track: tracked(o.Apps)})

@@ -41,6 +41,7 @@ func (c *Controller) loop(ctx context.Context) error {
 	c.follow(model.ScopeChassis(c.o.Chassis))
 	timers := newTimers(c.o)
 	defer timers.stop()
+	defer c.repeats.timer.Stop()
 	c.step(ctx)
 	for {
 		if !c.receive(ctx, timers, true) {
@@ -96,6 +97,8 @@ func (c *Controller) receive(ctx context.Context, timers *timers, wait bool) boo
 		c.tidy()
 	case <-c.watches.wake:
 		c.presumeNoMore()
+	case now := <-c.repeats.timer.C:
+		c.repeat(now)
 	case i := <-timers.apps:
 		c.tick(i)
 	case <-never:

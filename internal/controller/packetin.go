@@ -116,17 +116,27 @@ func (c *Controller) announceChanges(d *engine.Delta) {
 // tell lets apps send what they announce.
 func (c *Controller) tell(list []announcement) {
 	for _, a := range list {
-		c.announceRow(a.app, a.key)
+		c.announceRow(a.app, a.key, a.app.Announcer.Send)
+		c.repeats.add(a, time.Now())
 	}
 }
 
-func (c *Controller) announceRow(a *app.App, key string) {
+// repeat lets apps send again what may have been lost.
+func (c *Controller) repeat(now time.Time) {
+	for _, a := range c.repeats.take(now) {
+		if c.phase != down && c.synced {
+			c.announceRow(a.app, a.key, a.app.Announcer.Again)
+		}
+	}
+}
+
+func (c *Controller) announceRow(a *app.App, key string, send func(*view.Reader, string) []app.PacketOut) {
 	defer func() {
 		if r := recover(); r != nil {
 			c.log.Error("an app failed on a change that it tells guests", "app", a.Name, "key", key, "err", fmt.Errorf("%v", r))
 		}
 	}()
-	for _, p := range a.Announcer.Send(view.NewReader(c.db, c.numbers, nil), key) {
+	for _, p := range send(view.NewReader(c.db, c.numbers, nil), key) {
 		c.link.send(p)
 	}
 }

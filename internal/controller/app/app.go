@@ -49,6 +49,10 @@ type Announcer struct {
 	// Send is called with the key of a row that appeared, changed or went, once the chassis works: what
 	// is there at the start is not announced. It returns the packets to send.
 	Send func(r *view.Reader, key string) []PacketOut
+	// Again, if set, is called with the key once more after each of these pauses, for what may have been lost: it
+	// returns the packets to send then.
+	Again  func(r *view.Reader, key string) []PacketOut
+	Pauses []time.Duration
 }
 
 // Rule is evaluated once for each row of Table or, if Index is set, once for each key that rows have in it.

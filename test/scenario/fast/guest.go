@@ -8,8 +8,8 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
+	"sync/atomic"
 
-	"gvisor.dev/gvisor/pkg/buffer"
 	"gvisor.dev/gvisor/pkg/tcpip"
 	"gvisor.dev/gvisor/pkg/tcpip/header"
 	"gvisor.dev/gvisor/pkg/tcpip/link/channel"
@@ -37,6 +37,9 @@ type guest struct {
 	task  *task
 	sent  *sample
 	syns  *syns
+
+	// forwards says that it hands on what is for others.
+	forwards atomic.Bool
 
 	mu       sync.Mutex
 	offers   map[string]*port // by chassis
@@ -158,7 +161,7 @@ func (g *guest) take(frame []byte) {
 	if to := net.HardwareAddr(frame[:6]); to[0]&1 == 0 && to.String() != g.mac.String() {
 		return // an interface does not take it
 	}
-	p := stack.NewPacketBuffer(stack.PacketBufferOptions{Payload: buffer.MakeWithData(frame)})
+	p := stack.NewPacketBuffer(stack.PacketBufferOptions{Payload: g.payload(frame)})
 	g.link.InjectInbound(0, p)
 	p.DecRef()
 }
@@ -192,6 +195,7 @@ func (g *guest) Configure(_ context.Context, s scenario.Settings) error {
 		g.addRoute(r)
 	}
 	if s.Forward {
+		g.forwards.Store(true)
 		for _, protocol := range []tcpip.NetworkProtocolNumber{ipv4.ProtocolNumber, ipv6.ProtocolNumber} {
 			if err := g.stack.SetForwardingDefaultAndAllNICs(protocol, true); err != nil {
 				return fmt.Errorf("forwarding in %s: %s", g.name, err)

@@ -45,7 +45,7 @@ func (g *guest) attach(conn net.Conn, addresses []netip.Prefix) error {
 		g.stack.AddRoute(tcpip.Route{Destination: subnet(p), NIC: id})
 	}
 	g.task.also(l.transmit)
-	g.task.work.Go(func() { l.receive(l.take) })
+	g.task.work.Go(func() { l.receive(func(frame []byte) { g.takeFrom(l, frame) }) })
 	return nil
 }
 
@@ -63,12 +63,23 @@ func (l *leg) transmit(ctx context.Context) error {
 	}
 }
 
-// take gives the stack what comes from the other end.
-func (l *leg) take(frame []byte) {
+// takeFrom gives the stack what comes from the other end of a leg.
+func (g *guest) takeFrom(l *leg, frame []byte) {
 	if len(frame) < header.EthernetMinimumSize {
 		return
 	}
-	p := stack.NewPacketBuffer(stack.PacketBufferOptions{Payload: buffer.MakeWithData(frame)})
+	p := stack.NewPacketBuffer(stack.PacketBufferOptions{Payload: g.payload(frame)})
 	l.link.InjectInbound(0, p)
 	p.DecRef()
+}
+
+// payload is the memory in which the stack gets a frame. gVisor's forwarding reads the TTL from a chunk of memory that it
+// has given back to the pool, where another stack may have taken it; a chunk of more than the pool's largest is in none.
+func (g *guest) payload(frame []byte) buffer.Buffer {
+	if !g.forwards.Load() {
+		return buffer.MakeWithData(frame)
+	}
+	v := buffer.NewView(buffer.MaxChunkSize + 1)
+	_, _ = v.Write(frame) // there is room
+	return buffer.MakeWithView(v)
 }

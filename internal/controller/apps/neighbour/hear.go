@@ -12,11 +12,12 @@ import (
 	"github.com/dragonflow/dragonflow/internal/packet"
 )
 
-// How often neighbours outside are asked whether they are still there, and those who have not been heard; for how long
-// they count as there after they were heard last, and how many are kept of a network.
+// How often neighbours outside are asked whether they are still there, and those who have not been heard, and how soon
+// these are asked again at first; for how long they count as there after they were heard last, and how many are kept of a network.
 const (
 	askEvery        = 10 * time.Second
 	lookEvery       = time.Second // RFC 1122 section 2.3.2.1, RFC 4861 section 10
+	soon            = 100 * time.Millisecond
 	neighbourFor    = time.Minute
 	neighboursKnown = 4096
 )

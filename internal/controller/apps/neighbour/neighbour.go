@@ -9,6 +9,7 @@ package neighbour
 import (
 	"net/netip"
 	"slices"
+	"time"
 
 	"github.com/dragonflow/dragonflow/internal/controller/app"
 	"github.com/dragonflow/dragonflow/internal/controller/view"
@@ -36,7 +37,7 @@ func New() *app.App {
 			app.For("neighbour.wire-reply", view.Self, wireReply),
 		},
 		PacketIn:  packetIn,
-		Announcer: &app.Announcer{Table: utterances, Send: announce},
+		Announcer: &app.Announcer{Table: utterances, Send: announce, Again: askSoon, Pauses: []time.Duration{soon, 3 * soon}},
 		Tickers:   []app.Ticker{{Every: askEvery, Send: askAgain}, {Every: lookEvery, Send: lookAgain}},
 	}
 }

@@ -156,6 +156,20 @@ func announce(r *view.Reader, key string) []app.PacketOut {
 	return nil
 }
 
+// askSoon looks again, a few times, for who has not answered at once. The first answer may be lost when an address has
+// just come here from another chassis: switches outside, and the bridge that leads there, still hold what goes to its
+// MAC address for something from outside that stays there, until they have seen to what the question has taught them.
+func askSoon(r *view.Reader, key string) []app.PacketOut {
+	u, found := view.Get(r, utterances, key)
+	if found != view.Present || !u.nextHop.IsValid() {
+		return nil
+	}
+	if _, known := view.Get(r, view.Neighbours, view.NeighbourKey(u.network, u.nextHop)); known == view.Present {
+		return nil
+	}
+	return []app.PacketOut{u.ask(r)}
+}
+
 // askAgain looks whether neighbours are still there.
 func askAgain(r *view.Reader) []app.PacketOut { return askThose(r, view.Present) }
 
