@@ -60,16 +60,9 @@ func (c *Controller) receive(ctx context.Context, timers *timers, wait bool) boo
 	if !wait {
 		close(never)
 	}
-	// A packet of a guest waits for nothing else that is ready.
-	if c.preferred++; c.preferred <= maxPreferred {
-		select {
-		case p := <-c.link.packets:
-			c.packetIn(p)
-			return true
-		default:
-		}
+	if c.preferPacket() {
+		return true
 	}
-	c.preferred = 0
 	select {
 	case <-ctx.Done():
 		return false
@@ -105,6 +98,20 @@ func (c *Controller) receive(ctx context.Context, timers *timers, wait bool) boo
 		return false
 	}
 	return true
+}
+
+// preferPacket takes a packet of a guest, which waits for nothing else that is ready. It reports whether there was one.
+func (c *Controller) preferPacket() bool {
+	if c.preferred++; c.preferred <= maxPreferred {
+		select {
+		case p := <-c.link.packets:
+			c.packetIn(p)
+			return true
+		default:
+		}
+	}
+	c.preferred = 0
+	return false
 }
 
 // tidy does what is due every few seconds.
