@@ -32,6 +32,7 @@ const (
 	actOutput       = 0
 	actPushVLAN     = 17
 	actPopVLAN      = 18
+	actSetQueue     = 21
 	actGroup        = 22
 	actDecTTL       = 24
 	actSetField     = 25
@@ -39,6 +40,7 @@ const (
 
 	nicira = 0x00002320
 
+	nxPopQueue    = 5
 	nxMove        = 6
 	nxLoad        = 7
 	nxNote        = 8
@@ -95,6 +97,21 @@ func Group(id uint32) Action {
 	}
 	return closeAction(binary.BigEndian.AppendUint32(openAction(actGroup), id))
 }
+
+// MaxQueue is the highest number of a queue that Linux' HTB has in Open vSwitch; 0 is that of what no queue is set for.
+const MaxQueue = 0xf000 - 1
+
+// SetQueue has what is sent from here on wait in a queue of the device by which it leaves, also behind a patch port. It
+// needs a datapath in the kernel; others take no notice.
+func SetQueue(id uint32) Action {
+	if id > MaxQueue {
+		panicf("queue %d: the highest is %d", id, MaxQueue)
+	}
+	return closeAction(binary.BigEndian.AppendUint32(openAction(actSetQueue), id))
+}
+
+// PopQueue undoes [SetQueue] (NXAST_POP_QUEUE).
+func PopQueue() Action { return closeAction(openNicira(nxPopQueue, 6)) }
 
 // DecTTL takes one from IPv4's TTL or IPv6's hop limit; a packet that has no more is dropped and sent to
 // the controllers that asked for such packets.

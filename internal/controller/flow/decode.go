@@ -29,6 +29,8 @@ func decodeStandard(w string) any {
 		return OutputAction{be32(w[4:]), be16(w[8:])}
 	case actGroup:
 		return GroupAction{be32(w[4:])}
+	case actSetQueue:
+		return SetQueueAction{be32(w[4:])}
 	case actDecTTL:
 		return DecTTLAction{}
 	case actPushVLAN:
@@ -59,6 +61,8 @@ func decodeNicira(w string) any {
 			port = 0
 		}
 		return ResubmitAction{port, w[12]}
+	case nxPopQueue:
+		return PopQueueAction{}
 	case nxCTClear:
 		return CTClearAction{}
 	case nxExit:

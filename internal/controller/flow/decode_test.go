@@ -13,7 +13,7 @@ func each() []flow.Action {
 	addr := netip.MustParseAddr
 	zone := flow.Reg6.Part(0, 16)
 	return []flow.Action{
-		flow.Output(1), flow.OutputInPort(), flow.OutputLocal(), flow.Group(7), flow.DecTTL(), flow.PushVLAN(), flow.PopVLAN(), flow.SetVLAN(9),
+		flow.Output(1), flow.OutputInPort(), flow.OutputLocal(), flow.Group(7), flow.SetQueue(9), flow.PopQueue(), flow.DecTTL(), flow.PushVLAN(), flow.PopVLAN(), flow.SetVLAN(9),
 		flow.SetField(flow.EthSrc.MAC(mac(1))), flow.SetField(flow.IPv6Dst.Addr(addr("fd00::1"))), flow.Load(flow.Reg7.Part(4, 8), 0xab), flow.LoadReg(flow.Reg0, 1),
 		flow.Move(flow.XXReg0.All(), flow.IPv6Src.All()), flow.Resubmit(5), flow.ResubmitPort(3, 5), flow.CTClear(), flow.Exit(),
 		flow.Clone(flow.Output(1), flow.Clone(flow.DecTTL())), flow.Note([]byte("abcdef")), flow.Conjunction(5, 2, 3), flow.Push(flow.Reg0.All()), flow.Pop(flow.XXReg1.Part(3, 100)),
@@ -35,6 +35,10 @@ func rebuild(t *testing.T, a flow.Action) flow.Action {
 		return flow.Output(d.Port)
 	case flow.GroupAction:
 		return flow.Group(d.ID)
+	case flow.SetQueueAction:
+		return flow.SetQueue(d.ID)
+	case flow.PopQueueAction:
+		return flow.PopQueue()
 	case flow.DecTTLAction:
 		return flow.DecTTL()
 	case flow.PushVLANAction:

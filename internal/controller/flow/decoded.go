@@ -9,6 +9,10 @@ type (
 	}
 	// GroupAction hands over to a group.
 	GroupAction struct{ ID uint32 }
+	// SetQueueAction is [SetQueue].
+	SetQueueAction struct{ ID uint32 }
+	// PopQueueAction is [PopQueue].
+	PopQueueAction struct{}
 	// DecTTLAction is [DecTTL].
 	DecTTLAction struct{}
 	// PushVLANAction is [PushVLAN].

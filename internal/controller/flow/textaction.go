@@ -85,6 +85,10 @@ func (x Formatter) Action(a Action) string {
 // plain writes the actions that have little to say.
 func (x Formatter) plain(action any) string {
 	switch d := action.(type) {
+	case SetQueueAction:
+		return "set_queue:" + strconv.FormatUint(uint64(d.ID), 10)
+	case PopQueueAction:
+		return "pop_queue"
 	case DecTTLAction:
 		return "dec_ttl"
 	case PushVLANAction:

@@ -126,6 +126,8 @@ var (
 	ChassisNumbers = number.Space{Name: "chassis", Min: 1, Max: 1<<31 - 1}
 	// MeterNumbers are OpenFlow meters.
 	MeterNumbers = number.Space{Name: "meter", Min: 1, Max: 60000}
+	// QueueNumbers are queues of the ways to physical networks.
+	QueueNumbers = number.Space{Name: "queue", Min: 1, Max: flow.MaxQueue}
 	// MetadataNumbers tell the service of metadata which address of which port a request came from.
 	MetadataNumbers = number.Space{Name: "metadata", Min: 1, Max: 1<<28 - 2}
 	// SNATNumbers stand for routers in the addresses that only this chassis knows, between the two steps of

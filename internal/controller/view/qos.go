@@ -28,3 +28,15 @@ func QoSPolicyOf(r *Reader, p *model.Port) *model.QoSPolicy {
 	}
 	return q
 }
+
+// Guarantee is the bandwidth that a port of this chassis has on the way to its physical network however much others send.
+type Guarantee struct {
+	PortID, PhysicalNetwork string
+	// Queue is the number of the queue in which its packets wait.
+	Queue uint32
+	// Kbps is in kilobits a second, of 1,000 bits.
+	Kbps int
+}
+
+// Guarantees holds them, by port. The app provider derives it.
+var Guarantees = NewDerived("Guarantee", func(g Guarantee) string { return g.PortID })

@@ -161,6 +161,8 @@ type ProviderPort struct {
 	PhysicalNetwork string
 	// OFPort is the OpenFlow port number.
 	OFPort uint32
+	// Kbps is how much of what leaves there can be guaranteed to ports, in kilobits a second; zero if nothing can.
+	Kbps int
 }
 
 // ProviderPorts holds the physical networks to which this chassis is connected, by name.

@@ -30,6 +30,7 @@ func New() *app.App {
 			app.For("provider.isolated", view.LocalNetworks, isolated),
 			app.For("provider.wire", view.Wires, wire),
 			app.For("provider.port", view.LocalPorts, port),
+			app.For("provider.guarantee", view.LocalPorts, guarantee),
 			app.For("provider.interface", view.RouterInterfaces, routerInterface),
 			app.ForEach("provider.router", routersByMAC, routers),
 			app.For("provider.horizon", view.Self, horizon),
@@ -122,10 +123,14 @@ func take(w view.Wire, source uint64, more ...flow.Action) flow.Instructions {
 // leaves puts a frame into the wire, whether or not it came from there: what must not go back has been
 // dropped before.
 func leaves(w view.Wire, more ...flow.Action) flow.Instructions {
+	return flow.Do(leaving(w, more...)...)
+}
+
+func leaving(w view.Wire, more ...flow.Action) []flow.Action {
 	if w.VLAN != 0 {
 		more = append(more, flow.PushVLAN(), flow.SetVLAN(w.VLAN))
 	}
-	return flow.Do(append(more, flow.Load(flow.InPort.All(), 0), flow.Output(w.OFPort))...)
+	return append(more, flow.Load(flow.InPort.All(), 0), flow.Output(w.OFPort))
 }
 
 // wire takes in what comes from the physical network, and sends what goes there.
@@ -177,7 +182,7 @@ func routerInterface(r *view.Reader, i *model.RouterInterface, out *app.Output) 
 	self, _ := view.Get(r, view.Self, "self")
 	out.Flow(pipeline.ProviderInput, pipeline.High, arrives(w, flow.EthDst.MAC(i.MACAddress)), flow.Drop(),
 		"provider: each chassis has this router; outside it is reached by a chassis' own address for it")
-	out.Flow(pipeline.ProviderOutput, pipeline.Normal+1, flow.NewMatch(pipeline.Network.Is(uint64(w.Key)), flow.EthSrc.MAC(i.MACAddress)),
+	out.Flow(pipeline.ProviderOutput, pipeline.Normal+2, flow.NewMatch(pipeline.Network.Is(uint64(w.Key)), flow.EthSrc.MAC(i.MACAddress)),
 		leaves(w, flow.SetField(flow.EthSrc.MAC(view.WireMAC(self.Name, i.MACAddress)))),
 		"what a router sends shows this chassis' own address for it, so that switches find it at one place")
 	addresses(i, view.WireMAC(self.Name, i.MACAddress), out)

@@ -15,6 +15,7 @@ import (
 // wired is a switch with the world of rows, whose physical network is a port of its own.
 type wired struct {
 	*apptest.Switch
+	w     *apptest.World
 	ports []*model.Port
 }
 
@@ -22,16 +23,21 @@ const wirePort = "wire"
 
 func newWired(t *testing.T) wired {
 	t.Helper()
+	return newWiredOf(t, rows())
+}
+
+func newWiredOf(t *testing.T, list []any) wired {
+	t.Helper()
 	w := apptest.New(t, apps()...)
-	s := wired{Switch: w.Switch()}
+	s := wired{Switch: w.Switch(), w: w}
 	n, err := strconv.ParseUint(s.AddPort(apptest.Bridge, wirePort), 10, 32)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, r := range rows() {
+	for _, r := range list {
 		switch r := r.(type) {
 		case view.ProviderPort:
-			w.Set(view.ProviderPort{PhysicalNetwork: r.PhysicalNetwork, OFPort: uint32(n)})
+			w.Set(view.ProviderPort{PhysicalNetwork: r.PhysicalNetwork, OFPort: uint32(n), Kbps: r.Kbps})
 		case view.Interface:
 		case *model.Port:
 			w.Set(r)
