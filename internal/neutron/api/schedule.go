@@ -132,15 +132,29 @@ func fill(chosen, fresh []place) []place {
 		}
 		chosen, fresh = append(chosen, fresh[next]), slices.Delete(fresh, next, next+1)
 	}
-	next, acting := apart(fresh, chosen), slices.IndexFunc(chosen, living)
-	if next < 0 || !fresh[next].alive || !inOneZone(chosen) || inOneZone(append(chosen[:len(chosen):len(chosen)], fresh[next])) {
+	if !inOneZone(chosen) {
 		return chosen
 	}
-	last := len(chosen) - 1
-	if last == acting {
-		last--
+	for next := apart(fresh, chosen); next >= 0; next = apart(fresh, chosen) {
+		if others, can := spread(chosen, fresh[next]); can {
+			return others
+		}
+		fresh = slices.Delete(fresh, next, next+1)
 	}
-	return append(slices.Delete(chosen, last, last+1), fresh[next])
+	return chosen
+}
+
+// spread puts another chassis that lives in the place of one that waits, the last one if that does, so that they are
+// not all in one zone any more. It reports whether that is possible.
+func spread(chosen []place, next place) ([]place, bool) {
+	acting := slices.IndexFunc(chosen, living)
+	for i := len(chosen) - 1; i >= 0; i-- {
+		others := append(slices.Delete(slices.Clone(chosen), i, i+1), next)
+		if i != acting && next.alive && !inOneZone(others) {
+			return others, true
+		}
+	}
+	return nil, false
 }
 
 // apart finds the first of those in whose zones the fewest chassis have been chosen; -1 if there is none.

@@ -53,6 +53,8 @@ func TestGatewaysInZones(t *testing.T) {
 		{"a1:a a2:a b1:b", "a,b", "a1", "a1 b1 a2"},               // elsewhere first
 		{"a1:a a2:a a3:a b1:b", "a", "a1 a2 a3", "a1 a2 a3"},      // the hint says no
 		{"a1:a! a2:a! a3:a! b1:b", "", "a1 a2 a3", "a1 a2 a3 b1"}, // one that lives
+		{"c3:a,b c0:a,b! c2:a c4:b", "", "c3 c0 c2", "c3 c2 c4"},  // in the place of c2 it would fail with b
+		{"c3:a,b c0:a,b! c2:a c4:b", "", "c3 c0 c4", "c3 c4 c2"},  // likewise
 		{"a1:a! a2:a! a3:a! b1:b", "a", "a1 a2 a3", "a1 a2 a3"},   // but not outside
 	} {
 		var hints []string
