@@ -45,6 +45,17 @@ func decodeStandard(w string) any {
 	return nil
 }
 
+// decodeBare decodes an action of nothing but its subtype.
+func decodeBare(subtype uint16) any {
+	switch subtype {
+	case nxPopQueue:
+		return PopQueueAction{}
+	case nxCTClear:
+		return CTClearAction{}
+	}
+	return ExitAction{}
+}
+
 func decodeNicira(w string) any {
 	switch be16(w[8:]) {
 	case nxLoad:
@@ -61,12 +72,8 @@ func decodeNicira(w string) any {
 			port = 0
 		}
 		return ResubmitAction{port, w[12]}
-	case nxPopQueue:
-		return PopQueueAction{}
-	case nxCTClear:
-		return CTClearAction{}
-	case nxExit:
-		return ExitAction{}
+	case nxPopQueue, nxCTClear, nxExit:
+		return decodeBare(be16(w[8:]))
 	case nxNote:
 		return NoteAction{w[10:]}
 	case nxConj:

@@ -19,13 +19,15 @@ func schema() map[string]map[string]shape {
 			"name": text, "datapath_type": text, "datapath_id": optional, "fail_mode": optional, "protocols": set, "ports": set,
 			"controller": set, "flow_tables": dict, "external_ids": dict, "other_config": dict,
 		},
-		"Port": {"name": text, "interfaces": set, "tag": optional, "external_ids": dict},
+		"Port": {"name": text, "interfaces": set, "tag": optional, "qos": optional, "external_ids": dict},
 		"Interface": {
 			"name": text, "type": text, "ofport": optional, "mac_in_use": optional, "link_state": optional, "admin_state": optional,
 			"error": optional, "options": dict, "external_ids": dict,
 		},
 		"Flow_Table": {"name": optional, "prefixes": set, "external_ids": dict},
 		"Controller": {"target": text, "is_connected": text},
+		"QoS":        {"type": text, "queues": dict, "other_config": dict, "external_ids": dict},
+		"Queue":      {"other_config": dict, "external_ids": dict},
 	}
 }
 

@@ -133,7 +133,8 @@ func (s BridgeSpec) correctFlowTables(t *Txn, db *DB, b *Bridge) {
 }
 
 // MergeExternalIDs sets and removes keys of the row's external_ids and leaves
-// the others. The row is an *OpenvSwitch, a *Bridge, a *Port or an *Interface.
+// the others. The row is an *OpenvSwitch, a *Bridge, a *Port, an *Interface,
+// a *QoS or a *Queue.
 func MergeExternalIDs(r Row, put map[string]string, remove []string) Txn {
 	return merge(r, "external_ids", externalIDs(r), put, remove)
 }
@@ -186,6 +187,10 @@ func externalIDs(r Row) map[string]string {
 	case *Port:
 		return r.ExternalIDs
 	case *Interface:
+		return r.ExternalIDs
+	case *QoS:
+		return r.ExternalIDs
+	case *Queue:
 		return r.ExternalIDs
 	}
 	return nil

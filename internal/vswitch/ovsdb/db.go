@@ -163,6 +163,23 @@ func (db *DB) FlowTable(id UUID) *FlowTable { return get[*FlowTable](db.rows[Tab
 // Controller returns the row with this UUID, or nil.
 func (db *DB) Controller(id UUID) *Controller { return get[*Controller](db.rows[TableController], id) }
 
+// QoS returns the row with this UUID, or nil.
+func (db *DB) QoS(id UUID) *QoS { return get[*QoS](db.rows[TableQoS], id) }
+
+// Queue returns the row with this UUID, or nil.
+func (db *DB) Queue(id UUID) *Queue { return get[*Queue](db.rows[TableQueue], id) }
+
+// Ports yields the ports of a bridge, in the order of their UUIDs.
+func (db *DB) Ports(b *Bridge) iter.Seq[*Port] {
+	return func(yield func(*Port) bool) {
+		for _, id := range b.Ports {
+			if p := get[*Port](db.rows[TablePort], id); p != nil && !yield(p) {
+				return
+			}
+		}
+	}
+}
+
 // BridgeOf returns the bridge that the interface sits on, or nil.
 func (db *DB) BridgeOf(iface UUID) *Bridge {
 	return get[*Bridge](db.rows[TableBridge], db.bridgeOf[db.portOf[iface]])

@@ -96,7 +96,7 @@ const (
 			"bridges":{"type":{"key":{"type":"uuid","refTable":"Bridge"},"min":0,"max":"unlimited"}}}},
 		"Bridge":{"columns":{"name":{"type":"string"},"datapath_type":{"type":"string"}}},
 		"Port":{"columns":{}},"Interface":{"columns":{"ofport":{"type":{"key":"integer","min":0,"max":1}}}},
-		"Flow_Table":{"columns":{}},"Controller":{"columns":{}}}}`
+		"Flow_Table":{"columns":{}},"Controller":{"columns":{}},"QoS":{"columns":{}},"Queue":{"columns":{}}}}`
 	rootID    = "11111111-1111-1111-1111-111111111111"
 	otherID   = "22222222-2222-2222-2222-222222222222"
 	goodState = `[false,"00000000-0000-0000-0000-000000000000",{"Open_vSwitch":{"` + rootID +

@@ -14,6 +14,8 @@ const (
 	TableInterface
 	TableFlowTable
 	TableController
+	TableQoS
+	TableQueue
 	tableCount
 )
 
@@ -22,11 +24,11 @@ func (t Table) String() string {
 	if t < 0 || t >= tableCount {
 		return "?"
 	}
-	return [...]string{"Open_vSwitch", "Bridge", "Port", "Interface", "Flow_Table", "Controller"}[t]
+	return [...]string{"Open_vSwitch", "Bridge", "Port", "Interface", "Flow_Table", "Controller", "QoS", "Queue"}[t]
 }
 
 // Row is a row of one of the tables: *OpenvSwitch, *Bridge, *Port, *Interface,
-// *FlowTable or *Controller. Rows are immutable, with all that they refer to:
+// *FlowTable, *Controller, *QoS or *Queue. Rows are immutable, with all that they refer to:
 // whoever has one may keep it, nobody may change it. What a row does not have
 // is the zero value. Sets are sorted.
 type Row interface {
@@ -63,7 +65,8 @@ type Port struct {
 	UUID        UUID
 	Name        string
 	Interfaces  []UUID
-	Tag         int // VLAN of an access port; 0 if none
+	Tag         int  // VLAN of an access port; 0 if none
+	QoS         UUID // "" if none
 	ExternalIDs map[string]string
 }
 
@@ -114,6 +117,22 @@ type Controller struct {
 	Connected bool
 }
 
+// QoS is a row of the table QoS: how ports share what they send.
+type QoS struct {
+	UUID        UUID
+	Type        string
+	Queues      map[int]UUID // by number
+	OtherConfig map[string]string
+	ExternalIDs map[string]string
+}
+
+// Queue is a row of the table Queue.
+type Queue struct {
+	UUID        UUID
+	OtherConfig map[string]string
+	ExternalIDs map[string]string
+}
+
 // Table implements Row.
 func (*OpenvSwitch) Table() Table { return TableOpenvSwitch }
 
@@ -149,3 +168,15 @@ func (*Controller) Table() Table { return TableController }
 
 // ID implements Row.
 func (r *Controller) ID() UUID { return r.UUID }
+
+// Table implements Row.
+func (*QoS) Table() Table { return TableQoS }
+
+// ID implements Row.
+func (r *QoS) ID() UUID { return r.UUID }
+
+// Table implements Row.
+func (*Queue) Table() Table { return TableQueue }
+
+// ID implements Row.
+func (r *Queue) ID() UUID { return r.UUID }

@@ -10,6 +10,8 @@ func readers() [tableCount]reader {
 		TableInterface:   interfaceReader(),
 		TableFlowTable:   flowTableReader(),
 		TableController:  controllerReader(),
+		TableQoS:         qosReader(),
+		TableQueue:       queueReader(),
 	}
 }
 
@@ -65,6 +67,7 @@ func portReader() reader {
 			scalar("name", parseText, func(r *row) *string { return &r.Name }),
 			setOf("interfaces", parseUUID, func(r *row) *[]UUID { return &r.Interfaces }),
 			scalar("tag", parseInteger, func(r *row) *int { return &r.Tag }),
+			scalar("qos", parseUUID, func(r *row) *UUID { return &r.QoS }),
 			texts("external_ids", func(r *row) *map[string]string { return &r.ExternalIDs }),
 		},
 	}
@@ -149,5 +152,29 @@ func remembered(old, row Row) Row {
 func keep(to *string, old string) {
 	if *to == "" {
 		*to = old
+	}
+}
+
+func qosReader() reader {
+	type row = QoS
+	return tableReader[row, *row]{
+		begin: begin(func(r *row, id UUID) { r.UUID = id }),
+		cols: []column[row]{
+			scalar("type", parseText, func(r *row) *string { return &r.Type }),
+			dictOf("queues", parseInteger, parseUUID, func(r *row) *map[int]UUID { return &r.Queues }),
+			texts("other_config", func(r *row) *map[string]string { return &r.OtherConfig }),
+			texts("external_ids", func(r *row) *map[string]string { return &r.ExternalIDs }),
+		},
+	}
+}
+
+func queueReader() reader {
+	type row = Queue
+	return tableReader[row, *row]{
+		begin: begin(func(r *row, id UUID) { r.UUID = id }),
+		cols: []column[row]{
+			texts("other_config", func(r *row) *map[string]string { return &r.OtherConfig }),
+			texts("external_ids", func(r *row) *map[string]string { return &r.ExternalIDs }),
+		},
 	}
 }

@@ -78,6 +78,11 @@ func (t *Txn) mutate(object string, r Row, mutations ...any) {
 	t.add(object, operation{Op: "mutate", Table: r.Table().String(), Where: where(r), Mutations: mutations})
 }
 
+// remove deletes an existing row of a table whose rows stay when nothing refers to them.
+func (t *Txn) remove(object string, r Row) {
+	t.add(object, operation{Op: "delete", Table: r.Table().String(), Where: where(r)})
+}
+
 // expect lets the whole transaction fail if the row is no longer there: by
 // itself, an update that matches no row succeeds.
 func (t *Txn) expect(object string, r Row) {
