@@ -58,7 +58,7 @@ func (d *daemon) addController(ctx context.Context, conn *db.Connection, unbound
 	c, err := controller.New(ctx, controller.Options{
 		Chassis: s.Name, Version: version, DB: conn, OVSDB: s.OVSDB, Bridge: s.Bridge, DatapathType: s.DatapathType,
 		TunnelIP: s.Address(), TunnelTypes: s.Tunnels(),
-		BridgeMappings: s.PhysicalNetworks(), Gateway: s.Gateway, AvailabilityZones: s.AvailabilityZones,
+		BridgeMappings: s.PhysicalNetworks(), Bandwidths: s.Kilobits(), Gateway: s.Gateway, AvailabilityZones: s.AvailabilityZones,
 		StateDir: s.StateDir, Apps: apps.All(), Unbound: unbound, Clients: clients,
 		Self: view.Chassis{
 			DHCPLeaseTime: guests.LeaseSeconds(), DNSServers: strings.Join(guests.DNSServers, ","), DNSDomain: guests.DNSDomain,

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"github.com/dragonflow/dragonflow/internal/model"
@@ -127,7 +128,9 @@ type Chassis struct {
 	TunnelTypes  []string `key:"tunnel-types" help:"tunnels that other chassis may use towards this one, of geneve and vxlan"`
 	// BridgeMappings are physical networks with their bridges, each as NETWORK:BRIDGE.
 	BridgeMappings []string `key:"bridge-mappings" default:"none" help:"physical networks that this host is connected to, each with the bridge that leads there: physnet1:br-ex,physnet2:br-vlan; the bridges must exist"`
-	Gateway        bool     `key:"gateway" help:"whether routers may have their gateways on this chassis"`
+	// Bandwidths are what the ways to physical networks carry, each as NETWORK:KILOBITS.
+	Bandwidths []string `key:"bandwidths" default:"none: no port has a guaranteed one" help:"kilobits a second that the device of each physical network carries, of which ports may have some guaranteed: physnet1:10000000; the device gets queues, and sends no more than that; needs datapath-type system"`
+	Gateway    bool     `key:"gateway" help:"whether routers may have their gateways on this chassis"`
 	// AvailabilityZones are Neutron's; a router's hints name some of them.
 	AvailabilityZones []string `key:"availability-zones" default:"none" help:"availability zones in which this host is; routers that ask for a zone have their gateways on chassis of it"`
 	StateDir          string   `key:"state-dir" help:"folder for what must outlive the process: the last view and the numbers in use"`
@@ -173,6 +176,9 @@ func (c *Chassis) problems() map[string]string {
 	if problem := c.mappingProblem(); problem != "" {
 		found["bridge-mappings"] = problem
 	}
+	if problem := c.bandwidthProblem(); problem != "" {
+		found["bandwidths"] = problem
+	}
 	if problem := c.zoneProblem(); problem != "" {
 		found["availability-zones"] = problem
 	}
@@ -203,6 +209,46 @@ func (c *Chassis) mappingProblem() string {
 		networks[network], bridges[bridge] = true, true
 	}
 	return ""
+}
+
+// mostKilobits is a terabit a second, more than any device carries.
+const mostKilobits = 1_000_000_000
+
+// bandwidthProblem says what is wrong with the bandwidths, empty if nothing is.
+func (c *Chassis) bandwidthProblem() string {
+	bridges, seen := c.PhysicalNetworks(), map[string]bool{}
+	for _, b := range c.Bandwidths {
+		network, kbps, _ := strings.Cut(b, ":")
+		n, err := strconv.Atoi(kbps)
+		switch {
+		case err != nil || n < 1 || n > mostKilobits:
+			return fmt.Sprintf("must be of the form NETWORK:KILOBITS, from 1 to %d kilobits a second", mostKilobits)
+		case bridges[network] == "":
+			return fmt.Sprintf("must name physical networks of bridge-mappings, not %s", network)
+		case seen[network]:
+			return fmt.Sprintf("must name the physical network %s once", network)
+		}
+		seen[network] = true
+	}
+	if len(c.Bandwidths) > 0 && c.DatapathType == "netdev" {
+		return "needs the datapath-type system: that in user space has no queues"
+	}
+	return ""
+}
+
+// Kilobits returns the bandwidth of each physical network that guarantees some, in kilobits a second; nil if none does.
+func (c *Chassis) Kilobits() map[string]int {
+	var out map[string]int
+	for _, b := range c.Bandwidths {
+		network, kbps, _ := strings.Cut(b, ":")
+		if n, err := strconv.Atoi(kbps); err == nil {
+			if out == nil {
+				out = map[string]int{}
+			}
+			out[network] = n
+		}
+	}
+	return out
 }
 
 // longestZones is how much Neutron stores of the zones of an agent.

@@ -46,6 +46,9 @@ type Options struct {
 	TunnelTypes []model.NetworkType
 	// BridgeMappings tells the bridge of each physical network to which this chassis is connected.
 	BridgeMappings map[string]string
+	// Bandwidths are the kilobits a second that the ways to physical networks carry; one that is not named guarantees
+	// nothing to ports.
+	Bandwidths map[string]int
 	// Gateway says that routers may have their gateways here.
 	Gateway bool
 	// AvailabilityZones are those in which the chassis is.
@@ -125,7 +128,10 @@ type Controller struct {
 	waited   bool
 	auditDue bool
 	bridged  bridgeState
-	watches  watches
+	// guaranteed are the bandwidths that the chassis has shown to others.
+	guaranteed map[string]int
+	queues     queueing
+	watches    watches
 	// untold are the announcements that wait for the switch.
 	untold []announcement
 	// repeats are those that are told once more.
@@ -169,7 +175,7 @@ func New(ctx context.Context, o Options) (*Controller, error) {
 		db: view.NewDB(nil), numbers: number.New(), rows: ovsdb.NewDB(), scopes: map[string]*scopeState{},
 		calls: make(chan call), posts: make(chan func(*Controller)), first: make(chan struct{}), interfaces: map[ovsdb.UUID]string{},
 		refused: map[string]string{}, troubles: map[string]string{}, drift: map[Layer]uint64{},
-		ports: newPortTracker(), pend: newPending(), facts: newFacts(), repeats: newRepeats(), here: map[string]string{},
+		ports: newPortTracker(), pend: newPending(), facts: newFacts(), repeats: newRepeats(), guaranteed: o.Bandwidths, here: map[string]string{},
 	}
 	var err error
 	c.engine, err = engine.New(c.db, c.numbers, o.Apps, engine.Options{Track: tracked(o.Apps)})

@@ -158,6 +158,6 @@ func (c *Controller) chassis() model.Chassis {
 	return model.Chassis{
 		Meta: model.Meta{ID: c.o.Chassis}, Version: c.o.Version, Bridge: c.o.Bridge, TunnelIP: c.o.TunnelIP, TunnelTypes: c.o.TunnelTypes,
 		PhysicalNetworks: slices.Sorted(maps.Keys(c.o.BridgeMappings)), Gateway: c.o.Gateway,
-		AvailabilityZones: slices.Sorted(slices.Values(c.o.AvailabilityZones)),
+		AvailabilityZones: slices.Sorted(slices.Values(c.o.AvailabilityZones)), Bandwidths: c.guaranteed,
 	}
 }

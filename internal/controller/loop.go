@@ -133,6 +133,7 @@ func (c *Controller) step(ctx context.Context) {
 	c.ports.settle(c)
 	c.remember()
 	c.rewatch(ctx)
+	c.requeue(ctx)
 	c.advance(ctx)
 	if c.phase == idle { // the switch needs nothing for it
 		c.tell(c.untold)
@@ -157,6 +158,7 @@ func (c *Controller) derive() {
 		c.tellClaims(d.Changed(view.AddressClaims))
 		c.tellClients(d.Changed(view.MetadataClients))
 		c.announceChanges(&d)
+		c.queues.due = c.queues.due || len(d.Changed(view.Guarantees)) > 0
 		c.watches.due = c.watches.due || len(d.Changed(view.WatchTargets)) > 0
 	}
 }

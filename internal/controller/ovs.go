@@ -34,6 +34,7 @@ func (c *Controller) takeOVS(ctx context.Context, e ovsdb.Event) {
 	c.takeTunnels()
 	c.takeMetadata()
 	c.takeProviders()
+	c.showGuarantees()
 	c.takeWatchPorts()
 	c.ensureBridge(ctx)
 	c.db.SetSynced(view.ScopeOVSDB, true)
@@ -96,7 +97,7 @@ func (c *Controller) settings() ovsdb.Txn {
 	c.trouble("tunnels", err)
 	watches, err := c.ensureWatches()
 	c.trouble("gateways watched", err)
-	txn = ovsdb.Join(txn, tunnels, c.ensureProviders(), c.ensureMetadata(), watches)
+	txn = ovsdb.Join(txn, tunnels, c.ensureProviders(), c.ensureMetadata(), watches, c.ensureQueues())
 	return txn
 }
 
@@ -111,7 +112,7 @@ func (c *Controller) compareSettings() []Drift {
 		out = append(out, d)
 	}
 	for topic, err := range c.troubles {
-		for _, about := range []string{"tunnels", "bridge-mappings", "bridge", "metadata"} {
+		for _, about := range []string{"tunnels", "bridge-mappings", "bandwidths", "bridge", "metadata"} {
 			if topic == about || strings.HasPrefix(topic, about+" ") {
 				out = append(out, Drift{Layer: LayerSettings, Scope: "Port", ID: topic, What: fmt.Sprint(err), Want: "as configured", Have: "otherwise"})
 			}

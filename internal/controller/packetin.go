@@ -81,7 +81,7 @@ func (c *Controller) tick(x ticking) {
 
 // tracked are the tables whose changes the loop must hear of.
 func tracked(apps []*app.App) []view.AnyTable {
-	list := []view.AnyTable{view.Interests, view.LocalPorts, view.Interfaces, view.Bindings, view.MetadataClients, view.WatchTargets,
+	list := []view.AnyTable{view.Interests, view.LocalPorts, view.Interfaces, view.Bindings, view.MetadataClients, view.WatchTargets, view.Guarantees,
 		view.ActiveAddresses, view.AddressClaims}
 	for _, a := range apps {
 		if a.Announcer != nil {

@@ -95,7 +95,8 @@ func (c *Controller) takeProviders() {
 	for network, bridge := range c.o.BridgeMappings {
 		ours, theirs := c.providerEnds(bridge)
 		if at := c.providerPort(ours); at > 0 && c.providerPort(theirs) > 0 {
-			view.Set(c.db, view.ProviderPorts, view.ProviderPort{PhysicalNetwork: network, OFPort: at})
+			kbps, _ := c.bandwidth(network) // ensureQueues tells what is wrong
+			view.Set(c.db, view.ProviderPorts, view.ProviderPort{PhysicalNetwork: network, OFPort: at, Kbps: kbps})
 		} else {
 			view.Delete(c.db, view.ProviderPorts, network)
 		}

@@ -17,7 +17,8 @@ import (
 // Registration keeps a chassis, and its sign of life, in the database.
 type Registration struct {
 	store   *Store
-	chassis model.Chassis
+	mu      sync.Mutex
+	chassis model.Chassis // guarded by mu
 	started time.Time
 	ttl     time.Duration
 	log     *slog.Logger
@@ -60,6 +61,25 @@ func (r *Registration) Renew() {
 	}
 }
 
+// Change has the chassis show itself otherwise from now on. It does not wait, and may be called at any time and from
+// anywhere; the name must stay.
+func (r *Registration) Change(chassis model.Chassis) error {
+	if err := chassis.Validate(); err != nil {
+		return fmt.Errorf("register: %w", err)
+	}
+	r.mu.Lock()
+	r.chassis = chassis
+	r.mu.Unlock()
+	r.Renew()
+	return nil
+}
+
+func (r *Registration) shown() model.Chassis {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.chassis
+}
+
 // pauses between attempts to register, in either case doubled from first to longest and jittered.
 const (
 	firstPause   = 100 * time.Millisecond
@@ -71,13 +91,13 @@ func (r *Registration) run(ctx context.Context) {
 	for ctx.Err() == nil {
 		lease, err := r.appear(ctx)
 		if err != nil {
-			r.log.Warn("chassis not registered", "chassis", r.chassis.ID, "err", err)
+			r.log.Warn("chassis not registered", "chassis", r.shown().ID, "err", err)
 			sleep(ctx, pause/2+rand.N(pause))
 			pause = min(2*pause, longestPause)
 			continue
 		}
 		pause = firstPause
-		r.log.Info("chassis registered", "chassis", r.chassis.ID, "ttl", r.ttl)
+		r.log.Info("chassis registered", "chassis", r.shown().ID, "ttl", r.ttl)
 		r.live(ctx, lease)
 	}
 }
@@ -87,14 +107,14 @@ func (r *Registration) live(ctx context.Context, lease db.Lease) {
 	for {
 		select {
 		case <-lease.Done():
-			r.log.Warn("chassis lease lost", "chassis", r.chassis.ID)
+			r.log.Warn("chassis lease lost", "chassis", r.shown().ID)
 			return
 		case <-ctx.Done():
 			revoke(lease)
 			return
 		case <-r.again:
 			if err := r.rewrite(ctx, lease); err != nil {
-				r.log.Warn("chassis not registered again", "chassis", r.chassis.ID, "err", err)
+				r.log.Warn("chassis not registered again", "chassis", r.shown().ID, "err", err)
 				revoke(lease)
 				return
 			}
@@ -126,16 +146,15 @@ func (r *Registration) appear(ctx context.Context) (db.Lease, error) {
 }
 
 func (r *Registration) write(ctx context.Context, lease db.LeaseID) error {
-	now := r.store.now()
+	now, want := r.store.now(), r.shown()
 	beat := &model.Heartbeat{
-		Meta: model.Meta{ID: r.chassis.ID, Revision: now.UnixMicro()}, Started: r.started.UTC().Format(time.RFC3339),
+		Meta: model.Meta{ID: want.ID, Revision: now.UnixMicro()}, Started: r.started.UTC().Format(time.RFC3339),
 	}
 	txn := r.store.Txn().PutLeased(beat, lease)
-	there, _, err := Get[model.Chassis](ctx, r.store, model.ScopeGlobal, r.chassis.ID)
+	there, _, err := Get[model.Chassis](ctx, r.store, model.ScopeGlobal, want.ID)
 	if err != nil && !errors.Is(err, db.ErrNotFound) {
 		return err
 	}
-	want := r.chassis
 	if err == nil {
 		want.Meta = there.Meta
 	}
