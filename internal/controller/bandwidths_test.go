@@ -75,7 +75,9 @@ func TestGuaranteedBandwidths(t *testing.T) {
 	c.restart(map[string]int{"physnet1": 10_000})
 	c.eventually("the view is whole after a restart", func() bool { return c.status().Complete })
 	c.put(c.policy(3, 4500))
-	c.eventually("and a change is followed", func() bool { return c.rates() == "{max-rate=10000000,min-rate=4500000} {max-rate=10000000,min-rate=5500000}" })
+	c.eventually("and a change is followed", func() bool {
+		return c.rates() == "{max-rate=10000000,min-rate=4500000} {max-rate=10000000,min-rate=5500000}"
+	})
 	if after := c.sw.Vsctl("--no-headings", "--columns=_uuid", "list", "queue"); after != rows {
 		t.Errorf("the queues were made anew: %s, were %s", after, rows)
 	}
