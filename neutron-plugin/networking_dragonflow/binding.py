@@ -10,6 +10,8 @@ from neutron_lib.plugins import directory
 from neutron_lib.plugins.ml2 import api
 from oslo_log import log
 
+from networking_dragonflow import database
+
 LOG = log.getLogger(__name__)
 
 # How Neutron calls agents that program Open vSwitch: Nova and clients know the name, and ML2 binds ports again whose
@@ -19,7 +21,7 @@ AGENT_BINARY = "dragonflow-controller"
 
 NOT_BOUND = (portbindings.VIF_TYPE_UNBOUND, portbindings.VIF_TYPE_BINDING_FAILED)
 
-_PHYSICAL = (constants.TYPE_FLAT, constants.TYPE_VLAN)
+PHYSICAL = (constants.TYPE_FLAT, constants.TYPE_VLAN)
 
 
 def bind(context: Any) -> None:
@@ -32,17 +34,23 @@ def bind(context: Any) -> None:
             port[portbindings.VNIC_TYPE],
         )
         return
+    guaranteed = _guaranteed(port)
     for agent in context.host_agents(AGENT_TYPE):
         if not agent["alive"]:
             LOG.warning("dragonflow: port %s is not bound to %s: its controller is dead", port["id"], agent["host"])
             continue
         # Chassis take the physical network that they have before the tunnels.
-        for segment in sorted(context.segments_to_bind, key=lambda s: s[api.NETWORK_TYPE] not in _PHYSICAL):
-            if reaches(agent, segment):
+        for segment in sorted(context.segments_to_bind, key=lambda s: s[api.NETWORK_TYPE] not in PHYSICAL):
+            if reaches(agent, segment) and (not guaranteed or guarantees(agent, segment)):
                 vif_type, details = _vif(agent, port)
                 context.set_binding(segment[api.ID], vif_type, details)
                 return
-        LOG.warning("dragonflow: port %s is not bound to %s, which has not its network", port["id"], agent["host"])
+        LOG.warning(
+            "dragonflow: port %s is not bound to %s, which has not its network%s",
+            port["id"],
+            agent["host"],
+            ", or guarantees no bandwidth there" if guaranteed else "",
+        )
 
 
 def bind_again(context: Any, host: str) -> None:
@@ -57,9 +65,19 @@ def bind_again(context: Any, host: str) -> None:
 def reaches(agent: dict[str, Any], segment: dict[str, Any]) -> bool:
     """Tell whether an agent's chassis has a segment of a network."""
     configurations = agent["configurations"]
-    if segment[api.NETWORK_TYPE] in _PHYSICAL:
+    if segment[api.NETWORK_TYPE] in PHYSICAL:
         return segment[api.PHYSICAL_NETWORK] in configurations.get("physical_networks", [])
     return segment[api.NETWORK_TYPE] in configurations.get("tunnel_types", [])
+
+
+def guarantees(agent: dict[str, Any], segment: dict[str, Any]) -> bool:
+    """Tell whether an agent's chassis guarantees bandwidths on a segment."""
+    return segment[api.PHYSICAL_NETWORK] in (agent["configurations"].get("bandwidths") or {})
+
+
+def _guaranteed(port: dict[str, Any]) -> bool:
+    policy = port.get("qos_policy_id") or port.get("qos_network_policy_id")
+    return policy is not None and database.guaranteed(policy) > 0
 
 
 def wired_by_chassis(port: dict[str, Any]) -> bool:

@@ -12,8 +12,10 @@ from neutron.db.models import loggingapi as log_models
 from neutron.db.models import port_forwarding as port_forwarding_models
 from neutron.db.models import securitygroup as security_group_models
 from neutron.db.qos import models as qos_models
+from neutron.objects.qos import rule as qos_rules
 from neutron.plugins.ml2 import models as ml2_models
 from neutron.services.trunk import models as trunk_models
+from neutron_lib import constants
 from neutron_lib import context as neutron_context
 from neutron_lib.api.definitions import portbindings
 from neutron_lib.db import api as db_api
@@ -69,6 +71,14 @@ def read(keys: Iterable[Key]) -> dict[Key, objects.Change]:
     for kind, id_ in keys:
         by_kind.setdefault(kind, []).append(id_)
     return {(c.kind, c.id): c for kind, ids in by_kind.items() for c in _changes(kind, ids)}
+
+
+def guaranteed(policy: str) -> int:
+    """Return the kilobits a second that a QoS policy guarantees who has it to send; 0 if none."""
+    rules = qos_rules.QosMinimumBandwidthRule.get_objects(
+        neutron_context.get_admin_context(), qos_policy_id=policy, direction=constants.EGRESS_DIRECTION
+    )
+    return max((int(rule.min_kbps) for rule in rules), default=0)
 
 
 def page(kind: str, after: str, until: str) -> list[objects.Change]:

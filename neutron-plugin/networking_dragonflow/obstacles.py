@@ -159,14 +159,15 @@ _SERVICES = (
     Obstacle(
         BREAKS,
         "guaranteed bandwidths",
-        "delete these rules: chassis limit and mark, and guarantee nothing",
+        "set bandwidths of the controllers of all hosts with such ports, and delete rules that ports in tunnels have:"
+        " a bandwidth is guaranteed on the way to a physical network",
         ("qos_minimum_bandwidth_rules",),
         "SELECT id, qos_policy_id FROM qos_minimum_bandwidth_rules",
     ),
     Obstacle(
         BREAKS,
         "guaranteed packet rates",
-        "delete these rules: chassis limit and mark, and guarantee nothing",
+        "delete these rules: chassis guarantee no packet rates",
         ("qos_minimum_packet_rate_rules",),
         "SELECT id, qos_policy_id FROM qos_minimum_packet_rate_rules",
     ),

@@ -2,22 +2,23 @@
 
 from typing import Any
 
+from neutron.db import segments_db
 from neutron.services.qos import qos_plugin
 from neutron_lib import constants
 from neutron_lib.api.definitions import portbindings
 from neutron_lib.db import constants as db_constants
+from neutron_lib.plugins.ml2 import api
 from neutron_lib.services.qos import base
 from neutron_lib.services.qos import constants as qos_constants
 from oslo_config import cfg
 
-from networking_dragonflow import commits, objects
+from networking_dragonflow import binding, commits, objects
 
 NAME = "dragonflow"
 
 _ANY = {"type:range": [0, db_constants.DB_INTEGER_MAX_VALUE]}
 _DIRECTION = {"type:values": constants.VALID_DIRECTIONS}
 
-# A rate that is guaranteed is none of these: whoever sends first has it.
 RULES = {
     qos_constants.RULE_TYPE_BANDWIDTH_LIMIT: {
         qos_constants.MAX_KBPS: _ANY,
@@ -29,6 +30,10 @@ RULES = {
         qos_constants.MAX_BURST_KPPS: _ANY,
         qos_constants.DIRECTION: _DIRECTION,
     },
+    qos_constants.RULE_TYPE_MINIMUM_BANDWIDTH: {
+        qos_constants.MIN_KBPS: _ANY,
+        qos_constants.DIRECTION: {"type:values": [constants.EGRESS_DIRECTION]},
+    },
     qos_constants.RULE_TYPE_DSCP_MARKING: {
         qos_constants.DSCP_MARK: {"type:values": constants.VALID_DSCP_MARKS},
     },
@@ -38,9 +43,9 @@ RULES = {
 class DragonflowQosPlugin(qos_plugin.QoSPlugin):
     """Neutron's plugin, which also filters by what the API validated.
 
-    Policies may have rules of guaranteed rates, as with any driver: Neutron asks all classes that a plugin inherits
-    from for extensions. No port and no network takes such a policy (`QosRuleNotSupported`), and the types of rules that
-    are listed are those of `RULES`.
+    Policies may have rules of guaranteed packet rates, as with any driver: Neutron asks all classes that a plugin
+    inherits from for extensions. No port and no network takes such a policy (`QosRuleNotSupported`), and the types of
+    rules that are listed are those of `RULES`.
     """
 
     __native_pagination_support = True
@@ -65,6 +70,17 @@ class DragonflowQosDriver(base.DriverBase):
     def is_loaded(self) -> bool:
         """Tell whether ML2 has the mechanism driver."""
         return NAME in cfg.CONF.ml2.mechanism_drivers
+
+    def validate_rule_for_network(self, context: Any, rule: Any, network_id: str) -> bool:
+        """Tell whether ports of a network can have a rule: a bandwidth is guaranteed on physical networks alone."""
+        return rule.rule_type != qos_constants.RULE_TYPE_MINIMUM_BANDWIDTH or any(
+            segment[api.NETWORK_TYPE] in binding.PHYSICAL
+            for segment in segments_db.get_network_segments(context, network_id)
+        )
+
+    def validate_rule_for_port(self, context: Any, rule: Any, port: Any) -> bool:
+        """Tell whether a port can have a rule."""
+        return self.validate_rule_for_network(context, rule, port.network_id)
 
     def create_policy(self, context: Any, policy: Any) -> None:
         """Push a policy."""

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from networking_dragonflow import binding
+from networking_dragonflow import binding, database
 
 TUNNEL = {"id": "s1", "network_type": "geneve", "physical_network": None}
 VLAN = {"id": "s2", "network_type": "vlan", "physical_network": "physnet1"}
@@ -66,6 +66,24 @@ def test_a_chassis_that_takes_sockets_gets_vhost_user() -> None:
 def test_binds_nothing(context: Context) -> None:
     binding.bind(context)
     assert context.bound is None
+
+
+@pytest.mark.parametrize("attribute", ["qos_policy_id", "qos_network_policy_id"])
+def test_a_guarantee_needs_a_chassis_that_gives_it(monkeypatch: pytest.MonkeyPatch, attribute: str) -> None:
+    monkeypatch.setattr(database, "guaranteed", lambda policy: {"gold": 1000, "silver": 0}[policy])
+    without = {"physical_networks": ["physnet1"], "tunnel_types": ["geneve"]}
+
+    def bound(policy: str, configurations: dict[str, Any]) -> Any:
+        context = Context(TUNNEL, VLAN, configurations=configurations)
+        context.current[attribute] = policy
+        binding.bind(context)
+        return context.bound and context.bound[0]
+
+    assert bound("silver", without) == "s2"
+    assert bound("gold", without) is None
+    assert bound("gold", without | {"bandwidths": None}) is None
+    assert bound("gold", without | {"bandwidths": {"physnet2": 10}}) is None
+    assert bound("gold", without | {"bandwidths": {"physnet1": 10}}) == "s2"
 
 
 def test_ports_of_routers_are_on_every_chassis() -> None:

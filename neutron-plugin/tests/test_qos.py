@@ -3,6 +3,7 @@
 from types import SimpleNamespace
 
 import pytest
+from neutron.db import segments_db
 
 from networking_dragonflow import commits, objects, qos
 
@@ -15,9 +16,25 @@ def test_rules_that_nothing_carries_out_are_refused() -> None:
 
     assert supported(rule_type="bandwidth_limit", max_kbps=1000, max_burst_kbps=0, direction="ingress")
     assert supported(rule_type="dscp_marking", dscp_mark=26)
-    assert not supported(rule_type="minimum_bandwidth", min_kbps=1000, direction="egress")
+    assert supported(rule_type="minimum_bandwidth", min_kbps=1000, direction="egress")
+    assert not supported(rule_type="minimum_bandwidth", min_kbps=1000, direction="ingress")
     assert not supported(rule_type="minimum_packet_rate", min_kpps=1, direction="any")
-    assert sorted(qos.RULES) == ["bandwidth_limit", "dscp_marking", "packet_rate_limit"]
+    assert sorted(qos.RULES) == ["bandwidth_limit", "dscp_marking", "minimum_bandwidth", "packet_rate_limit"]
+
+
+def test_bandwidths_are_guaranteed_on_physical_networks(monkeypatch: pytest.MonkeyPatch) -> None:
+    types = {"vlan": ["vlan"], "tunnel": ["geneve"], "both": ["geneve", "flat"]}
+    monkeypatch.setattr(
+        segments_db,
+        "get_network_segments",
+        lambda _context, network: [{"network_type": t} for t in types[network]],
+    )
+    driver = qos.DragonflowQosDriver()
+    guarantee, limit = SimpleNamespace(rule_type="minimum_bandwidth"), SimpleNamespace(rule_type="bandwidth_limit")
+    assert [n for n in types if driver.validate_rule_for_network(None, guarantee, n)] == ["vlan", "both"]
+    assert driver.validate_rule_for_network(None, limit, "tunnel")
+    assert not driver.validate_rule_for_port(None, guarantee, SimpleNamespace(network_id="tunnel"))
+    assert driver.validate_rule_for_port(None, guarantee, SimpleNamespace(network_id="vlan"))
 
 
 def test_every_change_of_a_policy_is_pushed(monkeypatch: pytest.MonkeyPatch) -> None:

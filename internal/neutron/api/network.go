@@ -19,13 +19,13 @@ func (o networkOps) create(t *rows.Txn, row resource.Row, given resource.Given) 
 			return err
 		}
 	}
-	if err := o.usesQoS(t, n.QoSPolicyID); err != nil {
-		return err
-	}
 	if err := o.checkZones(n.AvailabilityZoneHints); err != nil {
 		return err
 	}
 	if err := o.takeSegments(t, n); err != nil {
+		return err
+	}
+	if err := o.networkUsesQoS(t, n); err != nil {
 		return err
 	}
 	if err := o.checkMTU(n); err != nil {
@@ -50,7 +50,7 @@ func (o networkOps) update(t *rows.Txn, oldRow, row resource.Row, _ resource.Giv
 		return err
 	}
 	if n.QoSPolicyID != old.QoSPolicyID {
-		if err := o.usesQoS(t, n.QoSPolicyID); err != nil {
+		if err := o.networkUsesQoS(t, n); err != nil {
 			return err
 		}
 	}

@@ -67,7 +67,7 @@ func (o portOps) add(t *rows.Txn, p *resource.Port, given resource.Given) error 
 	if err := o.joinGroups(t, p, given); err != nil {
 		return err
 	}
-	if err := o.usesQoS(t, p.QoSPolicyID); err != nil {
+	if err := o.portUsesQoS(t, p); err != nil {
 		return err
 	}
 	t.Create(o.ports, p)
@@ -256,7 +256,7 @@ func (s *Server) decoratePort(row resource.Row) resource.Row {
 	if p.HostID != "" && p.AdminStateUp && s.board.up(p.ID, p.HostID) {
 		p.Status = "ACTIVE"
 	}
-	p.VIF = s.vif(p.NetworkID, p.HostID)
+	p.VIF = s.vif(p, p.HostID)
 	if p.RouterID() != "" { // it is on every chassis, as long as it is wanted
 		p.VIF.Type = resource.VIFDistributed
 		if p.AdminStateUp {

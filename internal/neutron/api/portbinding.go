@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"errors"
 	"net/http"
 	"slices"
@@ -52,7 +53,7 @@ func (b bindings) notFound(host string) error {
 func (b bindings) rows(p *resource.Port) []resource.Row {
 	row := func(x resource.PortBinding, status model.BindingStatus) resource.Row {
 		return &resource.Binding{Common: resource.Common{ID: x.HostID}, PortBinding: x, Status: string(status),
-			VIF: b.vif(p.NetworkID, x.HostID)}
+			VIF: b.vif(p, x.HostID)}
 	}
 	out := []resource.Row{}
 	if p.HostID != "" {
@@ -304,15 +305,22 @@ func (b bindings) delete(w http.ResponseWriter, r *http.Request, host string) er
 	return nil
 }
 
+// guaranteedOn reports whether a chassis guarantees a port what its QoS policy does.
+func (s *Server) guaranteedOn(c *model.Chassis, p *resource.Port, n *resource.Network) bool {
+	q, ok := s.store.Cached(s.qosPolicies.Kind, cmp.Or(p.QoSPolicyID, n.QoSPolicyID))
+	return !ok || q.(*resource.QoSPolicy).Guaranteed() == 0 ||
+		slices.ContainsFunc(n.Segments, func(segment model.Segment) bool { return segment.IsProvider() && c.Bandwidths[segment.PhysicalNetwork] > 0 })
+}
+
 // vif says how a port is plugged on a host: by Open vSwitch if a controller has ever run there. That it
 // does not run now is no obstacle, since its guests' packets go on, and it finds the binding when it is back.
-func (s *Server) vif(network, host string) resource.VIF {
+func (s *Server) vif(p *resource.Port, host string) resource.VIF {
 	if host == "" {
 		return resource.VIF{Type: resource.VIFUnbound}
 	}
 	c, known := s.board.find(host)
-	n, stored := s.store.Cached(s.networks.Kind, network)
-	if c != nil && stored && !(place{physical: c.PhysicalNetworks}).carries(n.(*resource.Network)) {
+	n, stored := s.store.Cached(s.networks.Kind, p.NetworkID)
+	if c != nil && stored && (!(place{physical: c.PhysicalNetworks}).carries(n.(*resource.Network)) || !s.guaranteedOn(c, p, n.(*resource.Network))) {
 		return resource.VIF{Type: resource.VIFBindingFailed}
 	}
 	switch {

@@ -44,7 +44,7 @@ func (o portOps) update(t *rows.Txn, oldRow, row resource.Row, given resource.Gi
 		return err
 	}
 	if p.QoSPolicyID != old.QoSPolicyID {
-		if err := o.usesQoS(t, p.QoSPolicyID); err != nil {
+		if err := o.portUsesQoS(t, p); err != nil {
 			return err
 		}
 	}

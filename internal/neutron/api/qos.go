@@ -2,7 +2,9 @@ package api
 
 import (
 	"context"
+	"slices"
 
+	"github.com/dragonflow/dragonflow/internal/model"
 	"github.com/dragonflow/dragonflow/internal/neutron/resource"
 	"github.com/dragonflow/dragonflow/internal/neutron/rows"
 )
@@ -83,13 +85,68 @@ func (s *Server) dropDefaultQoS(t *rows.Txn, q *resource.QoSPolicy) error {
 	return notGone(err)
 }
 
-// usesQoS checks that the policy is there that somebody shall have. The batch depends on it.
-func (s *Server) usesQoS(t *rows.Txn, policy string) error {
-	if policy == "" {
-		return nil
+// networkUsesQoS checks that the policy of a network is there, and can be carried out on it. The batch depends on it.
+func (s *Server) networkUsesQoS(t *rows.Txn, n *resource.Network) error {
+	q, err := s.policyOf(t, n.QoSPolicyID)
+	if err != nil || q == nil || !unguaranteed(q, n) {
+		return err
 	}
-	_, err := t.Get(s.qosPolicies, policy)
-	return err
+	return notOnNetwork(n)
+}
+
+// portUsesQoS is the same for a port.
+func (s *Server) portUsesQoS(t *rows.Txn, p *resource.Port) error {
+	q, err := s.policyOf(t, p.QoSPolicyID)
+	if err != nil || q == nil || q.Guaranteed() == 0 {
+		return err
+	}
+	n, err := t.Get(s.networks, p.NetworkID)
+	if err != nil || !unguaranteed(q, n.(*resource.Network)) {
+		return err
+	}
+	return notOnPort(p)
+}
+
+// policyOf returns a policy, nil if none is named.
+func (s *Server) policyOf(t *rows.Txn, id string) (*resource.QoSPolicy, error) {
+	if id == "" {
+		return nil, nil
+	}
+	row, err := t.Get(s.qosPolicies, id)
+	if err != nil {
+		return nil, err
+	}
+	return row.(*resource.QoSPolicy), nil
+}
+
+// usersHave checks that who has a policy can have it with its rules.
+func (s *Server) usersHave(q *resource.QoSPolicy) error {
+	for _, row := range s.store.Select(s.networks.Kind, rows.ByQoSPolicy(q.ID)) {
+		if n := row.(*resource.Network); unguaranteed(q, n) {
+			return notOnNetwork(n)
+		}
+	}
+	for _, row := range s.store.Select(s.ports.Kind, rows.ByQoSPolicy(q.ID)) {
+		p := row.(*resource.Port)
+		if n, ok := s.store.Cached(s.networks.Kind, p.NetworkID); ok && unguaranteed(q, n.(*resource.Network)) {
+			return notOnPort(p)
+		}
+	}
+	return nil
+}
+
+// unguaranteed reports whether a policy guarantees what nothing on the network can: only on the way to a physical
+// network there is one who gives some more than others.
+func unguaranteed(q *resource.QoSPolicy, n *resource.Network) bool {
+	return q.Guaranteed() > 0 && !slices.ContainsFunc(n.Segments, model.Segment.IsProvider)
+}
+
+func notOnNetwork(n *resource.Network) error {
+	return resource.Conflict("QosRuleNotSupportedByNetwork", "Rule %s is not supported by network %s", resource.MinimumBandwidth, n.ID)
+}
+
+func notOnPort(p *resource.Port) error {
+	return resource.Conflict("QosRuleNotSupported", "Rule %s is not supported by port %s", resource.MinimumBandwidth, p.ID)
 }
 
 // defaultQoSOf returns the id of a project's default policy, empty if it has none.

@@ -105,15 +105,15 @@ func TestWhoHasAQoSPolicy(t *testing.T) {
 func TestQoSRuleTypes(t *testing.T) {
 	t.Parallel()
 	c := open(t)
-	if l := c.list("/v2.0/qos/rule-types"); len(l) != 3 || l[0]["type"] != "bandwidth_limit" {
+	if l := c.list("/v2.0/qos/rule-types"); len(l) != 4 || l[0]["type"] != "bandwidth_limit" || l[2]["type"] != "minimum_bandwidth" {
 		t.Errorf("%v", l)
 	}
 	got := c.must(200, "GET", "/v2.0/qos/rule-types/dscp_marking", nil)
 	if got["type"] != "dscp_marking" || len(got["drivers"].([]any)) != 1 {
 		t.Errorf("%v", got)
 	}
-	if status, _ := c.do("GET", "/v2.0/qos/rule-types/minimum_bandwidth", nil); status != 404 {
-		t.Errorf("minimum_bandwidth is told of: %d", status)
+	if status, _ := c.do("GET", "/v2.0/qos/rule-types/minimum_packet_rate", nil); status != 404 {
+		t.Errorf("minimum_packet_rate is told of: %d", status)
 	}
 }
 
@@ -151,6 +151,6 @@ func TestOpenStackClientQoS(t *testing.T) {
 	a.size(t, 4, 3)
 	a.is(t, 5, obj{"qos_policy_id": policy})
 	a.is(t, 6, obj{"qos_policy_id": policy, "qos_network_policy_id": policy})
-	a.size(t, 8, 3)
+	a.size(t, 8, 4)
 	a.size(t, 9, 0)
 }

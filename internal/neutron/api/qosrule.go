@@ -48,7 +48,7 @@ func (s *Server) resolveRuleTypes(prefix string, parts []string) (string, method
 			return nil
 		}}
 	}
-	types := []string{resource.BandwidthLimit, resource.DSCPMarking, resource.PacketRateLimit}
+	types := []string{resource.BandwidthLimit, resource.DSCPMarking, resource.MinimumBandwidth, resource.PacketRateLimit}
 	switch {
 	case len(parts) == 0:
 		list := []any{}
@@ -73,10 +73,12 @@ func (s *Server) parametersOf(ruleType string) []any {
 				continue
 			}
 			values := map[string]any{"parameter_name": a.Name, "parameter_type": "range", "parameter_values": map[string]any{"start": 0, "end": 1<<31 - 1}}
-			switch a.Name {
-			case "direction":
+			switch {
+			case a.Name == "direction" && ruleType == resource.MinimumBandwidth:
+				values["parameter_type"], values["parameter_values"] = "choices", []string{"egress"}
+			case a.Name == "direction":
 				values["parameter_type"], values["parameter_values"] = "choices", []string{"ingress", "egress"}
-			case "dscp_mark":
+			case a.Name == "dscp_mark":
 				values["parameter_type"], values["parameter_values"] = "choices", resource.DSCPMarks()
 			}
 			out = append(out, values)
@@ -177,6 +179,9 @@ func (q qosRules) change(ctx context.Context, edit func(rules []*resource.QoSRul
 		if p.Rules, err = edit(slices.Clone(p.Rules)); err != nil || reflect.DeepEqual(p, row) {
 			return err
 		}
+		if err := q.usersHave(p); err != nil {
+			return err
+		}
 		q.stamp(p, p.Revision+1)
 		t.Update(q.qosPolicies, p)
 		return nil
@@ -203,13 +208,32 @@ func (q qosRules) create(w http.ResponseWriter, r *http.Request) error {
 	return q.answer(w, r, http.StatusCreated, rule.ID)
 }
 
-// checkBeside refuses a second rule for the same.
+// checkBeside refuses a second rule for the same, and a guarantee of more than the limit.
 func (q qosRules) checkBeside(rules []*resource.QoSRule, rule *resource.QoSRule) error {
 	for _, other := range rules {
+		if err := q.checkRates(other, rule); err != nil {
+			return err
+		}
 		if other.ID != rule.ID && other.Type == rule.Type && other.Direction == rule.Direction {
 			return resource.Conflict("QoSRulesConflict", "Rule %s conflicts with rule %s which already exists in QoS Policy %s.",
 				rule.Type, other.ID, q.policy)
 		}
+	}
+	return nil
+}
+
+// checkRates refuses a guarantee of more than the limit in the same direction, whichever of the two rules is new.
+func (q qosRules) checkRates(other, rule *resource.QoSRule) error {
+	conflict := func(value, existing int) error {
+		return resource.Conflict("QoSRuleParameterConflict",
+			"Unable to add the rule with value %d to the policy %s as the existing rule of type %s has value %d.", value, q.policy, other.Type, existing)
+	}
+	switch {
+	case other.Direction != rule.Direction:
+	case rule.Type == resource.MinimumBandwidth && other.Type == resource.BandwidthLimit && rule.Min > other.Max:
+		return conflict(rule.Min, other.Max)
+	case rule.Type == resource.BandwidthLimit && other.Type == resource.MinimumBandwidth && rule.Max < other.Min:
+		return conflict(rule.Max, other.Min)
 	}
 	return nil
 }

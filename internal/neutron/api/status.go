@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -293,6 +294,9 @@ func (s *Server) agentState(host string) (any, error) {
 		mappings[p] = ""
 	}
 	a.Configurations["bridge_mappings"], a.Configurations["physical_networks"] = mappings, slices.Clone(c.PhysicalNetworks)
+	bandwidths := map[string]int{}
+	maps.Copy(bandwidths, c.Bandwidths)
+	a.Configurations["bandwidths"] = bandwidths
 	a.Configurations["gateway"] = c.Gateway
 	state := agentState{ID: a.ID, Host: host, Alive: a.Alive, AgentType: resource.AgentType, Binary: resource.AgentBinary,
 		Configurations: a.Configurations}

@@ -34,6 +34,8 @@ func parseQoSRule(f *fields) *resource.QoSRule {
 		r = limit("kbps")
 	case resource.PacketRateLimit:
 		r = limit("kpps")
+	case resource.MinimumBandwidth:
+		r = &resource.QoSRule{Direction: required(f, "direction", resource.OneOf(model.Ingress, model.Egress)), Min: required(f, "min_kbps", resource.IntIn(0))}
 	case resource.DSCPMarking:
 		r.DSCPMark = required(f, "dscp_mark", resource.IntIn(0))
 	default:

@@ -29,11 +29,22 @@ func (q *QoSPolicy) Rule(id string) *QoSRule {
 	return q.Rules[i]
 }
 
+// Guaranteed is the bandwidth that who has the policy can count on to send, in kilobits a second; zero if there is none.
+func (q *QoSPolicy) Guaranteed() int {
+	for _, r := range q.Rules {
+		if r.Type == MinimumBandwidth && r.Direction == model.Egress {
+			return r.Min
+		}
+	}
+	return 0
+}
+
 // The types of rules that chassis carry out (Neutron API "QoS rule types").
 const (
-	BandwidthLimit  = "bandwidth_limit"
-	DSCPMarking     = "dscp_marking"
-	PacketRateLimit = "packet_rate_limit"
+	BandwidthLimit   = "bandwidth_limit"
+	DSCPMarking      = "dscp_marking"
+	MinimumBandwidth = "minimum_bandwidth"
+	PacketRateLimit  = "packet_rate_limit"
 )
 
 // QoSRule is a rule of a policy.
@@ -46,6 +57,8 @@ type QoSRule struct {
 	// Max and MaxBurst are in thousands of bits, or of packets.
 	Max      int `json:"max,omitzero"`
 	MaxBurst int `json:"max_burst,omitzero"`
+	// Min is in thousands of bits.
+	Min      int `json:"min,omitzero"`
 	DSCPMark int `json:"dscp_mark,omitzero"`
 }
 
@@ -89,6 +102,10 @@ func QoSRules() []*Type {
 	}
 	return []*Type{
 		limit(BandwidthLimit, "kbps"), limit(PacketRateLimit, "kpps"),
+		qosRule(MinimumBandwidth,
+			required(field("min_kbps", Writable, naturalNumber, func(r *QoSRule) *int { return &r.Min })),
+			field("direction", Writable, OneOf(model.Egress), func(r *QoSRule) *model.Direction { return &r.Direction }),
+		),
 		qosRule(DSCPMarking, required(field("dscp_mark", Writable, dscpMark, func(r *QoSRule) *int { return &r.DSCPMark }))),
 	}
 }

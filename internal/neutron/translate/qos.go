@@ -15,6 +15,10 @@ func qosPolicy(q *resource.QoSPolicy) *model.QoSPolicy {
 			out.BandwidthLimits = append(out.BandwidthLimits, limit)
 		case resource.PacketRateLimit:
 			out.PacketRateLimits = append(out.PacketRateLimits, limit)
+		case resource.MinimumBandwidth:
+			if r.Direction == model.Egress && r.Min > 0 {
+				out.MinimumBandwidths = append(out.MinimumBandwidths, model.QoSMinimum{Direction: r.Direction, Min: r.Min})
+			}
 		case resource.DSCPMarking:
 			mark := r.DSCPMark
 			out.DSCPMark = &mark
