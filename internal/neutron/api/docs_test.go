@@ -44,7 +44,7 @@ func attributeTables() string {
 	rules, qos := resource.SecurityGroupRules(), resource.QoSRules()
 	for _, typ := range []*resource.Type{resource.Networks(), resource.Subnets(), resource.Ports(),
 		resource.PortBindings(), resource.SecurityGroups(rules), rules, resource.Routers(), resource.FloatingIPs(), resource.PortForwardings(), resource.SubnetPools(),
-		resource.AddressScopes(), resource.QoSPolicies(nil), qos[0], qos[1], qos[2], resource.Segments(), resource.Trunks(), resource.Logs(), resource.Agents()} {
+		resource.AddressScopes(), resource.QoSPolicies(nil), qos[0], qos[1], qos[2], qos[3], resource.Segments(), resource.Trunks(), resource.Logs(), resource.Agents()} {
 		fmt.Fprintf(&b, "\n### /v2.0/%s\n\n| attribute | set | list |\n|---|---|---|\n", typ.Path)
 		for _, a := range typ.Attrs {
 			set := map[resource.Access]string{resource.ReadOnly: "shown", resource.OnPost: "POST", resource.OnPut: "PUT",

@@ -309,7 +309,9 @@ func (b bindings) delete(w http.ResponseWriter, r *http.Request, host string) er
 func (s *Server) guaranteedOn(c *model.Chassis, p *resource.Port, n *resource.Network) bool {
 	q, ok := s.store.Cached(s.qosPolicies.Kind, cmp.Or(p.QoSPolicyID, n.QoSPolicyID))
 	return !ok || q.(*resource.QoSPolicy).Guaranteed() == 0 ||
-		slices.ContainsFunc(n.Segments, func(segment model.Segment) bool { return segment.IsProvider() && c.Bandwidths[segment.PhysicalNetwork] > 0 })
+		slices.ContainsFunc(n.Segments, func(segment model.Segment) bool {
+			return segment.IsProvider() && c.Bandwidths[segment.PhysicalNetwork] > 0
+		})
 }
 
 // vif says how a port is plugged on a host: by Open vSwitch if a controller has ever run there. That it

@@ -22,17 +22,20 @@ func TestAQoSPolicyIsRead(t *testing.T) {
 		return m
 	}
 	row, err := read(rule("type", "bandwidth_limit", "direction", "ingress", "max_kbps", "2000", "max_burst_kbps", "5"),
-		rule("type", "minimum_bandwidth", "min_kbps", "1"), rule("type", "dscp_marking", "dscp_mark", "26"))
+		rule("type", "minimum_packet_rate", "min_kpps", "1"), rule("type", "dscp_marking", "dscp_mark", "26"),
+		rule("type", "minimum_bandwidth", "direction", "egress", "min_kbps", "7"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	q := row.(*resource.QoSPolicy)
-	if len(q.Rules) != 2 || q.Rules[0].Max != 2000 || q.Rules[0].MaxBurst != 5 || q.Rules[0].Direction != "ingress" || q.Rules[1].DSCPMark != 26 {
+	if len(q.Rules) != 3 || q.Guaranteed() != 7 || q.Rules[0].Max != 2000 || q.Rules[0].MaxBurst != 5 || q.Rules[0].Direction != "ingress" || q.Rules[1].DSCPMark != 26 {
 		t.Errorf("%+v", q.Rules)
 	}
 	for what, bad := range map[string][]any{
 		"no rate":        {rule("type", "bandwidth_limit", "direction", "egress")},
 		"no direction":   {rule("type", "packet_rate_limit", "max_kpps", "1")},
+		"no guarantee":   {rule("type", "minimum_bandwidth", "direction", "egress")},
+		"two guarantees": {rule("type", "minimum_bandwidth", "direction", "egress", "min_kbps", "7"), rule("type", "minimum_bandwidth", "direction", "egress", "min_kbps", "7")},
 		"a negative one": {rule("type", "bandwidth_limit", "direction", "egress", "max_kbps", "-1")},
 		"no codepoint":   {rule("type", "dscp_marking", "dscp_mark", "64")},
 		"two marks":      {rule("type", "dscp_marking", "dscp_mark", "8"), rule("type", "dscp_marking", "dscp_mark", "10")},
