@@ -33,6 +33,13 @@
 //
 //	tcp b a:80 silent because no rule of groups [web] allows tcp/80 from 10.0.1.7
 //
+// What security groups let pass or drop is looked for in the file of the chassis of the guest behind "of":
+//
+//	log l group web event DROP
+//	logged tcp a b:81 DROP of b by l
+//	logging l off
+//	unlogged tcp a b:81 of b
+//
 // On package fast every kind of frame that the machines send is traced, too: dragonflow trace agrees with the switches.
 //
 // An expectation waits until it holds, and then looks closer: a ping "0 lost" is one that was answered at last, and then

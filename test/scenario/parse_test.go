@@ -38,6 +38,9 @@ func TestErrorsNameLineAndWord(t *testing.T) {
 		"set guest a up":                  `s:6: word 4, "up": expected FIELD=VALUE`,
 		"tunnels gre":                     `s:6: word 2, "gre": a tunnel is geneve or vxlan`,
 		"pause 1 # comment\npause 1 hour": `s:7: word 3, "hour": the statement has ended; usage: pause SECONDS`,
+		"log l event REJECT":              `s:6: word 4, "REJECT": expected ACCEPT or DROP or ALL`,
+		"logging l on":                    `s:6: word 2, "l": no log has this name`,
+		"unlogged tcp a 10.0.0.1:80 of a": `s:6: word 4, "10.0.0.1:80": expected a guest`,
 		"real":                            `s:6: word 2 is missing: expected a reason`,
 	} {
 		s, err := Parse("s", before+text)

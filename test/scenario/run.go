@@ -20,16 +20,16 @@ type Run struct {
 	platform Platform
 	log      func(format string, args ...any)
 
-	routers, groups map[string]string // name → id
-	networks        map[string]*network
-	scopes          map[scopeKey]string
-	machines        map[string]*machine
-	devices         map[string]net.HardwareAddr
-	connections     map[string]net.Conn
-	traffic         map[string]*lab.Traffic
-	memories        map[string]string
-	floating        map[netip.Addr]*floating
-	claimed         map[netip.Addr]*machine
+	routers, groups, logs map[string]string // name → id
+	networks              map[string]*network
+	scopes                map[scopeKey]string
+	machines              map[string]*machine
+	devices               map[string]net.HardwareAddr
+	connections           map[string]net.Conn
+	traffic               map[string]*lab.Traffic
+	memories              map[string]string
+	floating              map[netip.Addr]*floating
+	claimed               map[netip.Addr]*machine
 	// gateways are the chassis that may be gateways; leaders those that a statement found to be a router's.
 	gateways []string
 	leaders  map[string]string
@@ -69,7 +69,7 @@ type machine struct {
 
 func newRun(p Platform, log func(string, ...any)) *Run {
 	return &Run{
-		platform: p, log: log, routers: map[string]string{}, groups: map[string]string{},
+		platform: p, log: log, routers: map[string]string{}, groups: map[string]string{}, logs: map[string]string{},
 		networks: map[string]*network{}, scopes: map[scopeKey]string{}, machines: map[string]*machine{}, devices: map[string]net.HardwareAddr{}, connections: map[string]net.Conn{},
 		traffic: map[string]*lab.Traffic{}, memories: map[string]string{}, leaders: map[string]string{},
 		floating: map[netip.Addr]*floating{}, claimed: map[netip.Addr]*machine{},

@@ -123,7 +123,7 @@ func statements() map[string]statement {
 		"slow":  {"slow: takes a minute or more", nil},
 		"alone": {"alone: measures time, nothing is played beside it", nil},
 	}
-	for _, part := range []map[string]statement{topology(), addressing(), northSouth(), expectations(), events(), hostility(), poses(), casts(), virtual(), forwardings(), segmented()} {
+	for _, part := range []map[string]statement{topology(), addressing(), northSouth(), expectations(), events(), hostility(), poses(), casts(), virtual(), forwardings(), segmented(), logs()} {
 		for verb, kind := range part {
 			table[verb] = kind
 		}

@@ -58,6 +58,7 @@ const (
 	aConnection = "connection"
 	aTraffic    = "traffic"
 	aMemory     = "memory"
+	aLog        = "log"
 )
 
 // fail notes a problem with the word read last.

@@ -59,6 +59,8 @@ type Chassis struct {
 	Controller *Daemon
 	// StateDir is where the operator's commands find the controller.
 	StateDir string
+	// SecurityLog is the file of the log of security groups.
+	SecurityLog string
 
 	program string
 	flags   []string
@@ -173,7 +175,7 @@ func (c *Cloud) AddChassis(ctx context.Context, name string, flags ...string) (*
 	if err != nil {
 		return nil, err
 	}
-	ch := &Chassis{Chassis: host, StateDir: filepath.Join(dir, "state"), program: c.program, flags: flags}
+	ch := &Chassis{Chassis: host, StateDir: filepath.Join(dir, "state"), SecurityLog: filepath.Join(dir, "security.log"), program: c.program, flags: flags}
 	c.chassis = append(c.chassis, ch)
 	ch.Controller = c.controller(ch)
 	return ch, ch.Controller.Start(ctx)
@@ -182,7 +184,7 @@ func (c *Cloud) AddChassis(ctx context.Context, name string, flags ...string) (*
 func (c *Cloud) controller(ch *Chassis) *Daemon {
 	d := c.dragonflow(ch.Namespace, "controller", append([]string{
 		"--chassis", ch.Name(), "--ovsdb", "unix:" + ch.OVS.OVSDB(), "--bridge", Bridge, "--datapath-type", "netdev",
-		"--state-dir", ch.StateDir, "--tunnel-ip", ch.Tunnel().String(),
+		"--state-dir", ch.StateDir, "--tunnel-ip", ch.Tunnel().String(), "--security-log-file", ch.SecurityLog,
 	}, ch.flags...)...)
 	d.ready = ch.Settled
 	return d

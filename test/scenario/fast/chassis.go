@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/netip"
 	"os"
@@ -14,6 +15,7 @@ import (
 	"github.com/dragonflow/dragonflow/internal/lab"
 	"github.com/dragonflow/dragonflow/internal/lab/cloud"
 	"github.com/dragonflow/dragonflow/internal/model"
+	"github.com/dragonflow/dragonflow/internal/telemetry"
 	"github.com/dragonflow/dragonflow/internal/vswitch/private"
 	"github.com/dragonflow/dragonflow/test/scenario"
 )
@@ -92,6 +94,14 @@ func (c *chassis) startSwitch(ctx context.Context) error {
 	return c.join(ctx)
 }
 
+// securityLog is the path of the log of security groups.
+func (c *chassis) securityLog() string { return c.p.path(c.name, "security.log") }
+
+// SecurityLog is what the file of a chassis has.
+func (p *Platform) SecurityLog(name string) ([]byte, error) {
+	return os.ReadFile(p.chassis[name].securityLog())
+}
+
 // control starts the controller.
 func (c *chassis) control(ctx context.Context) error {
 	var types []model.NetworkType
@@ -102,13 +112,17 @@ func (c *chassis) control(ctx context.Context) error {
 		types = []model.NetworkType{model.Geneve, model.VXLAN}
 	}
 	const leaseTime = 86400
+	file, err := telemetry.OpenLogFile(c.securityLog(), func() {})
+	if err != nil {
+		return err
+	}
 	var ctl *controller.Controller
 	started := make(chan error, 1)
 	c.controller = begin(func(ctx context.Context) (err error) {
 		ctl, err = controller.New(ctx, controller.Options{
 			Chassis: c.name, DB: c.p.conn, OVSDB: "unix:" + c.ovs.OVSDB(), Bridge: cloud.Bridge, StateDir: c.p.path(c.name, "state"),
 			DatapathType: private.DummyTunnels.Type(), Apps: apps.All(), Self: view.Chassis{DHCPLeaseTime: leaseTime},
-			TunnelIP: c.tunnel.Addr(), TunnelTypes: types, Gateway: c.gateway, Log: c.p.log,
+			TunnelIP: c.tunnel.Addr(), TunnelTypes: types, Gateway: c.gateway, Log: c.p.log, SecurityLog: slog.New(slog.NewJSONHandler(file, nil)),
 			BridgeMappings: map[string]string{c.physical: lab.ExternalBridge},
 		})
 		started <- err
@@ -116,7 +130,7 @@ func (c *chassis) control(ctx context.Context) error {
 			return err
 		}
 		return ctl.Run(ctx)
-	})
+	}, func(ctx context.Context) error { file.Run(ctx, c.p.log); return nil })
 	if err := <-started; err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"os"
 	"slices"
 	"strings"
 	"syscall"
@@ -78,6 +79,11 @@ func (p *Platform) AddChassis(ctx context.Context, c scenario.Chassis) error {
 // Flows are those of a chassis' integration bridge.
 func (p *Platform) Flows(ctx context.Context, chassis string) (string, error) {
 	return p.Cloud.Chassis(chassis).Flows(ctx)
+}
+
+// SecurityLog is what the file of a chassis has.
+func (p *Platform) SecurityLog(chassis string) ([]byte, error) {
+	return os.ReadFile(p.Cloud.Chassis(chassis).SecurityLog)
 }
 
 // Why asks the dragonflow program on a chassis.
