@@ -133,8 +133,9 @@ func readExcuses(t *testing.T) map[string]bool {
 			continue
 		}
 		name, quoted := strings.CutPrefix(strings.TrimSpace(cells[1]), "`")
-		if quoted && strings.TrimSpace(cells[2]) != "" {
-			names[strings.TrimSuffix(name, "`")] = true
+		name, whole := strings.CutSuffix(name, "`") // other tables have rows that only begin so
+		if quoted && whole && strings.TrimSpace(cells[2]) != "" {
+			names[name] = true
 		}
 	}
 	return names
