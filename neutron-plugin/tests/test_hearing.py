@@ -1,5 +1,6 @@
 """Hearing: what a process that died did not hear or do is made up for."""
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -31,3 +32,17 @@ def test_binds_again_once_what_failed_on_a_chassis_that_lives(monkeypatch: pytes
     failed["c1"].add("p3")
     listener.hear()
     assert bound == ["c1", "c1"]
+
+
+def test_tells_neutron_that_an_agent_has_no_zones_any_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[dict[str, Any]] = []
+    plugin = SimpleNamespace(create_or_update_agent=lambda _context, state: told.append(state))
+    monkeypatch.setattr("networking_dragonflow.hearing.directory.get_plugin", lambda: plugin)
+    monkeypatch.setattr("networking_dragonflow.hearing.neutron_context.get_admin_context", object)
+    listener = hearing.Listener(Tells(), heartbeat=-1)
+    agent = {"id": "c1", "host": "c1", "alive": True}
+    zones = {"gateway": True, "availability_zones": ["east"]}
+    listener._agent({**agent, "configurations": zones, "availability_zone": "east"}, new=True)
+    listener._agent({**agent, "configurations": {"gateway": True}}, new=False)
+    assert [state["availability_zone"] for state in told] == ["east", None]  # left out, Neutron would keep it
+    assert [state["configurations"] for state in told] == [zones, {"gateway": True}]
