@@ -25,6 +25,10 @@ func (c *Controller) bandwidth(network string) (int, error) {
 		return 0, fmt.Errorf("bridge %s has the datapath in user space, which has no queues: set its datapath_type to system, or take %s out of bandwidths",
 			c.o.Bridge, network)
 	}
+	if root := c.rows.OpenvSwitch(); kbps > mostBefore32 && root != nil && before32(root.OVSVersion) {
+		return 0, fmt.Errorf("Open vSwitch %s counts no more than %d kilobits a second in queues, and would slow the device down to what is left of %d: "+
+			"update it to 3.2 or later, or take %s out of bandwidths", root.OVSVersion, mostBefore32, kbps, network)
+	}
 	port, err := c.uplink(c.o.BridgeMappings[network])
 	if err != nil {
 		return 0, err
@@ -34,6 +38,17 @@ func (c *Controller) bandwidth(network string) (int, error) {
 			port, port, network, err)
 	}
 	return kbps, nil
+}
+
+// mostBefore32 is the rate in kilobits that Open vSwitch can tell Linux before its version 3.2: it counted bytes a second
+// in 32 bits, and a rate above wrapped round (seen with 3.1.0: 100 Gbit/s become 31).
+const mostBefore32 = (1<<32 - 1) * 8 / bitsPerKilobit
+
+// before32 reports whether a version of Open vSwitch is older than 3.2. One that cannot be read counts as new.
+func before32(version string) bool {
+	var major, minor int
+	n, _ := fmt.Sscanf(version, "%d.%d", &major, &minor) // n tells
+	return n == 2 && (major < 3 || major == 3 && minor < 2)
 }
 
 // uplink finds the one port by which a bridge leads outside. It is the operator's.

@@ -115,3 +115,18 @@ func TestWhatCannotBeSharedIsLeftAlone(t *testing.T) {
 	c.sw.Vsctl("clear", "port", outside, "qos")
 	c.eventually("it is cleared", func() bool { return c.rates() == queued(7000, 3000) && len(c.shows()) == 1 })
 }
+
+// TestAnOldSwitchDoesNotSlowItsDeviceDown: before 3.2 Open vSwitch tells Linux another rate than is asked for.
+func TestAnOldSwitchDoesNotSlowItsDeviceDown(t *testing.T) {
+	c := newShared(t)
+	c.restart(map[string]int{"physnet1": 100_000_000})
+	c.sw.Vsctl("set", "open_vswitch", ".", "ovs_version=3.1.5")
+	c.eventually("it is told", func() bool {
+		return strings.Contains(c.status().Troubles["bandwidths physnet1"], "Open vSwitch 3.1.5 counts no more than 34359738 kilobits") && len(c.shows()) == 0
+	})
+	c.eventually("the device is as it was", func() bool { return c.rates() == "" })
+	c.sw.Vsctl("set", "open_vswitch", ".", "ovs_version=3.2.0")
+	c.eventually("a newer one can", func() bool {
+		return strings.Contains(c.rates(), "max-rate=100000000000") && len(c.shows()) == 1 && len(c.status().Troubles) == 0
+	})
+}

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/dragonflow/dragonflow/internal/testkit/netns"
 	"github.com/dragonflow/dragonflow/internal/testkit/ovs"
 	"github.com/dragonflow/dragonflow/internal/vswitch/ovsdb"
 )
@@ -84,4 +85,37 @@ func TestUnshareTakesOrphans(t *testing.T) {
 	if got := s.Vsctl("--no-headings", "list", "qos") + s.Vsctl("--no-headings", "list", "queue"); strings.TrimSpace(got) != "" {
 		t.Errorf("rows are left: %s", got)
 	}
+}
+
+// TestTheKernelShares: what the rows say becomes classes of the device, on the datapath in user space, too.
+func TestTheKernelShares(t *testing.T) {
+	t.Parallel()
+	netns.Need(t, "ip", "tc")
+	l := netns.Start(t)
+	run := func(argv ...string) string {
+		t.Helper()
+		out, err := l.Host.Run(t.Context(), argv...)
+		if err != nil {
+			t.Fatalf("%v: %v: %s", argv, err, out)
+		}
+		return out
+	}
+	run("ip", "link", "add", "eth0", "type", "veth", "peer", "name", "other")
+	run("ip", "link", "set", "eth0", "up")
+	l.AddBridge("br-ex")
+	l.AddPort("br-ex", "eth0")
+	c, db := connect(t, l.Switch)
+	const mega = 1_000_000
+	settled(t, c, db, func() (ovsdb.Txn, error) {
+		return ovsdb.Share(db, sharing(10_000*mega, map[int]int{0: 7000 * mega, 7: 3000 * mega}))
+	})
+	want := []string{"htb 1:1 parent 1:fffe prio 0 rate 7Gbit ceil 10Gbit", "htb 1:8 parent 1:fffe prio 0 rate 3Gbit ceil 10Gbit"}
+	await(t, c, db, func(*ovsdb.DB) bool {
+		classes := run("tc", "class", "show", "dev", "eth0")
+		return strings.Contains(classes, want[0]) && strings.Contains(classes, want[1]) && strings.Contains(run("tc", "qdisc", "show", "dev", "eth0"), "default 0x1 ")
+	})
+	settled(t, c, db, func() (ovsdb.Txn, error) {
+		return ovsdb.Unshare(db, map[string]string{ovsdb.OwnerKey: "provider"}, func(string) bool { return false }), nil
+	})
+	await(t, c, db, func(*ovsdb.DB) bool { return !strings.Contains(run("tc", "qdisc", "show", "dev", "eth0"), "htb") })
 }
