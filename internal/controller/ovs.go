@@ -36,6 +36,7 @@ func (c *Controller) takeOVS(ctx context.Context, e ovsdb.Event) {
 	c.takeProviders()
 	c.showGuarantees()
 	c.takeWatchPorts()
+	c.bridged.told = c.bridged.inFlight
 	c.ensureBridge(ctx)
 	c.db.SetSynced(view.ScopeOVSDB, true)
 }
@@ -74,8 +75,9 @@ func (c *Controller) isGuest(row *ovsdb.Interface) bool {
 	return row.ExternalIDs["iface-id"] != "" && b != nil && b.Name == c.o.Bridge
 }
 
-// bridgeState keeps the loop from sending the same correction again before the database has told of it.
-type bridgeState struct{ inFlight bool }
+// bridgeState keeps the loop from sending the same correction again before the database has told of it; told says that
+// it has told something meanwhile.
+type bridgeState struct{ inFlight, told bool }
 
 // settings is what the switch's database lacks of what the chassis wants there: its bridge, the ports that
 // are the chassis' own, and their settings.
@@ -143,15 +145,18 @@ func (c *Controller) ensureBridge(ctx context.Context) {
 			}
 		}
 		c.post(ctx, func(c *Controller) {
-			c.bridged.inFlight = false
+			told := c.bridged.told
+			c.bridged = bridgeState{}
 			switch {
 			case errors.Is(err, ovsdb.ErrNotConnected):
 			case err != nil:
 				c.trouble("bridge", fmt.Errorf("set up bridge %s: %w", c.o.Bridge, err))
 				c.ensureBridge(ctx)
 			default:
-				// What the transaction did will be told, and looked at then.
 				c.trouble("bridge", nil)
+				if told { // perhaps what the transaction did, and something else has been wanted since
+					c.ensureBridge(ctx)
+				} // else it will be told, and looked at then
 			}
 		})
 	})
