@@ -184,7 +184,7 @@ func TestRebuild(t *testing.T) {
 	store := memory.New()
 	conn, _ := store.Connect()
 	empty := store.Save()
-	for _, name := range []string{"c1", "c2", "g1", "g2"} {
+	for _, name := range []string{"c1", "c2", "g1", "g2", "g3"} {
 		chassis(t, conn, name, name[0] == 'g')
 	}
 	reference := run(t, site(t), false)
@@ -229,7 +229,7 @@ func TestRebuild(t *testing.T) {
 	if status, out := d.do("POST", path+"/accept", obj{}); status != 409 || out["error"].(obj)["type"] != "ChassisMissing" {
 		t.Errorf("accepted without chassis: %d %v", status, out)
 	}
-	for _, name := range []string{"c1", "c2", "g1"} { // they register again
+	for _, name := range []string{"c1", "c2", "g1", "g3"} { // they register again
 		chassis(t, conn, name, name[0] == 'g')
 	}
 	// A gateway that comes after the database is believed again would come last.

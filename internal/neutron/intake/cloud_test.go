@@ -200,7 +200,10 @@ func (d *door) bindings(port obj) []any {
 func chassis(t testing.TB, conn *db.Connection, name string, gateway bool) {
 	t.Helper()
 	c := &model.Chassis{Meta: model.Meta{ID: name, Revision: 1}, Version: "1", Bridge: "br-int", TunnelIP: netip.MustParseAddr("192.0.2.1"),
-		TunnelTypes: []model.NetworkType{model.Geneve}, PhysicalNetworks: []string{"phys"}, Gateway: gateway}
+		TunnelTypes: []model.NetworkType{model.Geneve}, PhysicalNetworks: []string{"phys"}, Gateway: gateway, AvailabilityZones: []string{"east"}}
+	if name == "g3" { // not where the hub shall be
+		c.AvailabilityZones = []string{"west"}
+	}
 	beat := &model.Heartbeat{Meta: model.Meta{ID: name, Revision: 1}, Started: "2026-01-02T03:04:05Z"}
 	if _, err := northbound.NewStore(conn).Txn().Put(c).Put(beat).Commit(context.Background()); err != nil {
 		t.Fatal(err)

@@ -232,7 +232,7 @@ func TestPartsThroughSeveralServers(t *testing.T) {
 	for range 5 {
 		store := memory.New()
 		first, _ := store.Connect()
-		for _, name := range []string{"c1", "c2", "g1", "g2"} {
+		for _, name := range []string{"c1", "c2", "g1", "g2", "g3"} {
 			chassis(t, first, name, name[0] == 'g')
 		}
 		other, _ := store.Connect()

@@ -44,7 +44,7 @@ func build(t *testing.T, d *door) {
 		rule["security_group_id"] = web["id"]
 		d.make("security_group_rule", "security-group-rules", rule)
 	}
-	r := d.make("router", "routers", obj{"name": "hub", "external_gateway_info": obj{"network_id": ext["id"]}})
+	r := d.make("router", "routers", obj{"name": "hub", "external_gateway_info": obj{"network_id": ext["id"]}, "availability_zone_hints": []string{"east"}})
 	for _, s := range []obj{four, six} {
 		d.must(200, "PUT", "/v2.0/routers/"+r["id"].(string)+"/add_router_interface", obj{"subnet_id": s["id"]})
 	}
@@ -79,7 +79,7 @@ func build(t *testing.T, d *door) {
 func site(t *testing.T) *db.Connection {
 	t.Helper()
 	conn := memory.Open()
-	for _, name := range []string{"c1", "c2", "g1", "g2"} {
+	for _, name := range []string{"c1", "c2", "g1", "g2", "g3"} {
 		chassis(t, conn, name, name[0] == 'g')
 	}
 	return conn
