@@ -7,6 +7,7 @@ import (
 	"flag"
 	"fmt"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -28,6 +29,7 @@ func TestNeutron(t *testing.T) {
 	t.Run("ports become ACTIVE and DOWN", s.testPorts)
 	t.Run("a host without controller gets no port", s.testNowhere)
 	t.Run("routers lead inside and outside", s.testRouter)
+	t.Run("bandwidths are guaranteed where chassis can", s.testGuarantee)
 	t.Run("live migration", s.testMigration)
 	t.Run("the API goes on without server", s.testWithoutServer)
 	t.Run("what a killed API had not pushed arrives", s.testKilledAPI)
@@ -73,6 +75,28 @@ func (s *site) testPorts(t *testing.T) {
 func (s *site) testNowhere(t *testing.T) {
 	if p := s.create(t, "p2", "nowhere"); p.VIFType != "binding_failed" {
 		t.Errorf("a port on a host without a controller is created as %+v", p)
+	}
+}
+
+// testGuarantee: the chassis here have their datapath in user space, where nothing can be guaranteed.
+func (s *site) testGuarantee(t *testing.T) {
+	s.mustRun(t, "network", "qos", "policy", "create", "gold")
+	s.mustRun(t, "network", "qos", "rule", "create", "--type", "minimum-bandwidth", "--min-kbps", "1000", "--egress", "gold")
+	err := s.openstack(t.Context(), nil, "port", "create", "--network", "blue", "--qos-policy", "gold", "refused")
+	if err == nil || !strings.Contains(err.Error(), "minimum_bandwidth is not supported by port") {
+		t.Errorf("a port in tunnels takes a guarantee: %v", err)
+	}
+	s.mustRun(t, "network", "create", "--provider-network-type", "vlan", "--provider-physical-network", "external", "--provider-segment", "77",
+		"--qos-policy", "gold", "gilded")
+	var p port
+	must(t, s.openstack(t.Context(), &p, "port", "create", "--network", "gilded", "--host", "c1", "unguaranteed"))
+	if p.VIFType != "binding_failed" {
+		t.Errorf("a port with a guarantee on a chassis that gives none is created as %+v", p)
+	}
+	s.mustRun(t, "network", "set", "--no-qos-policy", "gilded")
+	must(t, s.openstack(t.Context(), &p, "port", "create", "--network", "gilded", "--host", "c1", "bound"))
+	if p.VIFType != "ovs" {
+		t.Errorf("a port without is created as %+v", p)
 	}
 }
 
