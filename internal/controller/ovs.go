@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -154,15 +155,30 @@ func (c *Controller) ensureBridge(ctx context.Context) {
 				c.ensureBridge(ctx)
 			default:
 				c.trouble("bridge", nil)
-				if told { // perhaps what the transaction did, and something else has been wanted since
-					c.ensureBridge(ctx)
-				} // else it will be told, and looked at then
+				c.corrected(ctx, txn, told)
 			}
 		})
 	})
 }
 
-// bridgePause is how long a refused correction of the bridge is left alone.
+// corrected looks whether something else has been wanted since a correction was sent. What the correction itself did is told
+// sooner or later, but where the database has told something already, it may have been that, and also who undid it.
+func (c *Controller) corrected(ctx context.Context, sent ovsdb.Txn, told bool) {
+	switch {
+	case !slices.Equal(c.settings().Steps(), sent.Steps()):
+		c.ensureBridge(ctx)
+	case told:
+		c.background.Go(func() {
+			select {
+			case <-time.After(bridgePause):
+				c.post(ctx, func(c *Controller) { c.ensureBridge(ctx) })
+			case <-ctx.Done():
+			}
+		})
+	}
+}
+
+// bridgePause is how long a correction of the bridge is left alone that was refused, or seems to have had no effect.
 const bridgePause = 200 * time.Millisecond
 
 // announceUnbound tells who wants to know about interfaces of ports that are not bound here.
