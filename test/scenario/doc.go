@@ -40,8 +40,17 @@
 //	logging l off
 //	unlogged tcp a b:81 of b
 //
+// What QoS policies limit is measured with more than they let pass, and what they mark is looked at where it arrives:
+//
+//	policy p
+//	limit p egress kbit 2000 burst 600
+//	mark p 26
+//	apply p guest a
+//	rate a b kbit 2000 burst 600 marked 26
+//
 // On package fast every kind of frame that the machines send is traced, too: dragonflow trace agrees with the switches.
 //
 // An expectation waits until it holds, and then looks closer: a ping "0 lost" is one that was answered at last, and then
-// three in a row. What a change must not interrupt is watched by traffic that runs meanwhile.
+// three in a row. Where the switches have a fault that has flows of their datapaths stay stale, they forget these after the
+// first wait, and the question is asked once more. What a change must not interrupt is watched by traffic that runs meanwhile.
 package scenario

@@ -35,6 +35,13 @@ type OfNeutron interface {
 	Crowd(ports int) int
 }
 
+// Forgetter is a platform whose switches may have a fault: that flows of their datapaths stay as they were
+// (docs/operate/openvswitch.md).
+type Forgetter interface {
+	// Forget has all switches forget the flows of their datapaths, unless their version is without the fault.
+	Forget(ctx context.Context) (forgotten bool, err error)
+}
+
 // Chassis describes a hypervisor.
 type Chassis struct {
 	Name string

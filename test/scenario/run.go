@@ -29,6 +29,7 @@ type Run struct {
 	traffic               map[string]*lab.Traffic
 	memories              map[string]string
 	floating              map[netip.Addr]*floating
+	policies              map[string]*policy
 	claimed               map[netip.Addr]*machine
 	// gateways are the chassis that may be gateways; leaders those that a statement found to be a router's.
 	gateways []string
@@ -72,7 +73,7 @@ func newRun(p Platform, log func(string, ...any)) *Run {
 		platform: p, log: log, routers: map[string]string{}, groups: map[string]string{}, logs: map[string]string{},
 		networks: map[string]*network{}, scopes: map[scopeKey]string{}, machines: map[string]*machine{}, devices: map[string]net.HardwareAddr{}, connections: map[string]net.Conn{},
 		traffic: map[string]*lab.Traffic{}, memories: map[string]string{}, leaders: map[string]string{},
-		floating: map[netip.Addr]*floating{}, claimed: map[netip.Addr]*machine{},
+		floating: map[netip.Addr]*floating{}, claimed: map[netip.Addr]*machine{}, policies: map[string]*policy{},
 	}
 }
 

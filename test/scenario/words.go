@@ -59,6 +59,7 @@ const (
 	aTraffic    = "traffic"
 	aMemory     = "memory"
 	aLog        = "log"
+	aPolicy     = "policy"
 )
 
 // fail notes a problem with the word read last.

@@ -19,6 +19,7 @@ import (
 	"github.com/dragonflow/dragonflow/internal/neutron/api"
 	"github.com/dragonflow/dragonflow/internal/northbound"
 	"github.com/dragonflow/dragonflow/internal/northbound/db"
+	"github.com/dragonflow/dragonflow/internal/vswitch/private"
 	"github.com/dragonflow/dragonflow/test/scenario"
 )
 
@@ -123,6 +124,15 @@ func (p *Platform) AddChassis(ctx context.Context, spec scenario.Chassis) error 
 // Flows are those of a chassis' integration bridge.
 func (p *Platform) Flows(ctx context.Context, name string) (string, error) {
 	return p.chassis[name].ovs.Ofctl(ctx, "-O", "OpenFlow14", "--sort", "--no-stats", "dump-flows", cloud.Bridge)
+}
+
+// Forget has the switches forget the flows of their datapaths.
+func (p *Platform) Forget(ctx context.Context) (bool, error) {
+	var switches []*private.Switch
+	for _, c := range p.chassis {
+		switches = append(switches, c.ovs)
+	}
+	return private.Forget(ctx, switches)
 }
 
 // Boot starts a machine, or prepares it on a further chassis.

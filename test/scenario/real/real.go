@@ -16,6 +16,7 @@ import (
 	"github.com/dragonflow/dragonflow/internal/lab"
 	"github.com/dragonflow/dragonflow/internal/lab/cloud"
 	"github.com/dragonflow/dragonflow/internal/operate"
+	"github.com/dragonflow/dragonflow/internal/vswitch/private"
 	"github.com/dragonflow/dragonflow/test/scenario"
 )
 
@@ -79,6 +80,15 @@ func (p *Platform) AddChassis(ctx context.Context, c scenario.Chassis) error {
 // Flows are those of a chassis' integration bridge.
 func (p *Platform) Flows(ctx context.Context, chassis string) (string, error) {
 	return p.Cloud.Chassis(chassis).Flows(ctx)
+}
+
+// Forget has the switches forget the flows of their datapaths.
+func (p *Platform) Forget(ctx context.Context) (bool, error) {
+	var switches []*private.Switch
+	for _, c := range p.Cloud.All() {
+		switches = append(switches, c.OVS)
+	}
+	return private.Forget(ctx, switches)
 }
 
 // SecurityLog is what the file of a chassis has.
