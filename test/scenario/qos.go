@@ -182,9 +182,9 @@ const (
 	rateFor   = 2 * time.Second
 	ratePause = 5 * time.Millisecond
 	// rateOffered is how many times the limit is sent, and rateBeyond how many times the machine has to get away at least.
-	rateOffered, rateBeyond = 2.5, 1.5
+	rateOffered, rateBeyond = 2.5, 1.2
 	// rateUnlimited is what is sent a second where nothing limits.
-	rateUnlimited = 500
+	rateUnlimited = 250
 	// rateWithin is how far what arrives may be from what is expected.
 	rateWithin = 0.1
 )
@@ -237,7 +237,7 @@ func (r *Run) judgeRate(q rating, unit float64, sent, got int, took time.Duratio
 	steady := float64(q.rate) * took.Seconds()
 	most := steady + float64(q.burst) // what came before may have left nothing of the burst
 	if offered < rateBeyond*most {
-		return fmt.Errorf("only %.0f %s were sent in %v, which the limit hardly forbids", offered, q.unit, took)
+		return fmt.Errorf("only %.0f %s were sent in %v, which the limit hardly forbids: want more than %.0f", offered, q.unit, took, rateBeyond*most)
 	}
 	r.log("measured: of %.0f %s in %v %.0f arrived; the limit lets %.0f to %.0f pass", offered, q.unit, took, arrived, steady, most)
 	if arrived < (1-rateWithin)*steady || arrived > (1+rateWithin)*most {
