@@ -5,6 +5,7 @@ import (
 	"maps"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/dragonflow/dragonflow/internal/testkit/netns"
 	"github.com/dragonflow/dragonflow/internal/testkit/ovs"
@@ -110,12 +111,26 @@ func TestTheKernelShares(t *testing.T) {
 		return ovsdb.Share(db, sharing(10_000*mega, map[int]int{0: 7000 * mega, 7: 3000 * mega}))
 	})
 	want := []string{"htb 1:1 parent 1:fffe prio 0 rate 7Gbit ceil 10Gbit", "htb 1:8 parent 1:fffe prio 0 rate 3Gbit ceil 10Gbit"}
-	await(t, c, db, func(*ovsdb.DB) bool {
+	device(t, func() bool {
 		classes := run("tc", "class", "show", "dev", "eth0")
 		return strings.Contains(classes, want[0]) && strings.Contains(classes, want[1]) && strings.Contains(run("tc", "qdisc", "show", "dev", "eth0"), "default 0x1 ")
 	})
 	settled(t, c, db, func() (ovsdb.Txn, error) {
 		return ovsdb.Unshare(db, map[string]string{ovsdb.OwnerKey: "provider"}, func(string) bool { return false }), nil
 	})
-	await(t, c, db, func(*ovsdb.DB) bool { return !strings.Contains(run("tc", "qdisc", "show", "dev", "eth0"), "htb") })
+	device(t, func() bool { return !strings.Contains(run("tc", "qdisc", "show", "dev", "eth0"), "htb") })
+}
+
+// device waits for what the switch does to a device, of which OVSDB tells nothing.
+func device(t *testing.T, is func() bool) {
+	t.Helper()
+	deadline, tick := time.After(ovs.Deadline), time.NewTicker(5*time.Millisecond)
+	defer tick.Stop()
+	for !is() {
+		select {
+		case <-tick.C:
+		case <-deadline:
+			t.Fatal("the switch does not make the device share as OVSDB says")
+		}
+	}
 }
