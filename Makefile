@@ -11,7 +11,7 @@ PREFIX   ?= /usr/local
 FUZZTIME ?= 30s
 BENCH    ?= .
 PACKAGES ?= ./...
-# What measures time with many switches has the processors for itself.
+# What measures time with many switches has the processors for itself, and no race detector: it takes several times as long.
 TIMED := .*/test/scenario/fast
 DURATION ?= 30m
 SEED     ?= 0
@@ -38,7 +38,7 @@ ARGS        ?=
 # What CI plays through a real Neutron: of each part of it one scenario that measures no time.
 NEUTRON_SHORT := ^(floating-ip|metadata|secgroup-chassis|segments)$$
 
-.PHONY: $(NEUTRON) $(ZED) $(TEMPEST) neutron tempest tempest-quick neutron-test neutron-chaos neutron-short check-plugin help demo build test e2e e2e-load short lint check fuzz bench bench-full fleet bench-packages golden check-install install clean
+.PHONY: $(NEUTRON) $(ZED) $(TEMPEST) neutron tempest tempest-quick neutron-test neutron-chaos neutron-short check-plugin help demo build test race e2e e2e-load short lint check fuzz bench bench-full fleet bench-packages golden check-install install clean
 
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -51,13 +51,19 @@ demo: ## build a small cloud on this machine, show it working, clean up (root)
 build: ## the static binary bin/dragonflow
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/dragonflow ./cmd/dragonflow
 
-test: ## everything: installs what is missing, real servers and switches, race detector (root: nothing is skipped)
+test: ## everything: installs what is missing, real servers and switches, race detector but where time is measured (root: nothing is skipped)
 	@tools/install-packages test
 	@$(GO) build -o .cache/bin/report ./test/report
-	@for part in -vx -x; do \
-	  packages=$$($(GO) list $(PACKAGES) | grep $$part '$(TIMED)' || true); \
-	  [ -z "$$packages" ] || { echo "$(GO) test -race $$(echo $$packages | wc -w) packages" >&2; $(GO) test -race -count=1 -timeout 20m -json $$packages; }; \
+	@for part in '-vx -race' -x; do \
+	  set -- $$part; \
+	  packages=$$($(GO) list $(PACKAGES) | grep $$1 '$(TIMED)' || true); \
+	  [ -z "$$packages" ] || { echo "$(GO) test $$2 $$(echo $$packages | wc -w) packages" >&2; $(GO) test $$2 -count=1 -timeout 20m -json $$packages; }; \
 	done | .cache/bin/report
+
+race: ## the scenarios of make test with the race detector, 20 min
+	@tools/install-packages test
+	@$(GO) build -o .cache/bin/report ./test/report
+	$(GO) test -race -count=1 -timeout 60m -parallel 2 -json ./test/scenario/fast | .cache/bin/report
 
 e2e: ## every scenario of several chassis with real packets, real DHCP clients and outages, metadata, and floods (root)
 	@tools/install-packages test

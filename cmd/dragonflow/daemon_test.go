@@ -63,7 +63,7 @@ func ask(url string) (status int, body string) {
 // await asks for a page until it answers with a status.
 func await(t *testing.T, url string, want int) string {
 	t.Helper()
-	deadline, tick := time.After(20*time.Second), time.NewTicker(20*time.Millisecond)
+	deadline, tick := time.After(time.Minute), time.NewTicker(20*time.Millisecond)
 	defer tick.Stop()
 	for {
 		status, body := ask(url)

@@ -81,7 +81,7 @@ func (c *cloud) command(args ...string) (code int, out, errs string) {
 // until runs a command until it prints a text.
 func (c *cloud) until(want string, args ...string) string {
 	c.t.Helper()
-	deadline, tick := time.After(20*time.Second), time.NewTicker(20*time.Millisecond)
+	deadline, tick := time.After(time.Minute), time.NewTicker(20*time.Millisecond)
 	defer tick.Stop()
 	for {
 		code, out, errs := c.command(args...)

@@ -93,10 +93,10 @@ func (c *chassis) plug(id string, n byte) *model.Port {
 
 func (c *chassis) eventually(what string, condition func() bool) {
 	c.t.Helper()
-	deadline := time.Now().Add(10 * time.Second)
+	deadline := time.Now().Add(ovs.Deadline)
 	for !condition() {
 		if time.Now().After(deadline) {
-			c.t.Fatalf("not within 10 s: %s\nstatus: %+v", what, c.status())
+			c.t.Fatalf("not within %v: %s\nstatus: %+v", ovs.Deadline, what, c.status())
 		}
 		<-time.After(5 * time.Millisecond)
 		if c.sw.VswitchdPID() != 0 { // a killed one settles nothing

@@ -58,7 +58,7 @@ func TestAFailedJobIsTriedAgain(t *testing.T) {
 		if f(c); c.phase != waiting {
 			t.Errorf("phase %v, want waiting for another sync", c.phase)
 		}
-	case <-time.After(5 * time.Second):
+	case <-time.After(time.Minute):
 		t.Error("nothing tries again")
 	}
 }
@@ -197,7 +197,7 @@ func TestAnInterfaceWithoutABindingIsNamedAgain(t *testing.T) {
 			if port != "p" {
 				t.Errorf("named %s", port)
 			}
-		case <-time.After(10 * time.Second):
+		case <-time.After(time.Minute):
 			t.Fatal("named too rarely")
 		}
 	}

@@ -237,7 +237,7 @@ func (w *world) last() *http.Request {
 
 // dial connects a guest with the service.
 func (w *world) dial(from netip.Addr) (net.Conn, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	to := view.MetadataIPv4
 	if from.Is6() {

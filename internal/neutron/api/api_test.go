@@ -53,7 +53,7 @@ func start(t testing.TB, conn *db.Connection, change ...func(*api.Options)) *cli
 			t.Errorf("Run: %v", err)
 		}
 	})
-	ready, stop := context.WithTimeout(ctx, 10*time.Second)
+	ready, stop := context.WithTimeout(ctx, time.Minute)
 	defer stop()
 	if err := s.WaitReady(ready); err != nil {
 		t.Fatal(err)

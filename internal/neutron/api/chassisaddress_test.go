@@ -56,10 +56,11 @@ func TestAddressesOfChassis(t *testing.T) {
 	if g := gatewayOf(t, conn, s.router); !g.Distributed {
 		t.Errorf("chassis read %+v", g)
 	}
-	held := s.list("/v2.0/ports?device_owner=network:distributed_snat")
-	if len(held) != 2 {
-		t.Fatalf("%v", held)
-	}
+	var held []obj
+	eventually(t, func() bool { // the other server may have made them, and this one hear of it later
+		held = s.list("/v2.0/ports?device_owner=network:distributed_snat")
+		return len(held) == 2
+	})
 	path := "/v2.0/ports/" + id(held[0])
 	s.refused(409, "ServicePortInUse", "DELETE", path, nil)
 	s.refused(409, "PortInUse", "PUT", path, obj{"port": obj{"device_id": "x"}})

@@ -117,7 +117,7 @@ func TestChurnLeaksNothing(t *testing.T) {
 func checkReservations(t *testing.T, conn *db.Connection, c *client, n obj) {
 	t.Helper()
 	var diff string
-	ok := within10s(func() bool {
+	ok := inTime(func() bool {
 		want := map[string]string{}
 		for _, p := range c.list("/v2.0/ports?network_id=" + id(n)) {
 			want[p["mac_address"].(string)] = id(p)

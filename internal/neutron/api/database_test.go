@@ -60,7 +60,7 @@ func TestChurnWhileEtcdIsKilled(t *testing.T) {
 	work.Wait()
 	checkReservations(t, openEtcd(t, address), servers[1], n)
 	for _, c := range servers {
-		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
 		if err := c.Server.WaitReady(ctx); err != nil {
 			t.Fatal(err)

@@ -373,7 +373,7 @@ func TestDatabaseAway(t *testing.T) {
 		t.Error("ready without a database")
 	}
 	link.Restore()
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	if err := c.Server.WaitReady(ctx); err != nil {
 		t.Fatal(err)

@@ -208,7 +208,7 @@ func TestPortBindingsUnderConcurrency(t *testing.T) {
 		return append(out, "port:"+active)
 	}
 	var diff string
-	if !within10s(func() bool { diff = cmp.Diff(told(), placed(t, conn, p, hosts...)); return diff == "" }) {
+	if !inTime(func() bool { diff = cmp.Diff(told(), placed(t, conn, p, hosts...)); return diff == "" }) {
 		t.Error(diff)
 	}
 	if err := servers[1].Server.Audit(context.Background()); err != nil || servers[1].Server.Drift() != 0 {

@@ -109,7 +109,7 @@ func consistent(t *testing.T, conn *db.Connection, c *client, networks []obj) {
 		checkReservations(t, conn, c, n)
 	}
 	var fault string
-	if !within10s(func() bool { fault = inconsistency(t, conn, c); return fault == "" }) {
+	if !inTime(func() bool { fault = inconsistency(t, conn, c); return fault == "" }) {
 		t.Error(fault)
 	}
 }

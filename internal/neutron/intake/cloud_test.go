@@ -69,7 +69,7 @@ func run(t testing.TB, conn *db.Connection, behindNeutron bool, change ...func(*
 			t.Errorf("Run: %v", err)
 		}
 	})
-	ready, stop := context.WithTimeout(ctx, 10*time.Second)
+	ready, stop := context.WithTimeout(ctx, time.Minute)
 	defer stop()
 	if err := server.WaitReady(ready); err != nil {
 		t.Fatal(err)
@@ -255,7 +255,7 @@ func eventually(t testing.TB, cond func() bool) {
 
 // happens reports whether something comes to hold.
 func happens(cond func() bool) bool {
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	tick := time.NewTicker(2 * time.Millisecond)
 	defer tick.Stop()

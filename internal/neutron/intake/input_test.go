@@ -28,7 +28,7 @@ func wantRefused(t *testing.T, conn *db.Connection, behindNeutron bool) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	if err := server.Run(ctx); err == nil || !strings.Contains(err.Error(), "this database holds what") {
 		t.Errorf("Run: %v", err)

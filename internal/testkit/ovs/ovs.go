@@ -22,7 +22,7 @@ import (
 
 // Deadline bounds every single step of a test on the switch. It is generous
 // because the machines that run tests are shared.
-const Deadline = 30 * time.Second
+const Deadline = time.Minute
 
 // Option changes how the switch is started.
 type Option func(*private.Config)

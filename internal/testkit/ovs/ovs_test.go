@@ -128,7 +128,7 @@ func waitGone(t *testing.T, pid int) {
 	t.Helper()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
-	deadline := time.After(10 * time.Second)
+	deadline := time.After(Deadline)
 	for {
 		// A killed orphan may stay a zombie until its new parent looks.
 		stat, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")

@@ -38,7 +38,7 @@ type listener struct {
 
 func (c *cloud) listen() *listener {
 	c.t.Helper()
-	ctx, cancel := context.WithTimeout(c.t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(c.t.Context(), time.Minute)
 	defer cancel()
 	conn, err := openflow.Dial(ctx, c.sw.Mgmt(apptest.Bridge), openflow.Options{PacketIns: 512, ControllerID: pipeline.ControllerID})
 	if err != nil {
@@ -51,7 +51,7 @@ func (c *cloud) listen() *listener {
 // lines returns what is written of what has come up to now; what a packet is followed by is a mark of the test's own.
 func (l *listener) lines() []string {
 	l.c.t.Helper()
-	ctx, cancel := context.WithTimeout(l.c.t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(l.c.t.Context(), time.Minute)
 	defer cancel()
 	l.c.sw.Settle()
 	l.c.sw.Ofctl("-O", "OpenFlow14", "packet-out", apptest.Bridge,
