@@ -12,6 +12,7 @@ from neutron.objects import trunk as trunk_objects
 from neutron_lib import constants, exceptions
 from neutron_lib import context as neutron_context
 from neutron_lib.callbacks import resources
+from neutron_lib.db import api as db_api
 from neutron_lib.plugins import constants as plugin_constants
 from neutron_lib.plugins import directory
 from oslo_config import cfg
@@ -201,7 +202,7 @@ class Listener:
                 wanted = self._floatingips.get(fip["id"], fip["status"])
                 if wanted != fip["status"]:
                     with contextlib.suppress(exceptions.NotFound):
-                        plugin.update_floatingip_status(context, fip["id"], wanted)
+                        _show_floatingip(fip["id"], wanted)
                         backend.touch(objects.FLOATINGIP, fip["id"])  # it has a higher revision now
 
     def _show_trunks(self, ids: list[str]) -> None:
@@ -211,9 +212,24 @@ class Listener:
         for start in range(0, len(ids), _CHUNK):
             for trunk in trunk_objects.Trunk.get_objects(context, id=ids[start : start + _CHUNK]):
                 if self._trunks.get(trunk.id, trunk.status) != trunk.status:
-                    with contextlib.suppress(exceptions.NotFound, exceptions.ObjectNotFound):
-                        trunk.update(status=self._trunks[trunk.id])
+                    with contextlib.suppress(exceptions.NotFound):
+                        _show_trunk(trunk.id, self._trunks[trunk.id])
                         backend.touch(objects.TRUNK, trunk.id)  # it has a higher revision now
+
+
+@db_api.retry_db_errors
+def _show_floatingip(id_: str, status: str) -> None:
+    """Give a floating IP a status, again if somebody changes or deletes it at the same moment."""
+    plugin = directory.get_plugin(plugin_constants.L3)
+    plugin.update_floatingip_status(neutron_context.get_admin_context(), id_, status)
+
+
+@db_api.retry_db_errors
+def _show_trunk(id_: str, status: str) -> None:
+    """Give a trunk a status, again if somebody changes or deletes it at the same moment."""
+    trunk = trunk_objects.Trunk.get_object(neutron_context.get_admin_context(), id=id_)
+    if trunk is not None:
+        trunk.update(status=status)
 
 
 def _show_port(context: Any, id_: str, status: str, owner: str) -> None:
