@@ -127,8 +127,8 @@ func (c *customer) note(r *record, answer, fields cloud.Object) {
 	c.records = append(c.records, r)
 }
 
-// update changes fields of an object.
-func (c *customer) update(ctx context.Context, r *record, fields cloud.Object) {
+// update changes fields of an object, and tells what became of that.
+func (c *customer) update(ctx context.Context, r *record, fields cloud.Object) string {
 	answer := map[string]cloud.Object{}
 	what := c.outcome(c.site.API.Do(ctx, http.MethodPut, r.path(), map[string]cloud.Object{r.kind: fields}, &answer))
 	for field := range fields {
@@ -139,6 +139,7 @@ func (c *customer) update(ctx context.Context, r *record, fields cloud.Object) {
 			delete(r.want, field)
 		}
 	}
+	return what
 }
 
 // remove deletes an object.
