@@ -161,7 +161,7 @@ def _router(read: Object) -> None:
 
 def _qos_policy(read: Object) -> None:
     # What rules are called and whose they are does not matter to chassis.
-    limits = ("type", "direction", "max_kbps", "max_burst_kbps", "max_kpps", "max_burst_kpps", "dscp_mark")
+    limits = ("type", "direction", "max_kbps", "max_burst_kbps", "max_kpps", "max_burst_kpps", "min_kbps", "dscp_mark")
     read["rules"] = [{name: rule[name] for name in limits if name in rule} for rule in read.get("rules") or []]
 
 

@@ -70,3 +70,9 @@ def test_a_policy_is_what_its_rules_say_and_not_their_names() -> None:
     }
     bodies = [objects.body(objects.QOS_POLICY, policy(rule)) for rule in ("a", "z")]
     assert objects.digest(bodies[0]) == objects.digest(bodies[1])
+
+
+def test_all_that_chassis_carry_out_of_rules_is_pushed() -> None:
+    rules = [{"type": kind, **dict.fromkeys(parameters, 7)} for kind, parameters in qos.RULES.items()]
+    pushed = objects.body(objects.QOS_POLICY, {"id": "p", "rules": [{"id": "r", **rule} for rule in rules]})["rules"]
+    assert sorted(pushed, key=lambda rule: rule["type"]) == sorted(rules, key=lambda rule: rule["type"])

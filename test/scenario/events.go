@@ -54,7 +54,12 @@ func parseAction(w *words, verb Verb) action {
 	return func(ctx context.Context, r *Run) error {
 		a := a
 		a.Name = r.chassis(a.Name)
-		return r.platform.Do(ctx, a)
+		began := time.Now()
+		err := r.platform.Do(ctx, a)
+		if a.Part == Switch && a.Verb == Start {
+			r.starts[a.Name] = time.Since(began)
+		}
+		return err
 	}
 }
 

@@ -29,7 +29,7 @@ func expectations() map[string]statement {
 		"dead":     {"dead CONNECTION", func(w *words) action { return parseConnection(w, false) }},
 		"steady":   {"steady: no MAC address was seen at two places of the provider's network", parseSteady},
 		"traffic":  {"traffic NAME GUEST GUEST|ADDRESS: pings, connections old and new, until it ends; to an address of no guest, pings alone", parseTraffic},
-		"ends":     {"ends TRAFFIC 0 lost|late|gap MILLISECONDS", parseEnds},
+		"ends":     {"ends TRAFFIC 0 lost|late|gap MILLISECONDS|gap N starts CHASSIS: of N starts, pings are answered within N times what the switch of the chassis took to start", parseEnds},
 	}
 }
 
@@ -288,27 +288,42 @@ func parseTraffic(w *words) action {
 
 func parseEnds(w *words) action {
 	name := w.name(aTraffic)
-	gap := time.Duration(0)
-	late := false
+	verdict := func(_ *Run, t *lab.Traffic) error { return t.Lost() }
 	switch w.oneOf("0", "late", "gap") {
 	case "0":
 		w.expect("lost")
 	case "late":
-		late = true
+		verdict = func(_ *Run, t *lab.Traffic) error { return t.LostAtLast() }
 	case "gap":
-		gap = time.Duration(w.number("milliseconds", 1, 60000)) * time.Millisecond
+		verdict = parseGap(w, name)
 	}
 	return func(_ context.Context, r *Run) error {
 		t := r.traffic[name]
 		t.End()
 		r.log("           %s", t)
-		switch {
-		case gap > 0:
-			r.log("measured: %s: no ping was answered for at most %d ms, allowed are %d", name, t.Gap().Milliseconds(), gap.Milliseconds())
-			return t.Interrupted(gap)
-		case late:
-			return t.LostAtLast()
+		return verdict(r, t)
+	}
+}
+
+// parseGap reads for how long pings may be unanswered. What a switch does for seconds takes a busy machine twice as
+// long: then its own start, just before, is the measure.
+func parseGap(w *words, name string) func(*Run, *lab.Traffic) error {
+	n := w.number("milliseconds or times", 1, 60000)
+	chassis := ""
+	if w.more() {
+		w.expect("starts")
+		chassis = w.name(aChassis)
+	}
+	return func(r *Run, t *lab.Traffic) error {
+		allowed := time.Duration(n) * time.Millisecond
+		if chassis != "" {
+			start, ok := r.starts[r.chassis(chassis)]
+			if !ok {
+				return fmt.Errorf("the switch of %s was never started", chassis)
+			}
+			allowed = time.Duration(n) * start
 		}
-		return t.Lost()
+		r.log("measured: %s: no ping was answered for at most %d ms, allowed are %d", name, t.Gap().Milliseconds(), allowed.Milliseconds())
+		return t.Interrupted(allowed)
 	}
 }

@@ -27,6 +27,7 @@ type Run struct {
 	devices               map[string]net.HardwareAddr
 	connections           map[string]net.Conn
 	traffic               map[string]*lab.Traffic
+	starts                map[string]time.Duration // of the switches of chassis, until they take flows
 	memories              map[string]string
 	floating              map[netip.Addr]*floating
 	policies              map[string]*policy
@@ -72,7 +73,7 @@ func newRun(p Platform, log func(string, ...any)) *Run {
 	return &Run{
 		platform: p, log: log, routers: map[string]string{}, groups: map[string]string{}, logs: map[string]string{},
 		networks: map[string]*network{}, scopes: map[scopeKey]string{}, machines: map[string]*machine{}, devices: map[string]net.HardwareAddr{}, connections: map[string]net.Conn{},
-		traffic: map[string]*lab.Traffic{}, memories: map[string]string{}, leaders: map[string]string{},
+		traffic: map[string]*lab.Traffic{}, starts: map[string]time.Duration{}, memories: map[string]string{}, leaders: map[string]string{},
 		floating: map[netip.Addr]*floating{}, claimed: map[netip.Addr]*machine{}, policies: map[string]*policy{},
 	}
 }

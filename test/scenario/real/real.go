@@ -11,7 +11,6 @@ import (
 	"os"
 	"slices"
 	"strings"
-	"syscall"
 
 	"github.com/dragonflow/dragonflow/internal/lab"
 	"github.com/dragonflow/dragonflow/internal/lab/cloud"
@@ -246,24 +245,6 @@ func (p *Platform) onController(ctx context.Context, c *cloud.Chassis, verb scen
 		return err
 	}
 	return cloud.Eventually(ctx, cloud.Patience, c.Serves)
-}
-
-func onSwitch(ctx context.Context, c *cloud.Chassis, verb scenario.Verb) error {
-	switch verb {
-	case scenario.Kill:
-		c.OVS.KillVswitchd()
-		return nil
-	case scenario.Stop:
-		c.OVS.StopVswitchd()
-		return nil
-	case scenario.Start:
-		return c.OVS.StartVswitchd(ctx)
-	case scenario.Freeze:
-		return syscall.Kill(c.OVS.VswitchdPID(), syscall.SIGSTOP)
-	case scenario.Thaw:
-		return syscall.Kill(c.OVS.VswitchdPID(), syscall.SIGCONT)
-	}
-	return fmt.Errorf("%s the switch of %s: %w", verb, c.Name(), errors.ErrUnsupported)
 }
 
 func (p *Platform) onHost(ctx context.Context, a scenario.Action) error {
