@@ -99,9 +99,9 @@ neutron-test: build $(NEUTRON) ## every scenario through a real Neutron, outages
 	$(GO) test -tags neutron -count=1 -timeout 90m -v ./test/neutron -args -program $(CURDIR)/bin/dragonflow -python $(NEUTRON)
 	@$(MAKE) tempest
 
-neutron-short: build $(NEUTRON) ## some scenarios through a real Neutron, minutes (root)
+neutron-short: build $(NEUTRON) ## outages between a real Neutron and servers, and some scenarios through it, ten minutes (root)
 	@tools/install-packages test
-	$(GO) test -tags neutron -count=1 -timeout 20m -v -run '^TestScenarios$$' ./test/neutron -args -program $(CURDIR)/bin/dragonflow -python $(NEUTRON) -scenarios '$(NEUTRON_SHORT)'
+	$(GO) test -tags neutron -count=1 -timeout 20m -v -run '^(TestNeutron|TestScenarios)$$' ./test/neutron -args -program $(CURDIR)/bin/dragonflow -python $(NEUTRON) -scenarios '$(NEUTRON_SHORT)'
 
 tempest: build $(SERVED) $(if $(filter zed,$(RELEASE)),,$(TEMPEST)) ## Neutron's own tests of its API on a real Neutron, compared with ML2/OVN and docs/tempest.md (RELEASE=zed, REGEX=; 20 min, root)
 	@tools/install-packages demo

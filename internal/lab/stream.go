@@ -136,7 +136,15 @@ func (s *stream) read() error {
 // had them already (RFC 2883), and those that came behind a hole.
 type losses struct{ again, had, holes int }
 
-func (l losses) count() int { return max(0, l.again-l.had) + l.holes }
+// count is how many were lost. Beside a machine that stands still for a moment much is sent again at once and without need,
+// and not every word about it comes: what is missing of many such words is no loss. Pings go the same way.
+func (l losses) count() int {
+	lost := max(0, l.again-l.had)
+	if 2*lost <= l.had {
+		lost = 0
+	}
+	return lost + l.holes
+}
 
 func (l losses) String() string {
 	return fmt.Sprintf("%d segments were lost (%d sent again, of which the peer had %d; %d came behind a hole)", l.count(), l.again, l.had, l.holes)

@@ -133,6 +133,22 @@ func TestTheEndOfAStreamThatIsSentTwiceIsNotLost(t *testing.T) {
 	}
 }
 
+func TestWordsOfWhatWasSentTwiceMayBeMissing(t *testing.T) {
+	t.Parallel()
+	for l, want := range map[losses]int{
+		{}:                             0,
+		{again: 1}:                     1,
+		{again: 13, had: 13}:           0,
+		{again: 14, had: 13}:           0,
+		{again: 14, had: 13, holes: 1}: 1,
+		{again: 14, had: 3}:            11,
+	} {
+		if got := l.count(); got != want {
+			t.Errorf("%v are taken for %d", l, got)
+		}
+	}
+}
+
 // slowLine is a cable whose other machine is slow to send: a SYN and an acknowledgement pass at once, and what follows waits
 // for a third of a second. It returns a machine, an Echo of the other, and a connection between them.
 func slowLine(t *testing.T) (*Guest, netip.AddrPort, net.Conn) {

@@ -241,12 +241,29 @@ func difference(before, after string) string {
 
 func parsePause(w *words) action {
 	d := time.Duration(w.number("seconds", 1, 120)) * time.Second
-	return func(ctx context.Context, _ *Run) error {
-		select {
-		case <-time.After(d):
-			return nil
-		case <-ctx.Done():
-			return ctx.Err()
+	return func(ctx context.Context, r *Run) error {
+		over, forget := time.After(d), r.forgetting()
+		defer forget.Stop()
+		for {
+			select {
+			case <-over:
+				return nil
+			case <-forget.C:
+				if _, err := r.platform.(Forgetter).Forget(ctx); err != nil {
+					return err
+				}
+			case <-ctx.Done():
+				return ctx.Err()
+			}
 		}
 	}
+}
+
+// forgetting tells when switches are to forget; never, if the scenario is not Forgetful.
+func (r *Run) forgetting() *time.Ticker {
+	tick := time.NewTicker(500 * time.Millisecond)
+	if _, can := r.platform.(Forgetter); !can || !r.forgetful {
+		tick.Stop()
+	}
+	return tick
 }

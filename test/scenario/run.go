@@ -17,8 +17,9 @@ const patience = 30 * time.Second
 
 // Run is a scenario that is being played.
 type Run struct {
-	platform Platform
-	log      func(format string, args ...any)
+	platform  Platform
+	forgetful bool
+	log       func(format string, args ...any)
 
 	routers, groups, logs map[string]string // name → id
 	networks              map[string]*network

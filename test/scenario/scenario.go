@@ -19,6 +19,9 @@ type Scenario struct {
 	Slow bool
 	// Alone says that it measures time, and nothing else shall be played beside it.
 	Alone bool
+	// Forgetful has switches forget the flows of their datapaths all the time that the scenario pauses, if they may have the
+	// fault that such a flow stays as it was: what packets fare like is then what OpenFlow says, and not that fault.
+	Forgetful bool
 }
 
 // Step is a statement.
@@ -96,6 +99,7 @@ const stepPatience = 3 * time.Minute
 // first statement that fails.
 func (s *Scenario) Play(ctx context.Context, p Platform, log func(format string, args ...any)) error {
 	r := newRun(p, log)
+	r.forgetful = s.Forgetful
 	err := s.play(ctx, r)
 	if endErr := r.end(); err == nil && endErr != nil {
 		err = fmt.Errorf("%s: end: %w", s.Name, endErr)

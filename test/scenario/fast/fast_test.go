@@ -2,6 +2,7 @@ package fast_test
 
 import (
 	"context"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -41,7 +42,7 @@ func judge(t *testing.T, name, text string, beside *sync.RWMutex) {
 	if err == nil {
 		return
 	}
-	t.Logf("measured: beside others: %v", err)
+	t.Logf("measured: beside others: %s", strings.ReplaceAll(err.Error(), "\n", " "))
 	beside.Lock()
 	defer beside.Unlock()
 	if err := play(t, name, text); err != nil {
