@@ -137,10 +137,10 @@ func (s *stream) read() error {
 type losses struct{ again, had, holes int }
 
 // count is how many were lost. Beside a machine that stands still for a moment much is sent again at once and without need,
-// and not every word about it comes: what is missing of many such words is no loss. Pings go the same way.
+// and not every word about it comes: a tenth of such words may be missing (1 of 14 was seen). Pings go the same way.
 func (l losses) count() int {
 	lost := max(0, l.again-l.had)
-	if 2*lost <= l.had {
+	if 10*lost <= l.had {
 		lost = 0
 	}
 	return lost + l.holes

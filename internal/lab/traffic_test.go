@@ -141,6 +141,8 @@ func TestWordsOfWhatWasSentTwiceMayBeMissing(t *testing.T) {
 		{again: 13, had: 13}:           0,
 		{again: 14, had: 13}:           0,
 		{again: 14, had: 13, holes: 1}: 1,
+		{again: 4, had: 3}:             1,
+		{again: 15, had: 13}:           2,
 		{again: 14, had: 3}:            11,
 	} {
 		if got := l.count(); got != want {
